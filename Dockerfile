@@ -1,0 +1,48 @@
+# Both stages stand on one image, so that a venv built in the first runs in the second.
+FROM python:3.13-slim AS build
+
+WORKDIR /src
+COPY constraints.txt pyproject.toml setup.cfg README.md ./
+COPY monotron ./monotron
+
+# The venv is made at the path where it will run, because its scripts name that path. It gets no pip.
+# Hashes that nobody compares keep the bytecode valid where a builder rewrites the files' times.
+RUN python -m venv --without-pip /opt/monotron \
+    && pip --python /opt/monotron/bin/python install \
+        --no-cache-dir --no-compile --constraint constraints.txt . \
+    && python -m compileall -q --invalidation-mode unchecked-hash /opt/monotron/lib
+
+
+FROM python:3.13-slim
+
+COPY --from=build /opt/monotron /opt/monotron
+ENV PATH=/opt/monotron/bin:$PATH
+
+# The base image ships the standard library without bytecode, and at run time nothing may write it.
+# So these imports keep what the service and its health check need, and show that both can start.
+RUN python -c "import monotron.cli, monotron.serve, urllib.request"
+
+# The id is a fixed number: Kubernetes checks a number for runAsNonRoot, and volumes keep their owner.
+RUN groupadd --gid 10001 monotron \
+    && useradd --no-log-init --uid 10001 --gid 10001 --no-create-home --home-dir /data \
+        --shell /usr/sbin/nologin monotron \
+    && install -d -m 0700 -o 10001 -g 10001 /data
+
+# PORT is named for the health check. HOST is every address: what is published is decided outside.
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    HOST=0.0.0.0 \
+    PORT=8080 \
+    STORAGE_DIR=/data
+
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8080
+
+# No proxy: a container may inherit http_proxy, and this call must not leave it. Every 10 s, because
+# Traefik routes to a new container only after the first check, which comes after one interval.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['PORT'] + '/livez', timeout=4)"]
+
+ENTRYPOINT ["monotron"]
+CMD ["serve"]

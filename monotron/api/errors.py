@@ -1,0 +1,103 @@
+"""Every error as `application/problem+json` (RFC 9457)."""
+
+import http
+import json
+import logging
+from typing import Any
+
+import falcon
+
+from monotron.core.errors import (
+    InvalidName,
+    InvalidNumber,
+    RuleError,
+    SeedTooLow,
+    SeriesExhausted,
+)
+from monotron.store.contract import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+
+PROBLEM_JSON = "application/problem+json"
+
+log = logging.getLogger("monotron")
+
+RETRY_SECONDS = 1
+"""What Retry-After says: a store that another process holds is free again in much less."""
+
+
+def problem(status: int, kind: str, detail: str) -> bytes:
+    """Give the body of a problem. `kind` is its type's last part, or empty for no type."""
+    return json.dumps(
+        {
+            "type": f"urn:monotron:problem:{kind}" if kind else "about:blank",
+            "title": http.HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+        },
+        ensure_ascii=False,
+    ).encode("utf-8", errors="backslashreplace")
+
+
+def handle_errors(app: "falcon.App[Any, Any]") -> None:
+    """Make every error that leaves `app` a problem."""
+    app.add_error_handler(Exception, _answer_unexpected)
+    app.add_error_handler(falcon.HTTPError, _answer_http_error)
+    for error in _ANSWERS:
+        app.add_error_handler(error, _answer)
+
+
+_ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
+    InvalidName: (400, "invalid-name"),
+    InvalidNumber: (400, "invalid-number"),
+    SeriesExhausted: (409, "series-exhausted"),
+    SeedTooLow: (409, "seed-too-low"),
+    StoreUnavailable: (503, "store-unavailable"),
+    StoreCorrupt: (503, "store-corrupt"),
+    StoreFull: (507, "store-full"),
+}
+
+# The store's own messages name folders of the server, which are nobody's business outside.
+_STORE_DETAILS = {
+    503: "the store cannot be reached now; nothing was taken, try again",
+    507: "the disk or the store is full; nothing was taken",
+}
+
+_DETAILS = {
+    400: "this request is not understood; its method may be unknown",
+    404: "there is nothing at this path",
+    405: "this method does not work here; the Allow header names those that do",
+    500: "monotron failed on this request; its log says why",
+}
+
+
+def _answer(
+    req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
+) -> None:
+    status, kind = next(_ANSWERS[cls] for cls in type(error).__mro__ if cls in _ANSWERS)
+    detail = str(error)
+    if isinstance(error, StoreError):
+        log.error("%s %s: %s", req.method, type(error).__name__, error)
+        detail = _STORE_DETAILS[status]
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        resp.retry_after = RETRY_SECONDS
+    resp.status = status
+    resp.content_type = PROBLEM_JSON
+    resp.data = problem(status, kind, detail)
+
+
+def _answer_http_error(
+    req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: dict[str, Any]
+) -> None:
+    detail = error.description or _DETAILS.get(error.status_code) or error.title or ""
+    resp.status = error.status_code
+    resp.set_headers(error.headers or {})
+    resp.content_type = PROBLEM_JSON
+    resp.data = problem(error.status_code, "", detail)
+
+
+def _answer_unexpected(
+    req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
+) -> None:
+    log.error("%s failed", req.method, exc_info=error)
+    resp.status = http.HTTPStatus.INTERNAL_SERVER_ERROR
+    resp.content_type = PROBLEM_JSON
+    resp.data = problem(500, "", _DETAILS[500])

@@ -1,0 +1,40 @@
+"""Health checks, for machines."""
+
+import time
+
+import falcon
+
+from monotron.api.answers import to_json
+from monotron.core import probe
+from monotron.store.contract import Store, StoreError, StoreUnavailable
+
+
+class Liveness:
+    """`/livez` and `/healthz`: the process answers. It looks at nothing else."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer."""
+        resp.data = to_json({"status": "alive"})
+        resp.set_header("Cache-Control", "no-store")
+
+    on_head = on_get
+
+
+class Readiness:
+    """`/readyz`: the store can be read and written."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Write a row and read it back; 503 where that fails, for a full disk too."""
+        now = time.time_ns() // 1000
+        try:
+            self._store.update(lambda txn: probe.write(txn, now))
+            self._store.view(probe.read)
+        except StoreError as error:
+            raise StoreUnavailable(str(error)) from error
+        resp.data = to_json({"status": "ready"})
+        resp.set_header("Cache-Control", "no-store")
+
+    on_head = on_get

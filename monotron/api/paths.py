@@ -1,0 +1,58 @@
+"""Names in paths: they arrive percent-encoded, and `%2F` in a name is part of the name."""
+
+import re
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import falcon
+
+from monotron.core.errors import InvalidName
+from monotron.limits import URL_BYTES
+
+
+class RawPath:
+    """Routes by the path as the client sent it, and decodes each name by itself.
+
+    WSGI's PATH_INFO is decoded before anyone can tell a `/` from a `%2F`. The raw path is in
+    REQUEST_URI, which waitress gives (and Falcon's "raw URL path" recipe uses). A server that
+    does not give it is refused: it would take one name for two and give a wrong number.
+    """
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Put the raw path in the decoded one's place; raises 414 where the URL is too long."""
+        try:
+            target: str = req.env["REQUEST_URI"]
+        except KeyError:
+            raise RuntimeError("the WSGI server does not give the raw path (REQUEST_URI)") from None
+        if len(target) > URL_BYTES:
+            raise falcon.HTTPUriTooLong(
+                description=f"a URL has at most {URL_BYTES} bytes, this one has {len(target)}"
+            )
+        path = target.partition("?")[0]
+        if not path.startswith("/"):
+            # The absolute form that proxies are sent (RFC 9112, section 3.2.2).
+            path = _ORIGIN.sub("", path) or "/"
+        req.path = path
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, params: dict[str, Any]
+    ) -> None:
+        """Decode the names in the path; raises `InvalidName` where one cannot be decoded."""
+        for name, raw in params.items():
+            params[name] = _decode(raw)
+
+
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def _decode(raw: str) -> str:
+    if "%" not in raw and raw.isascii():
+        return raw
+    if _BROKEN_ESCAPE.search(raw):
+        raise InvalidName("in a path, % is followed by two hex digits (%25 for a % itself)")
+    try:
+        # WSGI has bytes as Latin-1 text (PEP 3333).
+        return unquote_to_bytes(raw.encode("latin-1")).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidName("a name in the path is not UTF-8") from error

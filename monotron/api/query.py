@@ -1,0 +1,44 @@
+"""Query parameters."""
+
+import re
+from urllib.parse import parse_qsl
+
+import falcon
+
+from monotron.core.errors import InvalidName, InvalidNumber
+
+MOST_PARAMETERS = 16
+"""No call has more than three; what comes with many more is not meant for us."""
+
+
+def parameters(req: falcon.Request) -> dict[str, str]:
+    """Give the query's parameters by name.
+
+    Raises a 400 where it is not UTF-8, has too many, or has one twice: it would be unclear which
+    one counts.
+    """
+    try:
+        pairs = parse_qsl(
+            # WSGI has bytes as Latin-1 text (PEP 3333).
+            req.query_string.encode("latin-1"),
+            keep_blank_values=True,
+            max_num_fields=MOST_PARAMETERS,
+        )
+        decoded = [(name.decode(), value.decode()) for name, value in pairs]
+    except UnicodeDecodeError as error:
+        raise InvalidName("the query is not UTF-8") from error
+    except ValueError as error:
+        raise falcon.HTTPBadRequest(
+            description=f"a query has at most {MOST_PARAMETERS} parameters"
+        ) from error
+    given = dict(decoded)
+    if len(given) < len(decoded):
+        raise falcon.HTTPBadRequest(description="a query names each parameter once")
+    return given
+
+
+def whole_number(name: str, text: str) -> int:
+    """Read a number of plain ASCII digits; raises `InvalidNumber` for anything else."""
+    if not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
+        raise InvalidNumber(f"{name} is a whole number in at most 19 digits, not {text[:40]!r}")
+    return int(text)

@@ -1,0 +1,24 @@
+"""The row by which a store is tried out."""
+
+import struct
+
+from monotron.store.contract import Reading, Table, Transaction
+
+
+def write(txn: Transaction, now: int) -> None:
+    """Write the time, in microseconds since 1970-01-01T00:00:00Z."""
+    txn.put(Table.SYSTEM, _KEY, _TIME.pack(_FORMAT, now))
+
+
+def read(reading: Reading) -> int | None:
+    """Give the time of the last `write`, or None before the first."""
+    value = reading.get(Table.SYSTEM, _KEY)
+    if value is None:
+        return None
+    _, written_at = _TIME.unpack(value)
+    return int(written_at)
+
+
+_KEY = b"probe"
+_FORMAT = 1
+_TIME = struct.Struct(">Bq")

@@ -1,0 +1,29 @@
+"""UUIDs, in the forms that Go's `uuid.Parse` accepts (github.com/google/uuid)."""
+
+import re
+
+from monotron.core.errors import InvalidName
+
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_HYPHENS = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_FORMS = re.compile(
+    rf"(?:urn:uuid:)?({_HYPHENS})|\{{({_HYPHENS})\}}|([0-9a-f]{{32}})", re.IGNORECASE | re.ASCII
+)
+
+
+def canonical(text: str) -> str:
+    """Give the canonical text of a UUID: lower case, with hyphens (RFC 9562, section 4).
+
+    Accepted are 36 characters with hyphens, the same in braces or after `urn:uuid:`, and 32 hex
+    digits, in upper or lower case. Raises `InvalidName` for anything else.
+    """
+    if _CANONICAL.fullmatch(text):
+        return text
+    match = _FORMS.fullmatch(text)
+    if match is None:
+        raise InvalidName(
+            "a UUID is 32 hex digits: with hyphens (8-4-4-4-12), the same in braces or after "
+            "urn:uuid:, or without hyphens"
+        )
+    digits = (match[1] or match[2] or match[3]).replace("-", "").lower()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

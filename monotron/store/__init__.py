@@ -1,0 +1,1 @@
+"""The store: a contract (`contract.py`) and one module for each engine."""

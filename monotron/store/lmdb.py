@@ -1,0 +1,290 @@
+"""The embedded engine: LMDB, opened so that what was answered is on the disk.
+
+`sync` and `metasync` stay on: a commit writes its pages, syncs them, and then writes the meta page
+that makes them valid through a descriptor that syncs each write. `writemap` stays off: with it a
+full disk would be a SIGBUS and a stray pointer a corrupt file.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import lmdb
+
+from monotron.store import folder as storage_folder
+from monotron.store.batch import GroupCommit, Update
+from monotron.store.contract import (
+    Reading,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    Table,
+    Transaction,
+)
+from monotron.store.draft import Draft, check_key
+from monotron.store.lock import WriteLock
+
+T = TypeVar("T")
+
+MAP_SIZE = 256 * 2**30
+"""The most a store can hold, in bytes. It is address space, not disk: the file grows as it fills.
+
+256 GiB is more than a company's numbers will ever take and fits the smallest 64-bit address space
+in use (39 bits, some ARM boards). One size for all: resizing a map that several processes have
+open has been a source of corruption (py-lmdb #269, #475).
+"""
+
+MAX_READERS = 4096
+"""Slots in LMDB's reader table, 64 bytes each; more than processes times threads."""
+
+SPARE_READERS = 256
+"""Read transactions kept for the next reader: one that is kept takes no lock to begin again."""
+
+READER_CHECK_SECONDS = 60.0
+"""How often the slots of dead readers are freed. A dead reader's slot makes the file grow."""
+
+OPEN_SECONDS = 10.0
+"""How long opening waits for a process that holds the write lock."""
+
+Tables = dict[Table, "lmdb._Database"]
+
+
+class LmdbStore:
+    """A store in a folder, shared by any number of processes of one machine."""
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        create: bool = True,
+        map_size: int = MAP_SIZE,
+        wait_seconds: float = 5.0,
+    ) -> None:
+        """Open the store in `folder`, making both where they are missing unless `create` is off.
+
+        It belongs to the process that opened it: a forked child opens its own. An update waits
+        at most `wait_seconds` for other processes before it begins.
+
+        Raises `StoreUnavailable` where the folder cannot be used, `StoreCorrupt` where its data
+        file is not LMDB's, `StoreFull` where the disk has no room for a new one.
+        """
+        self._pid = os.getpid()
+        self._closed = False
+        self._next_reader_check = 0.0
+        if not create and not (Path(folder) / "data.mdb").exists():
+            raise StoreUnavailable(f"there is no store in {Path(folder).absolute()}")
+        self.folder = storage_folder.prepare(Path(folder))
+        self.failed: StoreError | None = None
+        """Set once the engine can go on only in a process that opens it anew."""
+        try:
+            self._lock = WriteLock(self.folder)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"storage folder {self.folder} cannot be used: {error.strerror}"
+            ) from error
+        try:
+            self._lock.acquire_within(OPEN_SECONDS)
+            try:
+                self._env, self._tables = self._open(map_size)
+            finally:
+                self._lock.release()
+        except BaseException:
+            self._lock.close()
+            raise
+        self._writer = GroupCommit(self._lock, self._commit, wait_seconds=wait_seconds)
+
+    def view(self, fn: Callable[[Reading], T]) -> T:
+        """Run `fn` on a snapshot, on the caller's thread. See `contract.Store.view`."""
+        self._guard()
+        try:
+            with self._env.begin() as txn:
+                return fn(_LmdbReading(txn, self._tables))
+        except lmdb.Error as error:
+            raise self._translated(error) from error
+
+    def update(self, fn: Callable[[Transaction], T]) -> T:
+        """Run `fn` in a write transaction. See `contract.Store.update`."""
+        self._guard()
+        return self._writer.update(fn)
+
+    def close(self) -> None:
+        """See `contract.Store.close`. In a forked child it does nothing: the store is not its."""
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        self._writer.close()
+        self._env.close()
+        self._lock.close()
+
+    def _open(self, map_size: int) -> tuple[lmdb.Environment, Tables]:
+        try:
+            env = lmdb.open(
+                str(self.folder),
+                map_size=map_size,
+                max_dbs=len(Table) + 16,
+                max_readers=MAX_READERS,
+                max_spare_txns=SPARE_READERS,
+                mode=0o600,
+                # The 0.9 file format, which a library that also knows 1.0 must not change.
+                lib_version=0,
+            )
+        except lmdb.Error as error:
+            raise self._translated(error) from error
+        try:
+            with env.begin(write=True) as txn:
+                tables = {table: env.open_db(table.value.encode(), txn) for table in Table}
+            env.reader_check()
+        except lmdb.Error as error:
+            env.close()
+            raise self._translated(error) from error
+        # Not only when the files are new: whoever made them may have died before its sync.
+        storage_folder.sync(self.folder)
+        return env, tables
+
+    def _commit(self, batch: list[Update]) -> None:
+        """Run every update of the batch, durably. The write lock is held.
+
+        Where the batch as a whole has no room, each tries on its own: a small one may have.
+        """
+        self._free_dead_readers()
+        try:
+            self._commit_as_one(batch)
+        except StoreFull:
+            for update in batch:
+                try:
+                    self._commit_as_one([update])
+                except StoreFull as error:
+                    update.error = error
+
+    def _commit_as_one(self, batch: list[Update]) -> None:
+        """Run the batch in one transaction. Raises `StoreFull` where it has no room."""
+        try:
+            with self._env.begin(write=True) as txn:
+                together = Draft(_LmdbReading(txn, self._tables))
+                for update in batch:
+                    _run(update, together)
+                together.apply(_LmdbTransaction(txn, self._tables))
+        except lmdb.Error as error:
+            failure = self._translated(error)
+            if isinstance(failure, StoreFull):
+                raise failure from error
+            for update in batch:
+                update.error = failure
+
+    def _free_dead_readers(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_reader_check:
+            self._next_reader_check = now + READER_CHECK_SECONDS
+            self._env.reader_check()
+
+    def _guard(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreUnavailable("this store was opened before a fork; open it after")
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    def _translated(self, error: lmdb.Error) -> StoreError:
+        """Give the contract's failure for LMDB's, with a message for a person."""
+        reason = error.reason or str(error)
+        if isinstance(error, lmdb.MapFullError):
+            return StoreFull("the store has reached its greatest size; nothing was taken")
+        if error.code in _NO_ROOM or (error.code == errno.EIO and self._disk_is_full()):
+            return StoreFull("the disk is full; nothing was taken")
+        if isinstance(error, _NOT_A_STORE):
+            return StoreCorrupt(
+                f"{self.folder / 'data.mdb'} is damaged or not an LMDB file: {reason}"
+            )
+        failure = StoreUnavailable(f"the store in {self.folder} failed: {reason}")
+        if isinstance(error, lmdb.PanicError):
+            self.failed = failure
+        return failure
+
+    def _disk_is_full(self) -> bool:
+        """Tell whether the data file cannot grow; the write lock is held.
+
+        LMDB reports a write that a full disk cut short as EIO, as if the disk were broken
+        (mdb_page_flush in mdb.c), so the disk has to be asked. What the question allocates at the
+        file's end LMDB uses when it comes there.
+        """
+        handle = os.open(self.folder / "data.mdb", os.O_RDWR)
+        try:
+            os.posix_fallocate(handle, os.fstat(handle).st_size, _PROBE_BYTES)
+        except OSError as error:
+            return error.errno in _NO_ROOM
+        finally:
+            os.close(handle)
+        return False
+
+
+def _run(update: Update, together: Draft) -> None:
+    """Run one update of a batch; what it wrote joins the batch unless it raised."""
+    draft = Draft(together)
+    update.error = None
+    try:
+        update.result = update.fn(draft)
+    except lmdb.Error:
+        raise
+    # Whatever else a caller's function raises is its caller's to see.
+    except BaseException as error:  # noqa: BLE001
+        update.error = error
+    else:
+        draft.apply(together)
+
+
+class _LmdbReading:
+    """A view's side of the contract; py-lmdb's errors pass through to the store."""
+
+    def __init__(self, txn: "lmdb.Transaction[bytes]", tables: Tables) -> None:
+        self._txn = txn
+        self._tables = tables
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        check_key(key)
+        return self._txn.get(key, db=self._tables[table])
+
+    def scan(
+        self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        rows: list[tuple[bytes, bytes]] = []
+        with self._txn.cursor(self._tables[table]) as cursor:
+            found = _seek_before(cursor, stop) if reverse else _seek(cursor, start)
+            while found and len(rows) < limit:
+                key, value = cursor.item()
+                if key < start if reverse else key >= stop:
+                    break
+                rows.append((key, value))
+                found = cursor.prev() if reverse else cursor.next()
+        return rows
+
+
+class _LmdbTransaction(_LmdbReading):
+    """What a batch is written into."""
+
+    def put(self, table: Table, key: bytes, value: bytes) -> None:
+        self._txn.put(key, value, db=self._tables[table])
+
+    def delete(self, table: Table, key: bytes) -> bool:
+        return self._txn.delete(key, db=self._tables[table])
+
+
+def _seek(cursor: "lmdb.Cursor[bytes]", start: bytes) -> bool:
+    return cursor.set_range(start) if start else cursor.first()
+
+
+def _seek_before(cursor: "lmdb.Cursor[bytes]", stop: bytes) -> bool:
+    return cursor.prev() if _seek(cursor, stop) else cursor.last()
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_A_STORE = (
+    lmdb.InvalidError,
+    lmdb.VersionMismatchError,
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.IncompatibleError,
+)
+_PROBE_BYTES = 2**20

@@ -1,0 +1,85 @@
+"""The order of writers between processes."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from monotron.store.contract import StoreUnavailable
+
+
+class WriteLock:
+    """Lets one process at a time write. The kernel frees it with its holder, however that dies.
+
+    LMDB has such a lock of its own, a robust mutex in shared memory, and that one loses sleepers:
+    where a process is killed while it is woken, the wake-up dies with it and the others wait for
+    good (17 of 250 runs with 4 writing processes of which one was killed; with `flock` before it
+    0 of 250). So each writer passes here before it comes to LMDB's mutex, and finds that free.
+
+    Two locks, passed one after the other as in a turnstile: who releases the second and wants it
+    again has to queue behind the one who stands at the first. With a single lock a busy process
+    takes it again before the woken one gets to run.
+
+    Not for threads: one object is used by one thread at a time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the two lock files in `folder`; raises `OSError` where that is not allowed."""
+        self._turn = _open(folder / "turn.lock")
+        self._write = _open(folder / "write.lock")
+
+    def acquire(self, *, blocking: bool) -> bool:
+        """Take the lock; False where another process has it and `blocking` is off."""
+        if not _flock(self._turn, blocking=blocking):
+            return False
+        try:
+            return _flock(self._write, blocking=blocking)
+        finally:
+            _unlock(self._turn)
+
+    def release(self) -> None:
+        """Let the next process write."""
+        _unlock(self._write)
+
+    def acquire_within(self, seconds: float) -> None:
+        """Take the lock; raises `StoreUnavailable` where it is not free within `seconds`."""
+        end = time.monotonic() + seconds
+        while not self.acquire(blocking=False):
+            if time.monotonic() > end:
+                raise StoreUnavailable(
+                    f"another process has held the write lock for {seconds:g} seconds"
+                )
+            # flock cannot wait with a limit, so it has to be asked again.
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Close the files, which frees what is held."""
+        os.close(self._turn)
+        os.close(self._write)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+# fcntl.flock lets go of the GIL, and on a busy server it takes milliseconds to get it back. Where
+# the call cannot block that is for nothing, so it goes to the C library with the GIL held.
+_quick_flock = ctypes.PyDLL(None, use_errno=True).flock
+
+
+def _flock(handle: int, *, blocking: bool) -> bool:
+    if _quick_flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code not in (errno.EWOULDBLOCK, errno.EINTR):
+        raise OSError(code, os.strerror(code))
+    if not blocking:
+        return False
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return True
+
+
+def _unlock(handle: int) -> None:
+    _quick_flock(handle, fcntl.LOCK_UN)

@@ -1,0 +1,500 @@
+"""What is shipped for running monotron elsewhere is valid, and keeps what it promises."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import kubernetes_validate
+import pytest
+import yaml
+from falcon import inspect
+
+from monotron.app import create_app
+from monotron.settings import Settings, read_settings
+from monotron.store.contract import Store
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = ROOT / "Dockerfile"
+COMPOSE = ROOT / "docker-compose.yml"
+TRAEFIK = ROOT / "deploy" / "traefik"
+K8S = ROOT / "deploy" / "k8s"
+
+COMPOSE_FILES = [COMPOSE, TRAEFIK / "docker-compose.yml"]
+KUSTOMIZATIONS = [K8S, K8S / "ingress"]
+MANIFESTS = sorted(path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml")
+
+KUBERNETES = ["1.29", "1.37"]
+"""The first with ReadWriteOncePod for everybody, and the newest that kubernetes-validate knows."""
+
+STORAGE = "/data"
+SECONDS_TO_LEAVE = 10
+"""How long monotron takes to exit after SIGTERM, at most."""
+
+ENCODED = ("Slash", "BackSlash", "Semicolon", "Percent", "QuestionMark", "Hash")
+"""What a name may hold and Traefik can refuse: all of its list but the null character."""
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def run(
+    *command: str, cwd: Path = ROOT, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def validate(manifest: dict[str, Any], version: str) -> None:
+    # It falls back to an older schema without a word, so what it used is compared.
+    assert kubernetes_validate.validate(manifest, version, strict=True) == version
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Give the Dockerfile's instructions, comments dropped and continued lines joined."""
+    text = re.sub(r"^\s*#.*\n", "", DOCKERFILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    parts = [line.split(None, 1) for line in lines if line.strip()]
+    return [(keyword.upper(), " ".join(rest.split())) for keyword, rest in parts]
+
+
+def of(keyword: str) -> list[str]:
+    return [rest for found, rest in instructions() if found == keyword]
+
+
+def flags(rest: str) -> set[str]:
+    found = re.match(r"(?:--\S+\s+)*", rest)
+    assert found is not None
+    return {word.partition("=")[0] for word in found.group().split()}
+
+
+def image_env() -> dict[str, str]:
+    return dict(word.split("=", 1) for rest in of("ENV") for word in rest.split())
+
+
+def image_settings() -> Settings:
+    return read_settings(image_env(), {})
+
+
+def pod() -> Any:
+    return load(K8S / "statefulset.yaml")["spec"]["template"]["spec"]
+
+
+def container() -> Any:
+    (only,) = pod()["containers"]
+    return only
+
+
+# The image
+
+
+def test_the_dockerfile_passes_hadolint_with_nothing_ignored(tmp_path: Path) -> None:
+    beside = Path(sys.executable).with_name("hadolint")
+    hadolint = str(beside) if beside.exists() else shutil.which("hadolint")
+    assert hadolint, "hadolint is missing: install the extra `test`"
+    # An empty home and folder: nobody's own settings may ignore a rule.
+    found = run(
+        hadolint,
+        "--failure-threshold=style",
+        "--disable-ignore-pragma",
+        str(DOCKERFILE),
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_both_stages_stand_on_one_base_image() -> None:
+    assert [rest.split()[0] for rest in of("FROM")] == ["python:3.13-slim"] * 2
+
+
+def test_any_builder_takes_the_dockerfile() -> None:
+    old = {
+        "COPY": {"--from"},
+        "HEALTHCHECK": {"--interval", "--timeout", "--start-period", "--retries"},
+    }
+    for keyword, rest in instructions():
+        assert flags(rest) <= old.get(keyword, set()), f"{keyword} {rest}"
+        assert "<<" not in rest, "a heredoc"
+    assert not re.match(r"#\s*(syntax|escape|check)\s*=", DOCKERFILE.read_text(encoding="utf-8"))
+
+
+def test_the_image_installs_the_pinned_versions() -> None:
+    installs = [rest for rest in of("RUN") if re.search(r"\bpip\b.* install\b", rest)]
+    assert len(installs) == 1
+    assert "--constraint constraints.txt" in installs[0]
+
+
+def test_what_the_dockerfile_copies_exists_and_nothing_else_reaches_the_builder() -> None:
+    copied = {
+        source.removeprefix("./")
+        for rest in of("COPY")
+        if "--from" not in flags(rest)
+        for source in rest.split()[:-1]
+    }
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in ignore if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    assert {line[1:] for line in rules if line.startswith("!")} == copied
+    assert [source for source in sorted(copied) if not (ROOT / source).exists()] == []
+
+
+def test_what_the_dockerfile_imports_exists() -> None:
+    imported = re.findall(r"monotron\.(\w+)", " ".join(of("RUN")))
+    assert imported
+    assert [module for module in imported if not (ROOT / f"monotron/{module}.py").exists()] == []
+
+
+def test_the_image_runs_as_a_number_that_is_not_root() -> None:
+    users = of("USER")
+    assert len(users) == 1
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[0])
+    after = [keyword for keyword, _ in instructions()]
+    assert "RUN" not in after[after.index("USER") :]
+
+
+def test_the_image_keeps_its_store_in_its_only_volume() -> None:
+    assert of("VOLUME") == [STORAGE]
+    assert image_settings().storage_dir == Path(STORAGE)
+    (user,) = of("USER")
+    uid, gid = user.split(":")
+    assert f"install -d -m 0700 -o {uid} -g {gid} {STORAGE}" in " ".join(of("RUN"))
+
+
+def test_the_image_serves_on_the_port_that_it_exposes() -> None:
+    assert image_settings().host == "0.0.0.0"
+    assert of("EXPOSE") == [str(image_settings().port)]
+    # The health check asks on PORT, so PORT must be what moves the server.
+    assert read_settings({**image_env(), "PORT": "81"}, {}).port == 81
+
+
+def test_the_image_starts_monotron_serve_without_a_shell() -> None:
+    # A shell would be process 1 and keep SIGTERM to itself.
+    (entry,), (command,) = of("ENTRYPOINT"), of("CMD")
+    assert json.loads(entry) + json.loads(command) == ["monotron", "serve"]
+
+
+def test_the_image_writes_no_bytecode_at_run_time() -> None:
+    assert image_env()["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert "python -m compileall" in " ".join(of("RUN"))
+
+
+@contextmanager
+def answering(status: int) -> Iterator[tuple[int, list[str]]]:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1], asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def health_check(port: int) -> int:
+    (rest,) = of("HEALTHCHECK")
+    python, *arguments = json.loads(rest[rest.index("CMD ") + 4 :])
+    assert python == "python"
+    env = {"PORT": str(port), "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    return run(sys.executable, *arguments, env=env).returncode
+
+
+def test_the_health_check_passes_while_livez_answers_also_with_a_proxy_set() -> None:
+    with answering(200) as (port, asked):
+        assert health_check(port) == 0
+    assert asked == ["/livez"]
+
+
+def test_the_health_check_fails_when_livez_fails_or_nobody_answers() -> None:
+    with answering(503) as (port, asked):
+        assert health_check(port) == 1
+    assert asked == ["/livez"]
+    assert health_check(port) == 1
+
+
+# Compose
+
+
+@pytest.mark.parametrize("path", COMPOSE_FILES, ids=name)
+def test_a_compose_file_is_valid(path: Path) -> None:
+    found = run(
+        sys.executable,
+        *("-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"),
+        str(path),
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("path", COMPOSE_FILES, ids=name)
+def test_composed_monotron_can_write_to_its_volume_only_and_gain_no_rights(path: Path) -> None:
+    composed = load(path)
+    monotron = composed["services"]["monotron"]
+    assert monotron["volumes"] == [f"data:{STORAGE}"]
+    assert composed["volumes"]["data"] is None
+    assert monotron["read_only"] is True
+    assert monotron["cap_drop"] == ["ALL"]
+    assert monotron["security_opt"] == ["no-new-privileges:true"]
+    assert not {"cap_add", "privileged", "tmpfs", "user", "devices", "pid"} & set(monotron)
+
+
+@pytest.mark.parametrize("path", COMPOSE_FILES, ids=name)
+def test_composed_monotron_has_time_to_leave_and_comes_back(path: Path) -> None:
+    monotron = load(path)["services"]["monotron"]
+    assert int(monotron["stop_grace_period"].removesuffix("s")) > SECONDS_TO_LEAVE
+    assert monotron["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("path", COMPOSE_FILES, ids=name)
+def test_a_compose_file_builds_this_dockerfile(path: Path) -> None:
+    context = path.parent / load(path)["services"]["monotron"]["build"]
+    assert context.resolve() == ROOT.resolve()
+
+
+def test_compose_publishes_on_this_machine_only() -> None:
+    ports = load(COMPOSE)["services"]["monotron"]["ports"]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_two_compose_files_can_never_run_two_containers_on_one_store() -> None:
+    assert len({load(path)["name"] for path in COMPOSE_FILES}) == 1
+
+
+# Traefik
+
+
+def traefik_options() -> dict[str, str]:
+    composed = load(TRAEFIK / "docker-compose.yml")
+    return dict(option.split("=", 1) for option in composed["services"]["traefik"]["command"])
+
+
+def traefik_labels() -> dict[str, str]:
+    composed = load(TRAEFIK / "docker-compose.yml")
+    return dict(label.split("=", 1) for label in composed["services"]["monotron"]["labels"])
+
+
+def sample_env() -> dict[str, str]:
+    lines = (TRAEFIK / ".env.sample").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_traefik_is_the_only_way_in() -> None:
+    assert "ports" not in load(TRAEFIK / "docker-compose.yml")["services"]["monotron"]
+    assert traefik_options()["--providers.docker.exposedByDefault"] == "false"
+    assert not [option for option in traefik_options() if option.startswith("--api")]
+    assert traefik_labels()["traefik.enable"] == "true"
+
+
+def test_traefik_serves_under_buildnumber_and_takes_the_prefix_off() -> None:
+    labels = traefik_labels()
+    rule = labels["traefik.http.routers.monotron.rule"]
+    assert re.fullmatch(r"Host\(`\$\{MONOTRON_HOST:.*\}`\) && PathPrefix\(`/buildnumber`\)", rule)
+    middleware = labels["traefik.http.routers.monotron.middlewares"]
+    prefix = labels[f"traefik.http.middlewares.{middleware}.stripPrefix.prefixes"]
+    assert prefix == "/buildnumber"
+    port = labels["traefik.http.services.monotron.loadBalancer.server.port"]
+    assert port == str(image_settings().port)
+
+
+def test_traefik_serves_over_tls_only() -> None:
+    options, labels = traefik_options(), traefik_labels()
+    entry = labels["traefik.http.routers.monotron.entryPoints"]
+    assert options[f"--entryPoints.{entry}.address"] == ":443"
+    resolver = labels["traefik.http.routers.monotron.tls.certResolver"]
+    assert options[f"--certificatesResolvers.{resolver}.acme.tlsChallenge"] == "true"
+    assert options["--entryPoints.web.address"] == ":80"
+    assert options["--entryPoints.web.http.redirections.entryPoint.to"] == entry
+    assert options["--entryPoints.web.http.redirections.entryPoint.scheme"] == "https"
+
+
+def test_traefik_keeps_certificates_over_a_restart() -> None:
+    storage = traefik_options()["--certificatesResolvers.letsencrypt.acme.storage"]
+    volumes = load(TRAEFIK / "docker-compose.yml")["services"]["traefik"]["volumes"]
+    assert f"letsencrypt:{Path(storage).parent}" in volumes
+
+
+def test_traefik_lets_every_encoded_character_of_a_name_through() -> None:
+    options = traefik_options()
+    entries = [
+        match[1] for o in options if (match := re.match(r"--entryPoints\.(\w+)\.address", o))
+    ]
+    assert sorted(entries) == ["web", "websecure"]
+    for entry in entries:
+        for character in ENCODED:
+            option = f"--entryPoints.{entry}.http.encodedCharacters.allowEncoded{character}"
+            assert options.get(option) == "true", option
+
+
+def test_the_sample_names_a_traefik_that_knows_and_heeds_these_options() -> None:
+    major, minor, patch = map(int, sample_env()["TRAEFIK_TAG"].removeprefix("v").split("."))
+    assert (3, 6, 7) <= (major, minor, patch) < (4, 0, 0)
+
+
+def test_the_sample_sets_every_variable_that_is_used_and_no_other() -> None:
+    text = (TRAEFIK / "docker-compose.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{(\w+)", text)) == set(sample_env())
+    assert re.findall(r"\$\{\w+(?!\w|:\?)", text) == [], "one that may be forgotten silently"
+
+
+# Kubernetes
+
+
+def test_every_manifest_is_listed_in_a_kustomization() -> None:
+    listed = {
+        folder / resource
+        for folder in KUSTOMIZATIONS
+        for resource in load(folder / "kustomization.yaml")["resources"]
+    }
+    assert sorted(listed) == MANIFESTS
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("path", MANIFESTS, ids=name)
+def test_a_manifest_is_valid(path: Path, version: str) -> None:
+    validate(load(path), version)
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=name)
+def test_kustomize_builds_valid_manifests_in_the_namespace(folder: Path) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("NOT CHECKED: the kustomizations, because kubectl is not on PATH")
+    found = run(kubectl, "kustomize", str(folder))
+    assert found.returncode == 0, found.stderr
+    manifests = list(yaml.safe_load_all(found.stdout))
+    assert len(manifests) == len(load(folder / "kustomization.yaml")["resources"])
+    for manifest in manifests:
+        for version in KUBERNETES:
+            validate(manifest, version)
+        if manifest["kind"] == "Namespace":
+            assert manifest["metadata"]["name"] == "monotron"
+        else:
+            assert manifest["metadata"]["namespace"] == "monotron"
+        if manifest["kind"] == "StatefulSet":
+            image = manifest["spec"]["template"]["spec"]["containers"][0]["image"]
+            assert re.fullmatch(r"\S+/monotron:\d+\.\d+\.\d+", image), "no fixed version"
+
+
+def test_there_is_one_pod_and_no_other_can_mount_its_volume() -> None:
+    stateful = load(K8S / "statefulset.yaml")
+    assert stateful["kind"] == "StatefulSet"
+    assert stateful["spec"]["replicas"] == 1
+    (claim,) = stateful["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
+
+
+def test_the_pod_is_not_root_and_is_the_images_user() -> None:
+    context = pod()["securityContext"]
+    assert context["runAsNonRoot"] is True
+    (user,) = of("USER")
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == user
+    # Without it a new volume belongs to root, and the process could not write to it.
+    assert context["fsGroup"] == context["runAsGroup"]
+
+
+def test_the_pod_has_no_rights_to_gain() -> None:
+    assert pod()["automountServiceAccountToken"] is False
+    assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container()["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "initContainers" not in pod()
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod())
+    labels = load(K8S / "namespace.yaml")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_pod_can_write_to_its_volume_only() -> None:
+    (claim,) = load(K8S / "statefulset.yaml")["spec"]["volumeClaimTemplates"]
+    assert container()["volumeMounts"] == [
+        {"name": claim["metadata"]["name"], "mountPath": STORAGE}
+    ]
+    assert "volumes" not in pod()
+
+
+def test_the_cluster_adds_no_variables_that_look_like_settings() -> None:
+    assert pod()["enableServiceLinks"] is False
+
+
+def test_the_pod_has_time_to_leave() -> None:
+    assert pod()["terminationGracePeriodSeconds"] > SECONDS_TO_LEAVE
+
+
+@pytest.mark.parametrize(
+    ("probe", "path"),
+    [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")],
+)
+def test_only_readiness_looks_at_the_store(probe: str, path: str) -> None:
+    assert container()[probe]["httpGet"] == {"path": path, "port": "http"}
+
+
+def test_every_path_that_is_probed_is_served() -> None:
+    served = {
+        route.path
+        for route in inspect.inspect_routes(create_app(cast(Store, None), image_settings()))
+    }
+    probes = [probe for key, probe in container().items() if key.endswith("Probe")]
+    assert len(probes) == 3
+    assert {"/livez"} | {probe["httpGet"]["path"] for probe in probes} <= served
+
+
+def test_the_way_in_leads_to_the_port_that_the_image_serves() -> None:
+    (port,) = container()["ports"]
+    assert port == {"name": "http", "containerPort": image_settings().port}
+    service = load(K8S / "service.yaml")
+    stateful = load(K8S / "statefulset.yaml")
+    labels = stateful["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"] == stateful["spec"]["selector"]["matchLabels"] == labels
+    assert [entry["targetPort"] for entry in service["spec"]["ports"]] == ["http"]
+    assert stateful["spec"]["serviceName"] == service["metadata"]["name"]
+    ((way,),) = [
+        rule["http"]["paths"] for rule in load(K8S / "ingress/ingress.yaml")["spec"]["rules"]
+    ]
+    assert way["backend"]["service"] == {
+        "name": service["metadata"]["name"],
+        "port": {"name": service["spec"]["ports"][0]["name"]},
+    }
+
+
+def test_the_ingress_passes_paths_on_as_they_are() -> None:
+    ingress = load(K8S / "ingress/ingress.yaml")
+    # A rewriting controller decodes %2F, and rewriting is asked for by annotations.
+    assert "annotations" not in ingress["metadata"]
+    for rule in ingress["spec"]["rules"]:
+        assert [(way["path"], way["pathType"]) for way in rule["http"]["paths"]] == [
+            ("/", "Prefix")
+        ]
+    hosts = [host for entry in ingress["spec"]["tls"] for host in entry["hosts"]]
+    assert hosts == [rule["host"] for rule in ingress["spec"]["rules"]]
+
+
+def test_no_disruption_budget_holds_up_a_node_drain() -> None:
+    assert "PodDisruptionBudget" not in {load(path)["kind"] for path in MANIFESTS}

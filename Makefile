@@ -1,0 +1,46 @@
+# `make run` starts the service, `make test` checks everything. Both make .venv first.
+
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: run test lint types tests every-python bench format clean
+
+run: .venv/run
+	$(BIN)/monotron serve
+
+test: lint types tests
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test
+	$(BIN)/mypy
+
+tests: .venv/test
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+# The tests again, on each Python that the machine has.
+every-python: .venv/test
+	$(BIN)/nox
+
+bench: .venv/test
+	$(BIN)/python -m bench.throughput
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .nox .coverage build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv:
+	$(PYTHON) -m venv .venv
+
+.venv/run: setup.cfg pyproject.toml constraints.txt | .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/test: setup.cfg pyproject.toml constraints.txt | .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@ .venv/run

@@ -1,0 +1,33 @@
+"""Runs the tests on every Python from 3.10 on that the machine has."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import nox
+
+OLDEST, NEWEST = 10, 19
+
+
+def pythons() -> list[str]:
+    """Give the versions, such as 3.12, that really start: pyenv's shims may not."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    folders = [str(folder) for folder in sorted(pyenv.glob("versions/3.*/bin"))]
+    os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
+    versions = [f"3.{minor}" for minor in range(OLDEST, NEWEST + 1)]
+    return [version for version in versions if starts(f"python{version}")]
+
+
+def starts(python: str) -> bool:
+    """Tell whether there is such a command and it works."""
+    try:
+        return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@nox.session(python=pythons(), venv_backend="venv")
+def tests(session: nox.Session) -> None:
+    """Run all tests, with the pinned versions."""
+    session.install("--constraint", "constraints.txt", "--editable", ".[test]")
+    session.run("pytest", *session.posargs)

@@ -1,4 +1,4 @@
-"""Load on a server, from wrk or from our own clients: both are commands that print the same JSON."""
+"""Load on a server, from wrk or our own clients: both are commands that print the same JSON."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of one run. The members but `cut_off` are those of the JSON that a command prints."""
+    """What came of one run. All but `cut_off` is in the JSON that the command prints."""
 
     answered: int
     seconds: float
@@ -43,7 +43,7 @@ class Load:
     socket_errors: int
     """Requests without an answer: refused, reset, closed half-way, or longer than `PATIENCE`."""
     cut_off: int
-    """How many requests the end of the run may have cut off: carried out, the answer not awaited."""
+    """How many requests may have been carried out without their answers being awaited."""
 
     @property
     def per_second(self) -> float:

@@ -64,8 +64,8 @@ def serve(settings: Settings, open_service: Callable[[], Service]) -> None:
 @dataclass(slots=True)
 class _Worker:
     pid: int
-    news: int
-    """The pipe on which it says that it is ready, or why it cannot be."""
+    news: int | None
+    """The pipe on which it says that it is ready, or why it cannot be; None once it has."""
     ready: bool = False
 
 
@@ -135,8 +135,12 @@ class _Watch:
         self._reap()
 
     def _take_news(self, worker: _Worker) -> None:
+        if worker.news is None:
+            return
         news = os.read(worker.news, 65536).decode(errors="replace")
-        self._forget_news(worker)
+        self.selector.unregister(worker.news)
+        os.close(worker.news)
+        worker.news = None
         if news == _READY:
             worker.ready = True
         elif not self.announced:
@@ -157,9 +161,8 @@ class _Watch:
             worker = self.workers.pop(pid, None)
             if worker is None:
                 continue
-            if not worker.ready:
-                # What it had to say is in the pipe.
-                self._take_news(worker)
+            # What it had to say may still be in the pipe.
+            self._take_news(worker)
             if self.stopping:
                 continue
             log.error("worker %d ended (%s); another one takes its place", pid, _cause(status))
@@ -197,17 +200,13 @@ class _Watch:
             os.close(self._signals)
             os.close(self._lifeline_end)
             for other in self.workers.values():
-                if not other.ready:
+                if other.news is not None:
                     os.close(other.news)
             code = _work(self.settings, self.open_service, self.listener, news_end, self.lifeline)
         except BaseException:
             log.exception("a worker failed")
         finally:
             os._exit(code)
-
-    def _forget_news(self, worker: _Worker) -> None:
-        self.selector.unregister(worker.news)
-        os.close(worker.news)
 
     def _stop(self) -> None:
         """Let the workers finish what is in flight; kill those that do not come to an end."""

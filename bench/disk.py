@@ -1,0 +1,45 @@
+"""What the disk itself needs to make 4 KiB durable."""
+
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGE = b"\xa5" * 4096
+
+IN_MEMORY = ("tmpfs", "ramfs")
+"""File systems on which nothing is ever durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syncs:
+    """One run of syncs, each after the one before."""
+
+    per_second: float
+    median_ms: float
+    p99_ms: float
+
+
+def sync_for(seconds: float, folder: Path) -> Syncs:
+    """Overwrite one page and sync it, again and again.
+
+    The page is allocated before, so a sync has no new block to enter in the file system's journal.
+    """
+    latencies: list[float] = []
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        file.write(PAGE)
+        os.fsync(file.fileno())
+        end = time.perf_counter() + seconds
+        while not latencies or time.perf_counter() < end:
+            started = time.perf_counter()
+            os.pwrite(file.fileno(), PAGE, 0)
+            os.fdatasync(file.fileno())
+            latencies.append(time.perf_counter() - started)
+    latencies.sort()
+    return Syncs(
+        per_second=len(latencies) / sum(latencies),
+        median_ms=statistics.median(latencies) * 1000,
+        p99_ms=latencies[int(len(latencies) * 0.99)] * 1000,
+    )

@@ -1,0 +1,40 @@
+"""An empty Falcon app, served as monotron is, with the same flags: what the server alone costs."""
+
+import argparse
+import logging
+import os
+
+import falcon
+
+from monotron.serve import Service, serve
+from monotron.settings import SETTINGS, read_settings
+
+
+class Constant:
+    """Answers a POST as the build-number API does, and does nothing for it."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
+        """Answer."""
+        resp.content_type = "application/json; charset=UTF-8"
+        resp.data = b'{"bn":5}'
+
+
+def open_service() -> Service:
+    """Give the app, which is always healthy and has nothing to close."""
+    app = falcon.App()
+    app.add_route("/{uuid}", Constant())
+    return Service(app, lambda: True, lambda: None)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for setting in SETTINGS:
+        parser.add_argument(setting.flag, dest=setting.name, help=setting.meaning)
+    settings = read_settings(os.environ, vars(parser.parse_args()))
+    logging.basicConfig(level=logging.INFO)
+    serve(settings, open_service)
+
+
+if __name__ == "__main__":
+    main()

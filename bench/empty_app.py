@@ -19,7 +19,7 @@ class Constant:
         resp.data = b'{"bn":5}'
 
 
-def open_service() -> Service:
+def open_service(create: bool) -> Service:
     """Give the app, which is always healthy and has nothing to close."""
     app = falcon.App()
     app.add_route("/{uuid}", Constant())

@@ -1,6 +1,7 @@
 """The `monotron` command: one small function for each subcommand."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -31,22 +32,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name may hold what the terminal's encoding does not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         settings = read_settings(os.environ, vars(arguments))
-        return int(arguments.command(settings, arguments))
+        status = int(arguments.command(settings, arguments))
+        sys.stdout.flush()
     except InvalidSetting as error:
         return _fail(error, 2)
     except (CannotServe, RuleError, StoreError) as error:
         return _fail(error, 1)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
+    except OSError as error:
+        # Python would fail once more when it closes what could not be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        # Whoever closed the pipe has seen enough of the output, and needs no message.
+        if isinstance(error, BrokenPipeError):
+            return 1
+        return _fail(f"the output cannot be written: {error.strerror}", 1)
+    return status
 
 
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
-    def open_service() -> Service:
-        store = LmdbStore(settings.storage_dir)
+    def open_service(create: bool) -> Service:
+        store = LmdbStore(settings.storage_dir, create=create)
         return Service(create_app(store, settings), lambda: store.failed is None, store.close)
 
     serve(settings, open_service)

@@ -51,8 +51,11 @@ class Service:
     close: Callable[[], None]
 
 
-def serve(settings: Settings, open_service: Callable[[], Service]) -> None:
-    """Serve until SIGTERM or SIGINT. `open_service` is called once in each worker.
+def serve(settings: Settings, open_service: Callable[[bool], Service]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    `open_service(create)` is called once in each worker. Only the first ones may create what is
+    missing: where the storage folder has gone since, a replacement would give out 1 again.
 
     Raises `CannotServe` where the port cannot be had or a worker cannot open its service.
     """
@@ -72,7 +75,7 @@ class _Worker:
 @dataclass
 class _Watch:
     settings: Settings
-    open_service: Callable[[], Service]
+    open_service: Callable[[bool], Service]
     listener: socket.socket
     workers: dict[int, _Worker] = field(default_factory=dict)
     restarts: list[float] = field(default_factory=list)
@@ -202,11 +205,33 @@ class _Watch:
             for other in self.workers.values():
                 if other.news is not None:
                     os.close(other.news)
-            code = _work(self.settings, self.open_service, self.listener, news_end, self.lifeline)
+            code = self._work(news_end)
         except BaseException:
             log.exception("a worker failed")
         finally:
             os._exit(code)
+
+    def _work(self, news: int) -> int:
+        """Be a worker; gives the exit status."""
+        try:
+            service = self.open_service(not self.announced)
+        except StoreError as error:
+            os.write(news, str(error).encode(errors="backslashreplace"))
+            return 1
+        server = Server(service.app, self.listener, self.settings.threads)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        threading.Thread(
+            target=_stop_with, args=(self.lifeline, server), name="monotron-lifeline", daemon=True
+        ).start()
+        os.write(news, _READY.encode())
+        os.close(news)
+        server.run(service.healthy)
+        healthy = service.healthy()
+        service.close()
+        return 0 if healthy else 1
 
     def _stop(self) -> None:
         """Let the workers finish what is in flight; kill those that do not come to an end."""
@@ -229,35 +254,6 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _READY = "ready"
 
 
-def _work(
-    settings: Settings,
-    open_service: Callable[[], Service],
-    listener: socket.socket,
-    news: int,
-    lifeline: int,
-) -> int:
-    """Be a worker; gives the exit status."""
-    try:
-        service = open_service()
-    except StoreError as error:
-        os.write(news, str(error).encode())
-        return 1
-    server = Server(service.app, listener, settings.threads)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop())
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    threading.Thread(
-        target=_stop_with, args=(lifeline, server), name="monotron-lifeline", daemon=True
-    ).start()
-    os.write(news, _READY.encode())
-    os.close(news)
-    server.run(service.healthy)
-    healthy = service.healthy()
-    service.close()
-    return 0 if healthy else 1
-
-
 def _stop_with(lifeline: int, server: Server) -> None:
     """Stop the server once the watching process has ended, which closes the pipe's other end."""
     os.read(lifeline, 1)
@@ -269,8 +265,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except OSError as error:
-        raise CannotServe(f"there is no address {host!r}: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        raise CannotServe(f"there is no address {host!r}") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

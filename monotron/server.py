@@ -18,6 +18,7 @@ from typing import Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
@@ -106,7 +107,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
-        body = problem(error.code, "", error.body)
+        body = problem(error.code, "", _DETAILS.get(error.code, error.body))
         self.status = f"{error.code} {error.reason}"
         self.response_headers.append(("Content-Type", PROBLEM_JSON))
         self.set_close_on_finish()
@@ -114,10 +115,21 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Refuses what waitress's own parser stumbles over, such as a length of 5,000 digits."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            raise ParsingError("the request line or a header is not valid HTTP") from error
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that leaves an answer to the thread that sends it, and can be told to finish."""
 
     error_task_class = _ProblemTask
+    parser_class = _Parser
 
     def writable(self) -> bool:
         """Tell whether the main loop has something to send or to close.
@@ -137,6 +149,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
                 request.headers["CONNECTION"] = "close"
         elif self.request is None and not self.total_outbufs_len:
             self.handle_close()
+
+
+_DETAILS = {
+    413: f"a body has at most {BODY_BYTES} bytes",
+    431: f"the headers have at most {HEADER_BYTES} bytes together",
+}
 
 
 def _connection_limit() -> int:

@@ -46,6 +46,7 @@ def pollable(req: falcon.Request, resp: falcon.Response) -> None:
         if known in ("*", etag):
             resp.status = falcon.HTTP_304
             resp.data = None
+            resp.delete_header("Content-Type")
             return
 
 
@@ -55,6 +56,11 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def _wants_plain(req: falcon.Request) -> bool:
     # Nearly every client sends none, */* or JSON; the full negotiation costs more than all else.
-    if "text/" not in req.accept:
+    accept = req.accept.lower()
+    if "text/" not in accept:
         return False
-    return req.client_prefers((JSON, "text/plain")) == "text/plain"
+    try:
+        return falcon.mediatypes.best_match((JSON, "text/plain"), accept) == "text/plain"
+    except ValueError:
+        # What cannot be understood is taken as if it were not there (RFC 9110, section 12.4.1).
+        return False

@@ -19,12 +19,13 @@ def parameters(req: falcon.Request) -> dict[str, str]:
     """
     try:
         pairs = parse_qsl(
-            # WSGI has bytes as Latin-1 text (PEP 3333).
-            req.query_string.encode("latin-1"),
+            req.query_string,
             keep_blank_values=True,
             max_num_fields=MOST_PARAMETERS,
+            # WSGI has bytes as Latin-1 text (PEP 3333): escaped ones now become the same.
+            encoding="latin-1",
         )
-        decoded = [(name.decode(), value.decode()) for name, value in pairs]
+        decoded = [(_utf8(name), _utf8(value)) for name, value in pairs]
     except UnicodeDecodeError as error:
         raise InvalidName("the query is not UTF-8") from error
     except ValueError as error:
@@ -42,3 +43,7 @@ def whole_number(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
         raise InvalidNumber(f"{name} is a whole number in at most 19 digits, not {text[:40]!r}")
     return int(text)
+
+
+def _utf8(latin: str) -> str:
+    return latin.encode("latin-1").decode("utf-8")

@@ -54,16 +54,19 @@ def pack_series(series: Series) -> bytes:
 
 
 def unpack_series(row: bytes, value: bytes) -> Series:
-    """Read a series from its row; raises `StoreCorrupt` where it is in an unknown format."""
-    if value[0] != _SERIES_FORMAT:
+    """Read a series from its row; raises `StoreCorrupt` for an unknown format or damage."""
+    if value and value[0] != _SERIES_FORMAT:
         raise StoreCorrupt(
             f"a series is stored in format {value[0]}, this version of monotron reads "
             f"{_SERIES_FORMAT}: was the store written by a newer one?"
         )
-    _, number, created_at, updated_at = _SERIES.unpack_from(value)
-    (account,) = _ACCOUNT.unpack_from(row)
-    key = row[_ACCOUNT.size : -1].decode()
-    token = value[_SERIES.size :].decode() or None
+    try:
+        _, number, created_at, updated_at = _SERIES.unpack_from(value)
+        (account,) = _ACCOUNT.unpack_from(row)
+        key = row[_ACCOUNT.size : -1].decode()
+        token = value[_SERIES.size :].decode() or None
+    except (struct.error, UnicodeDecodeError) as error:
+        raise StoreCorrupt(f"the row of a series is damaged: {error}") from error
     return Series(account, key, number, token, created_at, updated_at)
 
 

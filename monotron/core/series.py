@@ -40,8 +40,11 @@ def advance(
     With a token that is the series' current one nothing is given out: it gets its value again.
     Only the current token is compared; an older one gets a new value.
 
-    Raises `SeriesExhausted` where fewer than `count` values are left.
+    Raises `SeriesExhausted` where fewer than `count` values are left, and `InvalidNumber` for a
+    token with more than one value: a repeat could not tell which values the token had got.
     """
+    if token is not None and count != 1:
+        raise InvalidNumber("a token stands for one value: with a token, count is 1")
     before = get(txn, account, key)
     if before is None:
         return _put(txn, Series(account, key, count, token, now, now))

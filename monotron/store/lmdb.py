@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import lmdb
+from lmdb.verify import verify
 
 from monotron.store import folder as storage_folder
 from monotron.store.batch import GroupCommit, Update
@@ -135,15 +136,30 @@ class LmdbStore:
         except lmdb.Error as error:
             raise self._translated(error) from error
         try:
+            self._check_length(env)
             with env.begin(write=True) as txn:
                 tables = {table: env.open_db(table.value.encode(), txn) for table in Table}
             env.reader_check()
         except lmdb.Error as error:
             env.close()
             raise self._translated(error) from error
+        except StoreCorrupt:
+            env.close()
+            raise
         # Not only when the files are new: whoever made them may have died before its sync.
         storage_folder.sync(self.folder)
         return env, tables
+
+    def _check_length(self, env: lmdb.Environment) -> None:
+        """Raise `StoreCorrupt` where the data file was cut short: to read past its end is SIGBUS.
+
+        A whole one may lack pages at its end too, namely free ones that were never written. So a
+        short one is looked at page by page.
+        """
+        data = self.folder / "data.mdb"
+        length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+        if data.stat().st_size < length and (problems := verify(data)):  # type: ignore[no-untyped-call]
+            raise StoreCorrupt(f"{data} is damaged, parts of it are missing: {problems[0]}")
 
     def _commit(self, batch: list[Update]) -> None:
         """Run every update of the batch, durably. The write lock is held.

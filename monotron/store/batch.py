@@ -81,6 +81,7 @@ class GroupCommit:
         self._writing = threading.Lock()
         self._gate = threading.Lock()
         self._closed = False
+        self._locked = False
         self._thread = threading.Thread(target=self._run, name="monotron-writer", daemon=True)
         self._thread.start()
 
@@ -106,16 +107,23 @@ class GroupCommit:
         result: T = update.result
         return result
 
-    def close(self) -> None:
-        """Run what waits, then end the thread."""
+    def close(self) -> bool:
+        """Run what waits, then end the thread.
+
+        It waits for a commit that has begun, but not for another process: False where the thread
+        still waits for that one's lock, with no caller left. The lock has to stay open then.
+        """
         with self._gate:
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
+        self._thread.join(self._wait_seconds)
+        if self._thread.is_alive() and not self._locked:
+            return False
         self._thread.join()
         # Whoever commits alone at this moment has begun before.
         with self._writing:
-            pass
+            return True
 
     def _commit_alone(self, update: Update) -> bool:
         """Commit on this thread; False where another one writes or waits to."""
@@ -142,12 +150,14 @@ class GroupCommit:
             with self._writing:
                 try:
                     self._lock.acquire(blocking=True)
+                    self._locked = True
                     try:
                         open_for_more = self._gather(batch)
                         batch = [update for update in batch if update.claim()]
                         if batch:
                             self._commit(batch)
                     finally:
+                        self._locked = False
                         self._lock.release()
                 # The thread has to outlive whatever went wrong, and each caller to hear of it.
                 except BaseException as error:  # noqa: BLE001

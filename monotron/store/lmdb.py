@@ -87,15 +87,13 @@ class LmdbStore:
             raise StoreUnavailable(
                 f"storage folder {self.folder} cannot be used: {error.strerror}"
             ) from error
+        self._lock.acquire_within(OPEN_SECONDS)
         try:
-            self._lock.acquire_within(OPEN_SECONDS)
-            try:
-                self._env, self._tables = self._open(map_size)
-            finally:
-                self._lock.release()
+            self._env, self._tables = self._open(map_size)
         except BaseException:
             self._lock.close()
             raise
+        self._lock.release()
         self._writer = GroupCommit(self._lock, self._commit, wait_seconds=wait_seconds)
 
     def view(self, fn: Callable[[Reading], T]) -> T:
@@ -117,9 +115,9 @@ class LmdbStore:
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
-        self._writer.close()
-        self._env.close()
-        self._lock.close()
+        if self._writer.close():
+            self._env.close()
+            self._lock.close()
 
     def _open(self, map_size: int) -> tuple[lmdb.Environment, Tables]:
         try:

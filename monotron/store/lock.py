@@ -4,7 +4,7 @@ import ctypes
 import errno
 import fcntl
 import os
-import time
+import threading
 from pathlib import Path
 
 from monotron.store.contract import StoreUnavailable
@@ -44,15 +44,30 @@ class WriteLock:
         _unlock(self._write)
 
     def acquire_within(self, seconds: float) -> None:
-        """Take the lock; raises `StoreUnavailable` where it is not free within `seconds`."""
-        end = time.monotonic() + seconds
-        while not self.acquire(blocking=False):
-            if time.monotonic() > end:
-                raise StoreUnavailable(
-                    f"another process has held the write lock for {seconds:g} seconds"
-                )
-            # flock cannot wait with a limit, so it has to be asked again.
-            time.sleep(0.01)
+        """Take the lock, in turn with the others that want it.
+
+        Raises `StoreUnavailable` where that takes more than `seconds`; the lock is then closed.
+
+        flock cannot wait with a limit, and who asks again and again instead never gets a turn
+        among busy writers. So a thread waits, and gives the lock back if it comes too late.
+        """
+        if self.acquire(blocking=False):
+            return
+        claim, taken = threading.Lock(), threading.Event()
+
+        def wait_for_turn() -> None:
+            self.acquire(blocking=True)
+            if claim.acquire(blocking=False):
+                taken.set()
+            else:
+                self.close()
+
+        threading.Thread(target=wait_for_turn, name="monotron-turn", daemon=True).start()
+        if not taken.wait(seconds) and claim.acquire(blocking=False):
+            raise StoreUnavailable(
+                f"another process has held the write lock for {seconds:g} seconds"
+            )
+        taken.wait()
 
     def close(self) -> None:
         """Close the files, which frees what is held."""

@@ -1,0 +1,447 @@
+"""The real command as a child process, and clients for it.
+
+A test file takes the fixture with `serve = service.serve`.
+"""
+
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol
+
+import pytest
+
+import monotron
+from monotron.settings import SETTINGS
+
+COMMAND = (sys.executable, "-m", "monotron")
+BECOME_COMMAND = f"import os, sys; os.execv({COMMAND[0]!r}, [*{COMMAND!r}, *sys.argv[1:]])"
+CODE = Path(monotron.__file__).parents[1]
+
+PATIENCE = 30.0
+"""Seconds after which something that has to happen counts as hanging. No measure of speed."""
+
+STOP_SECONDS = 10.0
+"""Within how many seconds after SIGTERM or SIGINT the service promises to be gone."""
+
+JOB = "/6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+"""A build-number series."""
+
+START_LINE = re.compile(
+    r"^\S+ \S+ INFO monotron (?P<version>\S+) listens on http://(?P<host>\S+):(?P<port>\d+), "
+    r"stores in (?P<folder>.+), (?P<workers>\d+) workers?$",
+    re.MULTILINE,
+)
+
+
+def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give this process's environment with no setting in it but `variables`."""
+    ours = {setting.variable for setting in SETTINGS}
+    # Output as a user's Python writes it.
+    ours |= {"PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS"}
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
+    # The child runs the code that is tested, wherever it is started.
+    path = os.pathsep.join(filter(None, (str(CODE), clean.get("PYTHONPATH"))))
+    return clean | {"PYTHONPATH": path} | dict(variables or {})
+
+
+def run(
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    stdout: int | IO[str] = subprocess.PIPE,
+    before: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself. `before` is Python that its process runs before it."""
+    command = (sys.executable, "-c", f"{before}\n{BECOME_COMMAND}") if before else COMMAND
+    with subprocess.Popen(
+        [*command, *arguments],
+        env=environment(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            if process.returncode is None:
+                # With whatever it has started, or that would hold the pipes open.
+                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Ask again and again until `condition` holds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {PATIENCE:g} seconds in vain until {what}")
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    version: int
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def value(self) -> int:
+        """The number, whichever API gave it."""
+        members = self.json
+        return int(members["bn"] if "bn" in members else members["value"])
+
+    def assert_problem(self, status: int) -> dict[str, Any]:
+        assert (self.status, self.headers["Content-Type"]) == (status, "application/problem+json")
+        problem: dict[str, Any] = self.json
+        assert problem["status"] == status
+        assert problem["type"]
+        assert problem["title"]
+        assert problem["detail"]
+        return problem
+
+
+def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
+    """Read one answer from a connection; raises what `http.client` raises where it is cut off."""
+    with http.client.HTTPResponse(connection, method=method) as response:
+        response.begin()
+        return Answer(response.status, response.version, response.headers, response.read())
+
+
+def ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    connection.request(method, path, body, dict(headers or {}))
+    with connection.getresponse() as response:
+        return Answer(response.status, response.version, response.headers, response.read())
+
+
+def processes() -> dict[int, tuple[str, int]]:
+    """Give the state and the parent of each process that there is. A zombie counts as gone."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError):
+                # The name, in parentheses, may hold anything (proc_pid_stat(5)).
+                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state not in "ZX":
+                    found[int(folder.name)] = (state, int(parent))
+    return found
+
+
+@dataclass
+class Service:
+    """A running `monotron serve`, in a process group of its own."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    """What it wrote to stderr."""
+    started: "re.Match[str]"
+    """The start line."""
+
+    @property
+    def port(self) -> int:
+        return int(self.started["port"])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def storage_dir(self) -> Path:
+        return Path(self.started["folder"])
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has logged after the start line."""
+        return self.log.read_text()[self.started.end() :].splitlines()[1:]
+
+    def workers(self) -> set[int]:
+        parents = processes()
+        return {pid for pid, (_, parent) in parents.items() if parent == self.process.pid}
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+
+    def socket(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        connection = self.connect()
+        try:
+            return ask(connection, method, path, body, headers)
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> Answer:
+        return self.ask("GET", path)
+
+    def post(self, path: str) -> Answer:
+        return self.ask("POST", path)
+
+    def put(self, path: str, body: bytes = b"") -> Answer:
+        return self.ask("PUT", path, body)
+
+    def take(self, path: str = JOB) -> int:
+        """Take the next number."""
+        answer = self.post(path)
+        assert answer.status == 200, answer
+        return answer.value
+
+    def send(self, data: bytes) -> Answer:
+        """Send these bytes on a connection of their own."""
+        with self.socket() as connection:
+            connection.sendall(data)
+            return read_answer(connection, data.partition(b" ")[0].decode("latin-1"))
+
+    @contextmanager
+    def halted(self, *pids: int) -> Iterator[None]:
+        """Keep these workers from running meanwhile; all connections go to the others."""
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_until(
+                lambda: all(processes()[pid][0] == "T" for pid in pids), "the workers have halted"
+            )
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def connect_to(self, worker: int) -> http.client.HTTPConnection:
+        """Give a keep-alive connection that this worker, and no other, serves."""
+        connection = self.connect()
+        with self.halted(*self.workers() - {worker}):
+            assert ask(connection, "GET", "/livez").status == 200
+        return connection
+
+    def refuses(self) -> bool:
+        """Tell whether nobody listens any more."""
+        try:
+            self.socket().close()
+        except ConnectionRefusedError:
+            return True
+        # Whoever closes the listening socket resets those that wait there.
+        except ConnectionResetError:
+            pass
+        return False
+
+    def begin_stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send the signal, from which on it has `STOP_SECONDS`."""
+        self._end = time.monotonic() + STOP_SECONDS
+        self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal and give the exit status, once it has ended as promised."""
+        self.begin_stop(number)
+        return self.end()
+
+    def end(self) -> int:
+        """Give the exit status, once it has ended within the promised time since `begin_stop`."""
+        return self.process.wait(self._end - time.monotonic())
+
+    def kill(self) -> None:
+        """Kill all of its processes, as `kill -9` does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+
+
+class Serve(Protocol):
+    """Starts a service; without other wishes on a free port, on the same folder each time."""
+
+    def __call__(self, *flags: str, variables: Mapping[str, str] | None = None) -> Service: ...
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The storage folder, not made yet."""
+    return tmp_path / "data"
+
+
+@contextmanager
+def services(place: Path) -> Iterator[Serve]:
+    """Start services with their folders and logs in `place`; none is left at the end."""
+    running: list[tuple[subprocess.Popen[bytes], Path]] = []
+
+    def start(*flags: str, variables: Mapping[str, str] | None = None) -> Service:
+        variables = dict(variables or {})
+        if "--port" not in flags:
+            variables.setdefault("PORT", "0")
+        if "--storage-dir" not in flags:
+            variables.setdefault("STORAGE_DIR", str(place / "data"))
+        log = place / f"stderr-{len(running)}"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [*COMMAND, "serve", *flags],
+                env=environment(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        running.append((process, log))
+
+        started: re.Match[str] | None = None
+
+        def has_started() -> bool:
+            nonlocal started
+            assert process.poll() is None, f"the service has ended: {log.read_text()}"
+            started = START_LINE.search(log.read_text())
+            return started is not None
+
+        wait_until(has_started, "the service has started")
+        assert started is not None
+        return Service(process, log, started)
+
+    try:
+        yield start
+    finally:
+        for number, (process, log) in enumerate(running):
+            # The number of a group stays taken as long as one of its processes is there.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(PATIENCE)
+            # pytest shows it where the test has failed.
+            print(f"--- stderr of service {number} (exit status {process.returncode}):")
+            print(log.read_text(errors="backslashreplace"))
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    with services(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture
+def service(serve: Serve) -> Service:
+    """A service with nothing in it."""
+    return serve()
+
+
+@pytest.fixture(scope="module")
+def service_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with services(tmp_path_factory.mktemp("shared")) as start:
+        yield start()
+
+
+@pytest.fixture
+def shared(service_of_module: Service) -> Iterator[Service]:
+    """A service for tests that leave no trace in it: one for the whole module."""
+    before = len(service_of_module.lines)
+    yield service_of_module
+    print("--- stderr of the shared service:", *service_of_module.lines[before:], sep="\n")
+
+
+@dataclass
+class Load:
+    """Clients that take numbers, each on a keep-alive connection, until the block ends.
+
+    One whose connection ends makes another; where nobody listens it tries again.
+    """
+
+    service: Service
+    clients: int = 16
+    path: str = "/v1/series/load"
+    answered: list[int] = field(default_factory=list)
+    unanswered: int = 0
+    """Requests whose connection was closed before an answer came; each may have taken a number."""
+    cut: int = 0
+    """Answers of which only a part came."""
+    broken: list[str] = field(default_factory=list)
+    """Other answers than a number, and requests that got neither an answer nor an end."""
+
+    def __enter__(self) -> "Load":
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._client) for _ in range(self.clients)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_more(self, count: int) -> None:
+        """Wait until so many more numbers are answered."""
+        goal = len(self.answered) + count
+        wait_until(lambda: len(self.answered) >= goal, f"{goal} numbers are answered")
+
+    def _client(self) -> None:
+        connection = self.service.connect()
+        while not self._over.is_set():
+            try:
+                self._take(connection)
+            except ConnectionRefusedError:
+                connection.close()
+                self._over.wait(0.01)
+        connection.close()
+
+    def _take(self, connection: http.client.HTTPConnection) -> None:
+        begun = False
+        try:
+            connection.request("POST", self.path)
+            with connection.getresponse() as response:
+                begun = True
+                body = response.read()
+        except ConnectionRefusedError:
+            raise
+        except TimeoutError as error:
+            connection.close()
+            with self._lock:
+                self.broken.append(repr(error))
+        except (ConnectionError, http.client.HTTPException) as error:
+            connection.close()
+            # What comes instead of a status line is a part of one, but for nothing at all.
+            begun = begun or not isinstance(error, ConnectionError)
+            with self._lock:
+                self.cut += begun
+                self.unanswered += not begun
+        else:
+            with self._lock:
+                if response.status == 200:
+                    self.answered.append(int(json.loads(body)["value"]))
+                else:
+                    self.broken.append(f"{response.status} {body!r}")
+
+
+def assert_none_twice(values: Iterable[int]) -> None:
+    twice = {value for value, after in itertools.pairwise(sorted(values)) if value == after}
+    assert not twice, f"given twice: {sorted(twice)}"

@@ -1,0 +1,98 @@
+"""Imports point one way: cli, serve -> app -> api -> core -> the store's contract."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "monotron").rglob("*.py"))
+
+MAY_IMPORT = {
+    "monotron": set[str](),
+    "limits": set[str](),
+    "settings": set[str](),
+    "contract": set[str](),
+    "engine": {"contract", "engine", "limits", "settings"},
+    "core": {"core", "contract", "limits", "settings"},
+    "api": {"api", "core", "contract", "limits", "settings", "monotron"},
+    "app": {"api", "core", "contract", "limits", "settings", "monotron"},
+    "server": {"server", "api", "limits", "settings", "monotron"},
+    "serve": {"server", "app", "api", "core", "contract", "engine"}
+    | {"limits", "settings", "monotron"},
+    "cli": {"serve", "server", "app", "api", "core", "contract", "engine"}
+    | {"limits", "settings", "monotron"},
+    "__main__": {"cli"},
+}
+"""What each part of the house may import of it. A new part needs a line here."""
+
+ONLY_IN = {
+    "falcon": {"api", "app"},
+    "lmdb": {"engine"},
+    "waitress": {"server"},
+}
+"""The libraries, and the parts that may know them."""
+
+HTTP = {"falcon", "http", "wsgiref", "urllib", "waitress", "socket", "socketserver"}
+
+
+def part(module: str) -> str:
+    """Give the part of the house that a module of ours belongs to."""
+    names = module.split(".")
+    if len(names) == 1:
+        return "monotron"
+    if names[1] != "store":
+        return names[1]
+    return "contract" if names[2:] in ([], ["contract"]) else "engine"
+
+
+def module_of(file: Path) -> str:
+    names = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(names[:-1] if names[-1] == "__init__" else names)
+
+
+def imported(file: Path) -> set[str]:
+    """Give every module that a file imports, wherever in it that is."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            assert node.module is not None
+            for alias in node.names:
+                inside = f"{node.module}.{alias.name}"
+                modules.add(inside if is_module(inside) else node.module)
+    return modules
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_imports_point_one_way(file: Path) -> None:
+    here = part(module_of(file))
+    ours = {module for module in imported(file) if module.split(".")[0] == "monotron"}
+    wrong = {module for module in ours if part(module) not in MAY_IMPORT[here]}
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_libraries_stay_where_they_belong(file: Path) -> None:
+    here = part(module_of(file))
+    libraries = {module.split(".")[0] for module in imported(file)}
+    assert {name for name in libraries & set(ONLY_IN) if here not in ONLY_IN[name]} == set()
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if part(module_of(file)) in ("core", "contract")], ids=module_of
+)
+def test_the_rules_know_nothing_of_http_or_an_engine(file: Path) -> None:
+    libraries = {module.split(".")[0] for module in imported(file)}
+    assert libraries & (HTTP | {"lmdb"}) == set()
+
+
+def test_every_part_is_looked_at() -> None:
+    assert {part(module_of(file)) for file in FILES} == set(MAY_IMPORT)

@@ -1,0 +1,298 @@
+"""`monotron next`, `get` and `list`, on the storage folder of a running service."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from monotron.core import series
+from monotron.store.lmdb import LmdbStore
+from tests import service
+from tests.service import JOB, Load, Serve, Service, run
+
+folder, serve = service.folder, service.serve
+service_of_module, shared = service.service_of_module, service.shared
+
+
+SERIES = "/v1/series"
+
+
+@pytest.fixture
+def running(serve: Serve) -> Service:
+    """The service whose storage folder is worked on."""
+    return serve()
+
+
+@pytest.fixture
+def command(folder: Path) -> "Command":
+    return Command(folder)
+
+
+class Command:
+    """Runs a subcommand on the storage folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.variables = {"STORAGE_DIR": str(folder)}
+
+    def __call__(self, *arguments: str) -> str:
+        """Give what it prints, without the newline, where it succeeds."""
+        ended = run(*arguments, variables=self.variables)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.endswith("\n")
+        return ended.stdout[:-1]
+
+    def failure(self, *arguments: str) -> str:
+        """Give the one line that it says where it fails with status 1."""
+        ended = run(*arguments, variables=self.variables)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("monotron: ")
+        assert ended.stderr.count("\n") == 1, ended.stderr
+        return ended.stderr[:-1]
+
+
+def test_next_and_get_are_the_same_series_as_over_http(running: Service, command: Command) -> None:
+    uuid = JOB[1:]
+    assert running.take(JOB) == 1
+    assert command("get", uuid) == "1"
+    assert command("next", uuid) == "2"
+    assert running.get(JOB).value == 2
+    assert running.take(JOB) == 3
+    assert command("get", uuid) == "3"
+
+
+def test_numbers_taken_by_command_and_over_http_interleave_without_duplicates(
+    running: Service, command: Command
+) -> None:
+    with Load(running, clients=2) as load, ThreadPoolExecutor(2) as commands:
+        printed = [int(text) for text in commands.map(lambda _: command("next", "load"), range(20))]
+    assert (load.unanswered, load.cut, load.broken) == (0, 0, [])
+    # Each saw the other's: between two commands the service went on.
+    assert min(printed) < max(load.answered)
+    assert min(load.answered) < max(printed)
+    assert sorted(load.answered + printed) == list(range(1, len(load.answered) + 21))
+
+
+def test_the_same_token_gets_the_same_value_again(running: Service, command: Command) -> None:
+    assert command("next", "svc", "--token", "7d4c379588") == "1"
+    assert command("next", "svc", "--token", "7d4c379588") == "1"
+    assert running.put(f"{SERIES}/svc/7d4c379588").value == 1
+    assert running.put(f"{SERIES}/svc/90d8c75c8e").value == 2
+    assert command("next", "svc", "--token", "90d8c75c8e") == "2"
+    assert command("next", "svc", "--token", "7d4c379588") == "3"
+
+
+def test_a_count_prints_the_first_and_the_last(running: Service, command: Command) -> None:
+    assert running.take(f"{SERIES}/svc") == 1
+    assert command("next", "svc", "--count", "5") == "2 6"
+    assert command("next", "svc", "--count", "1") == "7"
+    assert running.take(f"{SERIES}/svc") == 8
+
+
+def test_a_token_with_a_count_gets_its_range_again(running: Service, command: Command) -> None:
+    assert running.take(f"{SERIES}/svc") == 1
+    for _ in range(2):
+        assert command("next", "svc", "--token", "abc", "--count", "3") == "2 4"
+
+
+@pytest.mark.parametrize("count", ["2", "3"])
+def test_no_token_gets_numbers_that_others_have(running: Service, folder: Path, count: str) -> None:
+    assert running.take(f"{SERIES}/svc") == 1
+    assert running.put(f"{SERIES}/svc/abc").value == 2
+    ended = run(*("next", "svc", "--token", "abc", "--count", count, "--storage-dir", str(folder)))
+    # Whether it is refused or gives new ones: 1 is somebody else's, 2 is all that the token has.
+    assert ended.returncode == 1 or int(ended.stdout.split()[0]) > 1, ended.stdout
+
+
+def test_get_of_a_series_without_a_value_fails(running: Service, command: Command) -> None:
+    line = command.failure("get", "none")
+    assert "'none'" in line
+    assert command.failure("get", "none") == line
+
+
+BAD = {
+    "empty key": ("next", ""),
+    "long key": ("next", "a" * 257),
+    "long key in UTF-8": ("next", "é" * 129),
+    "line break in the key": ("next", "a\nb"),
+    "escape in the key": ("next", "a\x1b[31m"),
+    "key that is no UTF-8": ("next", os.fsdecode(b"\xff")),
+    "empty token": ("next", "svc", "--token", ""),
+    "long token": ("next", "svc", "--token", "a" * 257),
+    "tab in the token": ("next", "svc", "--token", "a\tb"),
+    "count 0": ("next", "svc", "--count", "0"),
+    "negative count": ("next", "svc", "--count", "-1"),
+    "too great a count": ("next", "svc", "--count", "1000001"),
+    "count beyond every number": ("next", "svc", "--count", "9" * 30),
+    "empty key to get": ("get", ""),
+    "prefix with a line break": ("list", "--prefix", "a\n"),
+}
+
+
+@pytest.mark.parametrize("arguments", BAD.values(), ids=BAD)
+def test_bad_names_and_counts_fail_clearly_and_change_nothing(
+    shared: Service, arguments: tuple[str, ...]
+) -> None:
+    shared.take(f"{SERIES}/svc")
+    before = shared.get(SERIES).json
+    assert Command(shared.storage_dir).failure(*arguments).isprintable()
+    assert shared.get(SERIES).json == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["next"], ["next", "a", "b"], ["next", "svc", "--count", "many"], ["reset", "a"]]
+)
+def test_wrong_usage_says_what_is_right_and_changes_nothing(
+    shared: Service, arguments: list[str]
+) -> None:
+    before = shared.get(SERIES).json
+    ended = run(*arguments, variables={"STORAGE_DIR": str(shared.storage_dir)})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "usage: monotron" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert shared.get(SERIES).json == before
+
+
+def test_a_series_at_its_last_value_fails_and_stays(running: Service, command: Command) -> None:
+    running.put(f"{SERIES}/svc", b'{"value": 9223372036854775806}')
+    assert "9223372036854775807" in command.failure("next", "svc", "--count", "2")
+    assert command("next", "svc") == "9223372036854775807"
+    command.failure("next", "svc")
+    assert command("get", "svc") == "9223372036854775807"
+
+
+def test_list_prints_key_value_and_token_separated_by_tabs(
+    running: Service, command: Command
+) -> None:
+    assert run("list", variables=command.variables).stdout == ""
+    running.put(f"{SERIES}/svc/7d4c379588")
+    running.post(f"{SERIES}/a%20name%2Fwith%20%C3%A9?count=3")
+    running.take(JOB)
+    assert command("list").split("\n") == [
+        f"{JOB[1:]}\t1\t",
+        "a name/with é\t3\t",
+        "svc\t1\t7d4c379588",
+    ]
+
+
+@pytest.fixture
+def many(folder: Path) -> list[str]:
+    """More series than fit on two pages, of lines that no pipe holds all."""
+    keys = [f"{'ab'[number % 2]}-{number:04}-{'x' * 60}" for number in range(2500)]
+    store = LmdbStore(folder)
+    store.update(
+        lambda txn: [series.seed(txn, 1, key, number + 1, now=0) for number, key in enumerate(keys)]
+    )
+    store.close()
+    return keys
+
+
+def test_list_prints_every_series_however_many(many: list[str], command: Command) -> None:
+    expected = sorted(f"{key}\t{number + 1}\t" for number, key in enumerate(many))
+    assert command("list").split("\n") == expected
+
+
+def test_list_with_a_prefix_prints_those_that_start_with_it(
+    many: list[str], command: Command
+) -> None:
+    lines = command("list", "--prefix", "b-").split("\n")
+    assert [line.split("\t")[0] for line in lines] == sorted(many)[1250:]
+    assert command("list", "--prefix", many[7]) == f"{many[7]}\t8\t"
+    ended = run("list", "--prefix", "c", variables=command.variables)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_a_reader_that_has_seen_enough_leaves_no_traceback(
+    many: list[str], command: Command
+) -> None:
+    with subprocess.Popen(
+        ["head", "-1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as head:
+        assert head.stdin is not None
+        ended = run("list", variables=command.variables, stdout=head.stdin)
+        first, _ = head.communicate(timeout=service.PATIENCE)
+    assert first == f"{min(many)}\t1\t\n"
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["get", "svc"], ["next", "svc"]])
+def test_a_reader_that_has_gone_leaves_no_traceback(
+    running: Service, command: Command, arguments: list[str]
+) -> None:
+    running.take(f"{SERIES}/svc")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as gone:
+        ended = run(*arguments, variables=command.variables, stdout=gone)
+    assert ended.stderr == ""
+    # Whoever asked has not got what they asked for.
+    assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["get", "svc"], ["next", "svc"]])
+def test_output_that_cannot_be_written_fails_with_one_line(
+    running: Service, command: Command, arguments: list[str]
+) -> None:
+    running.take(f"{SERIES}/svc")
+    with Path("/dev/full").open("w") as full:
+        ended = run(*arguments, variables=command.variables, stdout=full)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("monotron: ")
+    assert ended.stderr.count("\n") == 1, ended.stderr
+
+
+def test_a_name_that_the_output_cannot_show_leaves_no_traceback(
+    running: Service, command: Command
+) -> None:
+    running.take("/v1/series/%C3%A9")
+    ended = run("list", variables=command.variables | {"PYTHONIOENCODING": "ascii"})
+    assert "Traceback" not in ended.stderr
+
+
+COMMANDS = [["next", "svc"], ["next", "svc", "--token", "a"], ["get", "svc"], ["list"]]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_where_there_is_no_folder_commands_fail_and_make_nothing(
+    folder: Path, tmp_path: Path, command: Command, arguments: list[str]
+) -> None:
+    assert str(folder) in command.failure(*arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_where_there_is_no_store_in_the_folder_commands_fail_and_make_nothing(
+    folder: Path, command: Command, arguments: list[str]
+) -> None:
+    folder.mkdir()
+    assert str(folder) in command.failure(*arguments)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_flag_names_the_storage_folder_before_the_variable(
+    running: Service, folder: Path, tmp_path: Path
+) -> None:
+    variables = {"STORAGE_DIR": str(tmp_path / "nowhere")}
+    ended = run("next", "svc", "--storage-dir", str(folder), variables=variables)
+    assert (ended.returncode, ended.stdout) == (0, "1\n")
+    assert running.take(f"{SERIES}/svc") == 2
+
+
+def test_commands_need_no_running_service(serve: Serve, command: Command) -> None:
+    serve().stop()
+    assert command("next", "svc") == "1"
+    assert command("next", "svc") == "2"
+    assert serve().take(f"{SERIES}/svc") == 3
+
+
+def test_commands_wait_for_their_turn_beside_a_busy_service_with_two_workers(
+    serve: Serve, command: Command
+) -> None:
+    running = serve("--workers", "2")
+    with Load(running, clients=16) as load:
+        load.wait_for_more(50)
+        printed = [int(command("next", "load")) for _ in range(3)]
+        load.wait_for_more(50)
+    assert (load.unanswered, load.cut, load.broken) == (0, 0, [])
+    assert sorted(load.answered + printed) == list(range(1, len(load.answered) + 4))

@@ -243,9 +243,8 @@ def test_opening_gets_its_turn_among_busy_writers(tmp_path: Path) -> None:
             writer.start()
         assert all(ours.poll(SECONDS) for ours, _ in pipes)
         for _ in range(10):
-            start = time.monotonic()
+            # It gives up after OPEN_SECONDS, in which the writers commit many thousand times.
             LmdbStore(tmp_path).close()
-            assert time.monotonic() - start < 3
     finally:
         for writer in writers:
             writer.kill()

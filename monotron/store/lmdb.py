@@ -164,7 +164,6 @@ class LmdbStore:
 
         Where the batch as a whole has no room, each tries on its own: a small one may have.
         """
-        self._free_dead_readers()
         try:
             self._commit_as_one(batch)
         except StoreFull:
@@ -177,6 +176,7 @@ class LmdbStore:
     def _commit_as_one(self, batch: list[Update]) -> None:
         """Run the batch in one transaction. Raises `StoreFull` where it has no room."""
         try:
+            self._free_dead_readers()
             with self._env.begin(write=True) as txn:
                 together = Draft(_LmdbReading(txn, self._tables))
                 for update in batch:

@@ -224,13 +224,12 @@ class LmdbStore:
         (mdb_page_flush in mdb.c), so the disk has to be asked. What the question allocates at the
         file's end LMDB uses when it comes there.
         """
-        handle = os.open(self.folder / "data.mdb", os.O_RDWR)
         try:
-            os.posix_fallocate(handle, os.fstat(handle).st_size, _PROBE_BYTES)
+            with (self.folder / "data.mdb").open("r+b", buffering=0) as data:
+                length = os.fstat(data.fileno()).st_size
+                os.posix_fallocate(data.fileno(), length, _PROBE_BYTES)
         except OSError as error:
             return error.errno in _NO_ROOM
-        finally:
-            os.close(handle)
         return False
 
 

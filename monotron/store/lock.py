@@ -89,7 +89,7 @@ def _flock(handle: int, *, blocking: bool) -> bool:
         return True
     code = ctypes.get_errno()
     if code not in (errno.EWOULDBLOCK, errno.EINTR):
-        raise OSError(code, os.strerror(code))
+        raise StoreUnavailable(f"the lock file cannot be locked: {os.strerror(code)}")
     if not blocking:
         return False
     fcntl.flock(handle, fcntl.LOCK_EX)

@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__)
     add = parser.add_argument
     add("--rounds", type=int, default=5, help="how often everything is measured (%(default)s)")
-    add("--seconds", type=float, default=2, help="how long each load lasts (%(default)s)")
+    add("--seconds", type=float, default=2.0, help="how long each load lasts (%(default)s)")
     add(
         "--clients",
         type=int,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bench.load import Case, Load, generator
-from bench.throughput import failed, miscounted
+from bench.throughput import failed, miscounted, read_options
 
 ROOT = Path(__file__).parents[1]
 
@@ -132,6 +132,10 @@ def test_numbers_have_to_fit_the_answers(taken: int, fits: bool) -> None:
     assert miscounted(load, taken) == (
         [] if fits else [f"95 numbers were answered, but {taken} were taken from the store"]
     )
+
+
+def test_the_defaults_can_be_used(tmp_path: Path) -> None:
+    assert read_options(["--storage-dir", str(tmp_path)]).rounds > 0
 
 
 def test_options_that_cannot_be_used_are_refused() -> None:

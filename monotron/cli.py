@@ -27,7 +27,7 @@ COMMAND_WAIT_SECONDS = 30.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status: 0, 1 for a failure, 2 for wrong usage."""
+    """Run the command; gives the exit status: 0, 1 for a failure, 2 for wrong usage, 130 for ^C."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
@@ -38,18 +38,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(os.environ, vars(arguments))
         status = int(arguments.command(settings, arguments))
-        sys.stdout.flush()
+        _print(end="", flush=True)
     except InvalidSetting as error:
         return _fail(error, 2)
     except (CannotServe, RuleError, StoreError) as error:
         return _fail(error, 1)
-    except OSError as error:
+    except _CannotPrint as error:
         # Python would fail once more when it closes what could not be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # Whoever closed the pipe has seen enough of the output, and needs no message.
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error.__cause__, BrokenPipeError):
             return 1
-        return _fail(f"the output cannot be written: {error.strerror}", 1)
+        return _fail(f"the output cannot be written: {error}", 1)
+    except OSError as error:
+        return _fail(error.strerror or error, 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
     return status
 
 
@@ -74,7 +78,7 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
         ),
     )
     first = state.value - count + 1
-    print(state.value if count == 1 else f"{first} {state.value}")
+    _print(state.value if count == 1 else f"{first} {state.value}")
     return 0
 
 
@@ -85,7 +89,7 @@ def _get(settings: Settings, arguments: argparse.Namespace) -> int:
     )
     if state is None:
         return _fail(f"the series {key!r} has no value yet", 1)
-    print(state.value)
+    _print(state.value)
     return 0
 
 
@@ -101,7 +105,7 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> int:
                 )
             )
             for each in page.series:
-                print(each.key, each.value, each.token or "", sep="\t")
+                _print(each.key, each.value, each.token or "", sep="\t")
             after = page.next
 
     _with_store(settings, print_all)
@@ -111,13 +115,17 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> int:
 def _with_store(settings: Settings, action: Callable[[Store], T]) -> T:
     """Give what `action` gives on the store in the storage folder, beside a service or without.
 
-    It never makes a store: in a mistyped folder a series would start at 1 again.
+    It never makes a store: in a mistyped folder a series would start at 1 again. After ^C it is
+    not closed, which would wait for whoever holds the write lock.
     """
     store = LmdbStore(settings.storage_dir, create=False, wait_seconds=COMMAND_WAIT_SECONDS)
     try:
-        return action(store)
-    finally:
+        result = action(store)
+    except Exception:
         store.close()
+        raise
+    store.close()
+    return result
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -161,6 +169,17 @@ def _add_setting(command: argparse.ArgumentParser, name: str) -> None:
         metavar=setting.name.upper(),
         help=f"{setting.meaning} Variable {setting.variable}, default {setting.default}.",
     )
+
+
+class _CannotPrint(Exception):
+    """The output has nowhere to go."""
+
+
+def _print(*values: object, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
+    try:
+        print(*values, sep=sep, end=end, flush=flush)
+    except OSError as error:
+        raise _CannotPrint(error.strerror) from error
 
 
 def _fail(reason: object, status: int) -> int:

@@ -29,6 +29,9 @@ from monotron.settings import SETTINGS
 
 COMMAND = (sys.executable, "-m", "monotron")
 BECOME_COMMAND = f"import os, sys; os.execv({COMMAND[0]!r}, [*{COMMAND!r}, *sys.argv[1:]])"
+END_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"
+"""Where pytest itself is killed, so is the service (PR_SET_PDEATHSIG, prctl(2))."""
+
 CODE = Path(monotron.__file__).parents[1]
 
 PATIENCE = 30.0
@@ -167,10 +170,6 @@ class Service:
         return int(self.started["port"])
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
     def storage_dir(self) -> Path:
         return Path(self.started["folder"])
 
@@ -303,7 +302,7 @@ def services(place: Path) -> Iterator[Serve]:
         log = place / f"stderr-{len(running)}"
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [*COMMAND, "serve", *flags],
+                [sys.executable, "-c", f"{END_WITH_US}\n{BECOME_COMMAND}", "serve", *flags],
                 env=environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
@@ -341,12 +340,6 @@ def services(place: Path) -> Iterator[Serve]:
 def serve(tmp_path: Path) -> Iterator[Serve]:
     with services(tmp_path) as start:
         yield start
-
-
-@pytest.fixture
-def service(serve: Serve) -> Service:
-    """A service with nothing in it."""
-    return serve()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """`monotron next`, `get` and `list`, on the storage folder of a running service."""
 
 import os
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from monotron.core import series
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.conftest import held
 from tests.service import JOB, Load, Serve, Service, run
 
 folder, serve = service.folder, service.serve
@@ -270,6 +272,39 @@ def test_the_flag_names_the_storage_folder_before_the_variable(
     ended = run("next", "svc", "--storage-dir", str(folder), variables=variables)
     assert (ended.returncode, ended.stdout) == (0, "1\n")
     assert running.take(f"{SERIES}/svc") == 2
+
+
+def test_ctrl_c_while_a_command_waits_for_its_turn_is_no_traceback_and_takes_nothing(
+    running: Service, command: Command
+) -> None:
+    assert running.take(f"{SERIES}/svc") == 1
+    with (
+        held(running.storage_dir),
+        subprocess.Popen(
+            [*service.COMMAND, "next", "svc"],
+            env=service.environment(command.variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as waiting,
+    ):
+        try:
+            # It has begun once it has the lock's file open.
+            files = Path(f"/proc/{waiting.pid}/fd")
+            lock = running.storage_dir / "write.lock"
+            service.wait_until(
+                lambda: any(os.path.realpath(each) == str(lock) for each in files.iterdir()),
+                "the command waits",
+            )
+            waiting.send_signal(signal.SIGINT)
+            out, err = waiting.communicate(timeout=service.PATIENCE)
+        finally:
+            waiting.kill()
+    assert waiting.returncode != 0
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.count("\n") <= 1
+    assert running.get(f"{SERIES}/svc").value == 1
 
 
 def test_commands_need_no_running_service(serve: Serve, command: Command) -> None:

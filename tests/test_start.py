@@ -19,6 +19,8 @@ folder, serve = service.folder, service.serve
 AS_ANYBODY = "import ctypes; ctypes.CDLL(None).prctl(24, 1)"
 """Without CAP_DAC_OVERRIDE (PR_CAPBSET_DROP, prctl(2)) file modes hold for root too."""
 
+FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))"
+
 NO_FILE_GROWS = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
 
 
@@ -257,6 +259,12 @@ def test_missing_folders_are_made_for_nobody_else_to_read(serve: Serve, folder: 
         assert made.stat().st_mode & 0o777 == 0o700
     for file in (folder / "a" / "b").iterdir():
         assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failure_of_the_start_is_not_taken_for_one_of_the_output(folder: Path) -> None:
+    line = refused_start(folder, before=FEW_FILES)
+    assert "open files" in line
+    assert "output" not in line
 
 
 # What the command says of itself

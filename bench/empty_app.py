@@ -30,7 +30,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     for setting in SETTINGS:
-        parser.add_argument(setting.flag, dest=setting.name, help=setting.meaning)
+        parser.add_argument(setting.flag, dest=setting.flag_name, help=setting.meaning)
     settings = read_settings(os.environ, vars(parser.parse_args()))
     logging.basicConfig(level=logging.INFO)
     serve(settings, open_service)

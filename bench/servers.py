@@ -65,7 +65,12 @@ def given_out(server: Server) -> int:
 
 @contextmanager
 def _run(command: list[str], settings: Settings, storage: Path, log: Path) -> Iterator[Server]:
-    flags = {"workers": settings.workers, "threads": settings.threads, "storage-dir": storage}
+    flags = {
+        "workers": settings.workers,
+        "threads": settings.threads,
+        "history": settings.history,
+        "storage-dir": storage,
+    }
     command = [*command, "--host", "127.0.0.1", "--port", "0"]
     command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
     # A child imports the same monotron and bench as we do, wherever it was started.

@@ -2,13 +2,21 @@
 
 import falcon
 
+from monotron.api.access import Access
 from monotron.api.access_log import AccessLog
+from monotron.api.accounts import Account, Accounts
+from monotron.api.attributes import Attributes, OneAttribute
 from monotron.api.build_numbers import BuildNumber
 from monotron.api.errors import handle_errors
+from monotron.api.grants import Grant, Grants
 from monotron.api.health import Liveness, Readiness
+from monotron.api.history import History
+from monotron.api.openapi import OpenApi
 from monotron.api.paths import RawPath
+from monotron.api.semver import CurrentVersion, NextVersion
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
 from monotron.api.service import Service
+from monotron.core.api_keys import Pair
 from monotron.settings import Settings
 from monotron.store.contract import Store
 
@@ -17,18 +25,42 @@ App = falcon.App[falcon.Request, falcon.Response]
 
 def create_app(store: Store, settings: Settings) -> App:
     """Give the WSGI application that answers from `store`."""
+    keep = settings.history
+    root = _root_pair(settings)
+
     app = falcon.App(middleware=[AccessLog()] if settings.access_log else [])
     app.add_middleware(RawPath())
+    app.add_middleware(Access(store, root))
     handle_errors(app)
 
     app.add_route("/livez", Liveness())
     app.add_route("/healthz", Liveness())
     app.add_route("/readyz", Readiness(store))
+    app.add_route("/openapi.json", OpenApi(authentication=root is not None))
     app.add_route("/v1", Service())
 
-    app.add_route("/v1/series", AllSeries(store))
-    app.add_route("/v1/series/{key}", OneSeries(store))
-    app.add_route("/v1/series/{key}/{token}", SeriesAtToken(store))
+    app.add_route("/v1/accounts", Accounts(store))
+    app.add_route("/v1/accounts/{account_id}", Account(store))
+    app.add_route("/v1/accounts/{account_id}/grants", Grants(store))
+    app.add_route("/v1/accounts/{account_id}/grants/{key}", Grant(store))
 
-    app.add_route("/{uuid}", BuildNumber(store))
+    # The caller's own account, and any one by its id.
+    for account in ("/v1", "/v1/accounts/{account_id}"):
+        app.add_route(account + "/series", AllSeries(store))
+        app.add_route(account + "/series/{key}", OneSeries(store, keep))
+        app.add_route(account + "/series/{key}/{token}", SeriesAtToken(store, keep))
+        app.add_route(account + "/history/{key}", History(store, keep))
+        # The older series service has them below the series.
+        for token in ("/tokens/{key}/{token}", "/series/{key}/{token}"):
+            app.add_route(account + token + "/attrs", Attributes(store))
+            app.add_route(account + token + "/attrs/{name}", OneAttribute(store))
+        app.add_route(account + "/semver/{name}", CurrentVersion(store))
+        app.add_route(account + "/semver/{name}/{part}/{token}", NextVersion(store, keep))
+
+    app.add_route("/{uuid}", BuildNumber(store, keep))
     return app
+
+
+def _root_pair(settings: Settings) -> Pair | None:
+    key, secret = settings.root_api_key, settings.root_api_secret
+    return None if key is None or secret is None else Pair(key, secret)

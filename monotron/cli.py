@@ -7,17 +7,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import TypeVar
 
 from monotron import __version__
 from monotron.app import create_app
-from monotron.core import names, series
+from monotron.core import accounts, api_keys, names, numbers, scopes, series
+from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.errors import RuleError
-from monotron.core.series import FIRST_ACCOUNT
+from monotron.core.records import ApiKey, Series
 from monotron.limits import PAGE_ROWS
 from monotron.serve import CannotServe, Service, serve
 from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
-from monotron.store.contract import Store, StoreError
+from monotron.store.contract import Reading, Store, StoreError, Transaction
 from monotron.store.lmdb import LmdbStore
 
 T = TypeVar("T")
@@ -69,14 +71,16 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
 def _next(settings: Settings, arguments: argparse.Namespace) -> int:
     key = names.series_key(arguments.key)
     token = None if arguments.token is None else names.token(arguments.token)
-    count = series.valid_count(arguments.count)
+    count = numbers.count(arguments.count)
     now = time.time_ns() // 1000
-    state = _with_store(
-        settings,
-        lambda store: store.update(
-            lambda txn: series.advance(txn, FIRST_ACCOUNT, key, token=token, count=count, now=now)
-        ),
-    )
+
+    def take(txn: Transaction) -> Series:
+        account = _account(txn, arguments)
+        return series.advance(
+            txn, account, key, token=token, count=count, now=now, keep=settings.history
+        )
+
+    state = _with_store(settings, lambda store: store.update(take))
     first = state.value - count + 1
     _print(state.value if count == 1 else f"{first} {state.value}")
     return 0
@@ -84,9 +88,11 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def _get(settings: Settings, arguments: argparse.Namespace) -> int:
     key = names.series_key(arguments.key)
-    state = _with_store(
-        settings, lambda store: store.view(lambda reading: series.get(reading, FIRST_ACCOUNT, key))
-    )
+
+    def read(reading: Reading) -> Series | None:
+        return series.get(reading, _account(reading, arguments), key)
+
+    state = _with_store(settings, lambda store: store.view(read))
     if state is None:
         return _fail(f"the series {key!r} has no value yet", 1)
     _print(state.value)
@@ -97,11 +103,12 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> int:
     prefix = names.prefix(arguments.prefix)
 
     def print_all(store: Store) -> None:
+        account = store.view(lambda reading: _account(reading, arguments))
         after: str | None = ""
         while after is not None:
             page = store.view(
                 lambda reading, after=after: series.page(  # type: ignore[misc]
-                    reading, FIRST_ACCOUNT, prefix=prefix, after=after, limit=PAGE_ROWS
+                    reading, account, prefix=prefix, after=after, limit=PAGE_ROWS
                 )
             )
             for each in page.series:
@@ -110,6 +117,44 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> int:
 
     _with_store(settings, print_all)
     return 0
+
+
+def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
+    wanted = scopes.parse(arguments.scopes)
+    pair = api_keys.new_pair()
+    now = time.time_ns() // 1000
+
+    def create(txn: Transaction) -> ApiKey:
+        return api_keys.create(txn, _account(txn, arguments), pair, wanted, now=now)
+
+    _with_store(settings, lambda store: store.update(create))
+    _print(f"{pair.key}:{pair.secret}")
+    return 0
+
+
+def _list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
+    def read(reading: Reading) -> list[ApiKey]:
+        return api_keys.get_all(reading, _account(reading, arguments))
+
+    for api_key in _with_store(settings, lambda store: store.view(read)):
+        made = datetime.fromtimestamp(api_key.created_at / 1e6, timezone.utc)
+        _print(api_key.id, api_key.key, f"{made:%Y-%m-%d}", " ".join(api_key.scopes), sep="\t")
+    return 0
+
+
+def _delete_key(settings: Settings, arguments: argparse.Namespace) -> int:
+    def delete(txn: Transaction) -> bool:
+        return api_keys.delete(txn, _account(txn, arguments), arguments.key)
+
+    if not _with_store(settings, lambda store: store.update(delete)):
+        return _fail(f"account {arguments.account} has no API key {arguments.key!r}", 1)
+    return 0
+
+
+def _account(reading: Reading, arguments: argparse.Namespace) -> int:
+    account = numbers.account(arguments.account)
+    accounts.require(reading, account)
+    return account
 
 
 def _with_store(settings: Settings, action: Callable[[Store], T]) -> T:
@@ -147,27 +192,57 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--count", type=int, default=1, help="how many values; prints the first and the last"
     )
-    _add_setting(command, "storage_dir")
+    _add_setting(command, "history")
+    _add_place(command)
 
     command = commands.add_parser("get", help="print the current value of a series")
     command.set_defaults(command=_get)
     command.add_argument("key", metavar="KEY")
-    _add_setting(command, "storage_dir")
+    _add_place(command)
 
     command = commands.add_parser("list", help="print every series: key, value and token")
     command.set_defaults(command=_list)
     command.add_argument("--prefix", default="", help="only keys that start like this")
-    _add_setting(command, "storage_dir")
+    _add_place(command)
+
+    keys = commands.add_parser("keys", help="API keys")
+    _add_key_commands(keys.add_subparsers(required=True, metavar="COMMAND"))
     return parser
+
+
+def _add_key_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("create", help="make an API key and print it as KEY:SECRET")
+    command.set_defaults(command=_create_key)
+    command.add_argument("scopes", metavar="SCOPE", nargs="+", help="such as read,write:series")
+    _add_place(command)
+
+    command = commands.add_parser("list", help="print every API key: id, key, day made, scopes")
+    command.set_defaults(command=_list_keys)
+    _add_place(command)
+
+    command = commands.add_parser("delete", help="make an API key good for nothing")
+    command.set_defaults(command=_delete_key)
+    command.add_argument("key", metavar="KEY")
+    _add_place(command)
+
+
+def _add_place(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--account", type=int, default=FIRST_ACCOUNT, help=f"default {FIRST_ACCOUNT}"
+    )
+    _add_setting(command, "storage_dir")
 
 
 def _add_setting(command: argparse.ArgumentParser, name: str) -> None:
     setting = next(setting for setting in SETTINGS if setting.name == name)
+    told = f"Variable {setting.variable}, default {setting.default}."
+    if setting.secret:
+        told = f"A file that holds it. Variable {setting.variable} or {setting.file_variable}."
     command.add_argument(
         setting.flag,
-        dest=setting.name,
-        metavar=setting.name.upper(),
-        help=f"{setting.meaning} Variable {setting.variable}, default {setting.default}.",
+        dest=setting.flag_name,
+        metavar=setting.flag_name.upper(),
+        help=f"{setting.meaning} {told}",
     )
 
 

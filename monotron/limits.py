@@ -4,6 +4,10 @@ NAME_BYTES = 256
 """A series key or a token, in UTF-8. A row's key has room for an account and one name: 265 of 511
 bytes."""
 
+VERSION_NAME_BYTES = 209
+"""The name of something that has versions: the longest key that is made from it,
+`{name}-patch-v{major}.{minor}`, is a name too, whatever the numbers are."""
+
 LAST_VALUE = 2**63 - 1
 """The last value of a series, 9223372036854775807: what a signed 64-bit integer holds, in the
 store as in most clients' languages."""
@@ -17,11 +21,41 @@ PAGE_ROWS = 1_000
 DEFAULT_PAGE_ROWS = 100
 """Rows in a page where the caller names no limit."""
 
+HISTORY_VALUES = 1_000
+"""Values that a series' history holds where nobody has set another number."""
+
+MOST_HISTORY_VALUES = 100_000
+"""The most that can be set: a token is found by looking through all of them."""
+
+ATTRIBUTES = 64
+"""Attributes of one token."""
+
+ATTRIBUTE_BYTES = 65_536
+"""One attribute, in UTF-8."""
+
+SCOPES = 16
+"""Scopes of one API key: there are no more than 12 that differ."""
+
+API_KEYS = 1_000
+"""API keys of one account: a list of them is one answer."""
+
+IDEMPOTENCY_KEY_CHARACTERS = 256
+"""An Idempotency-Key; a UUID has 36."""
+
+IDEMPOTENCY_HOURS = 24
+"""How long a retry gets the first answer, at least."""
+
 URL_BYTES = 8_192
-"""The request target. Two names with every byte percent-encoded need 1,536."""
+"""The request target. Three names with every byte percent-encoded need 2,304."""
 
 HEADER_BYTES = 32_768
 """All headers of a request with its first line."""
 
-BODY_BYTES = 65_536
-"""The body of a request: there is no call whose JSON comes near it."""
+JSON_BYTES = 65_536
+"""A body in JSON: but for attributes, no call comes near it."""
+
+ATTRIBUTES_BYTES = 5 * 2**20
+"""The attributes of one token as one JSON body: 64 of 64 KiB, and what JSON adds to text."""
+
+BODY_BYTES = ATTRIBUTES_BYTES
+"""The body of any request, as the server takes it in."""

@@ -119,7 +119,8 @@ class _Watch:
             self.settings.workers,
             "s" if self.settings.workers > 1 else "",
         )
-        if not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        loopback = ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        if not self.settings.authentication and not loopback:
             log.warning("there is no authentication: whoever reaches %s may do everything", host)
         self.announced = True
 

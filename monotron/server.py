@@ -32,6 +32,9 @@ keep-alive connections would lock everyone else out."""
 SPARE_FILES = 64
 """File descriptors that are left for everything else."""
 
+IN_MEMORY_BYTES = 64 * 2**20
+"""More than any request or answer has."""
+
 DRAIN_SECONDS = 8.0
 """How long what is in flight may take once the server stops."""
 
@@ -56,6 +59,9 @@ class Server:
             asyncore_use_poll=True,
             # A limit is reached at the size itself.
             max_request_body_size=BODY_BYTES + 1,
+            # Nothing is put aside in temporary files: there may be no folder to write to.
+            inbuf_overflow=IN_MEMORY_BYTES,
+            outbuf_overflow=IN_MEMORY_BYTES,
             max_request_header_size=HEADER_BYTES + 1,
             # No name goes out as a header.
             ident="",

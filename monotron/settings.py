@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from monotron.limits import HISTORY_VALUES, MOST_HISTORY_VALUES
 
 
 class InvalidSetting(Exception):
@@ -20,23 +22,46 @@ class Settings:
     storage_dir: Path
     workers: int
     threads: int
+    history: int
+    root_api_key: str | None = field(repr=False)
+    root_api_secret: str | None = field(repr=False)
     access_log: bool
+
+    @property
+    def authentication(self) -> bool:
+        """Whether credentials are asked for."""
+        return self.root_api_key is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table. The flag is the name with hyphens; a flag wins over its variable."""
+    """One row of the table. The flag is the name with hyphens; a flag wins over its variable.
+
+    A secret has no flag of its own, since `ps` shows flags to everyone: it can be set by its
+    variable, or by the name of a file that holds it, which has a variable and a flag.
+    """
 
     name: str
     variable: str
     default: str
     meaning: str
     parse: Callable[[str], Any]
+    secret: bool = False
 
     @property
     def flag(self) -> str:
-        """How it is written on the command line."""
-        return "--" + self.name.replace("_", "-")
+        """How it is written on the command line; for a secret, its file."""
+        return "--" + self.flag_name.replace("_", "-")
+
+    @property
+    def flag_name(self) -> str:
+        """What `read_settings` finds the flag's value under."""
+        return f"{self.name}_file" if self.secret else self.name
+
+    @property
+    def file_variable(self) -> str:
+        """The variable that names the file of a secret."""
+        return f"{self.variable}_FILE"
 
 
 def read_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
@@ -44,17 +69,59 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -
 
     An empty variable counts as not set. Raises `InvalidSetting`.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for setting in SETTINGS:
-        source, text = setting.variable, environ.get(setting.variable) or setting.default
-        flag = flags.get(setting.name)
-        if flag is not None:
-            source, text = setting.flag, flag
-        try:
-            values[setting.name] = setting.parse(text)
-        except ValueError as error:
-            raise InvalidSetting(f"{source} is {text!r}, but {error}") from error
+        read = _read_secret if setting.secret else _read
+        values[setting.name] = read(setting, environ, flags)
+    if (values["root_api_key"] is None) != (values["root_api_secret"] is None):
+        raise InvalidSetting(
+            "ROOT_API_KEY and ROOT_API_SECRET belong together, and only one of them is set"
+        )
     return Settings(**values)
+
+
+def _read(setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Any:
+    source, text = setting.variable, environ.get(setting.variable) or setting.default
+    flag = flags.get(setting.flag_name)
+    if flag is not None:
+        source, text = setting.flag, flag
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise InvalidSetting(f"{source} is {text!r}, but {error}") from error
+
+
+def _read_secret(
+    setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]
+) -> str | None:
+    """Give a secret, or None where it is not set. No message says what it is."""
+    source, text = setting.variable, environ.get(setting.variable) or None
+    flag, file = flags.get(setting.flag_name), environ.get(setting.file_variable)
+    if flag is not None:
+        source, text = setting.flag, _text_of_file(setting.flag, flag)
+    elif file:
+        if text is not None:
+            raise InvalidSetting(
+                f"{setting.variable} and {setting.file_variable} are both set; only one can count"
+            )
+        source, text = setting.file_variable, _text_of_file(setting.file_variable, file)
+    if text is None:
+        return None
+    try:
+        parsed: str = setting.parse(text)
+    except ValueError as error:
+        raise InvalidSetting(f"{source} cannot be used: {error}") from error
+    return parsed
+
+
+def _text_of_file(source: str, file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        why = error.strerror
+    except ValueError:
+        why = "it is not UTF-8"
+    raise InvalidSetting(f"{source} is {file!r}, which cannot be read: {why}")
 
 
 def _text(text: str) -> str:
@@ -76,6 +143,18 @@ def _number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _user(text: str) -> str:
+    if ":" in text:
+        raise ValueError("it may not have a colon, which ends it in HTTP Basic (RFC 7617)")
+    return _password(text)
+
+
+def _password(text: str) -> str:
+    if not text.isprintable() or not text:
+        raise ValueError("it has to be of printable characters, and not empty")
+    return text
 
 
 def _switch(text: str) -> bool:
@@ -104,6 +183,29 @@ SETTINGS = (
         "32",
         "Requests that one worker works on at a time.",
         _number(1, 256),
+    ),
+    Setting(
+        "history",
+        "MONOTRON_HISTORY",
+        str(HISTORY_VALUES),
+        "Values that the history of each series holds; 0 turns it off.",
+        _number(0, MOST_HISTORY_VALUES),
+    ),
+    Setting(
+        "root_api_key",
+        "ROOT_API_KEY",
+        "",
+        "With the secret below it turns authentication on; it may do everything.",
+        _user,
+        secret=True,
+    ),
+    Setting(
+        "root_api_secret",
+        "ROOT_API_SECRET",
+        "",
+        "The root key's secret.",
+        _password,
+        secret=True,
     ),
     Setting(
         "access_log",

@@ -53,6 +53,7 @@ START_LINE = re.compile(
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give this process's environment with no setting in it but `variables`."""
     ours = {setting.variable for setting in SETTINGS}
+    ours |= {setting.file_variable for setting in SETTINGS}
     # Output as a user's Python writes it.
     ours |= {"PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS"}
     clean = {name: value for name, value in os.environ.items() if name not in ours}

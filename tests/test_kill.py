@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from monotron.core import series
-from monotron.core.series import FIRST_ACCOUNT
+from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.store.lmdb import LmdbStore
 from tests.writer import KEY, THREADS, write_until_killed
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from monotron import __version__
-from monotron.limits import BODY_BYTES, HEADER_BYTES, URL_BYTES
+from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES, URL_BYTES
 from tests import service
 from tests.service import (
     JOB,
@@ -528,7 +528,7 @@ def test_what_is_too_large_is_told_the_limit(shared: Service) -> None:
 
 def test_bodies_and_headers_up_to_the_limit_are_taken(serve: Serve) -> None:
     running = serve()
-    body = b'{"value": 110}'.ljust(BODY_BYTES)
+    body = b'{"value": 110}'.ljust(JSON_BYTES)
     assert running.put(f"{SERIES}/big", body).value == 110
     head = b"GET /v1/series/big HTTP/1.1\r\nX: "
     head += b"a" * (HEADER_BYTES - len(head) - len(b"\r\n\r\n")) + b"\r\n\r\n"

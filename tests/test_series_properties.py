@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import series
+from monotron.core import numbers, series
 from monotron.core.errors import InvalidNumber, RuleError, SeedTooLow, SeriesExhausted
 from monotron.core.records import Series
 from monotron.store.contract import Store, Transaction
@@ -264,9 +264,9 @@ def test_a_series_knows_when_it_began_and_when_it_last_changed(any_store: Store)
 @pytest.mark.parametrize(
     ("valid", "least", "most"),
     [
-        (series.valid_count, 1, 1_000_000),
-        (series.valid_value, 1, LAST_VALUE),
-        (series.valid_limit, 1, 1_000),
+        (numbers.count, 1, 1_000_000),
+        (numbers.value, 1, LAST_VALUE),
+        (numbers.limit, 1, 1_000),
     ],
 )
 def test_numbers_have_to_be_within_their_bounds(

@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from monotron.core import series
-from monotron.core.series import FIRST_ACCOUNT
+from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.store.lmdb import LmdbStore
 
 KEY = "killed"

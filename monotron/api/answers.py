@@ -1,4 +1,4 @@
-"""Answers: a number as JSON or as plain text, and reads that can be polled."""
+"""Answers: a number or a version as JSON or as plain text, and reads that can be polled."""
 
 import hashlib
 import json
@@ -10,24 +10,27 @@ JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
 
 
-def answer_number(
+def answer(
     req: falcon.Request,
     resp: falcon.Response,
     members: Mapping[str, object],
-    number: int,
+    bare: object,
     *,
     content_type: str = JSON,
 ) -> None:
-    """Answer with the members as JSON, or with the bare number to who accepts plain text."""
+    """Answer with the members as JSON, or with the bare number or version as plain text.
+
+    Plain text gets who prefers it in `Accept`.
+    """
     if _wants_plain(req):
         resp.content_type = PLAIN
-        resp.data = b"%d\n" % number
+        resp.data = f"{bare}\n".encode()
     else:
         resp.content_type = content_type
         resp.data = to_json(members)
 
 
-def to_json(members: Mapping[str, object]) -> bytes:
+def to_json(members: Mapping[str, object] | list[Mapping[str, object]]) -> bytes:
     """Give compact JSON in UTF-8."""
     return _encode(members).encode()
 

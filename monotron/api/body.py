@@ -4,33 +4,58 @@ import json
 
 import falcon
 
-from monotron.limits import BODY_BYTES
+from monotron.limits import JSON_BYTES
 
 
-def read_object(req: falcon.Request) -> dict[str, object]:
+def read_object(req: falcon.Request, most: int = JSON_BYTES) -> dict[str, object]:
     """Read the body as one JSON object, whatever its Content-Type says.
 
     Raises 400 for what is not one, also for a member that is there twice (RFC 8259, section 4,
-    leaves open which one would count), and 413 where it is too large.
+    leaves open which one would count), and 413 where it has more than `most` bytes.
     """
-    raw = req.bounded_stream.read(BODY_BYTES + 1)
-    if len(raw) > BODY_BYTES:
-        raise falcon.HTTPContentTooLarge(description=f"a body has at most {BODY_BYTES} bytes")
-    try:
-        body = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_constant
-        )
-    except RecursionError as error:
-        raise _invalid("it is nested too deeply") from error
-    except ValueError as error:
-        raise _invalid(str(error)) from error
+    body = _read_json(req, most, "an object")
     if not isinstance(body, dict):
-        raise _invalid("it is not an object")
+        raise _invalid("an object", "it is something else")
     return body
 
 
-def _invalid(why: str) -> falcon.HTTPBadRequest:
-    return falcon.HTTPBadRequest(description=f"the body has to be a JSON object: {why}")
+def read_list(req: falcon.Request, most: int = JSON_BYTES) -> list[object]:
+    """Read the body as one JSON list, in the same way."""
+    body = _read_json(req, most, "a list")
+    if not isinstance(body, list):
+        raise _invalid("a list", "it is something else")
+    return body
+
+
+def read_text(req: falcon.Request, most: int) -> str:
+    """Read the body as text in UTF-8; raises 400 for other bytes, 413 for more than `most`."""
+    try:
+        return _read(req, most).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise falcon.HTTPBadRequest(description="the body is not UTF-8") from error
+
+
+def _read(req: falcon.Request, most: int) -> bytes:
+    raw: bytes = req.bounded_stream.read(most + 1)
+    if len(raw) > most:
+        raise falcon.HTTPContentTooLarge(description=f"a body has at most {most} bytes here")
+    return raw
+
+
+def _read_json(req: falcon.Request, most: int, what: str) -> object:
+    raw = _read(req, most)
+    try:
+        return json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_constant
+        )
+    except RecursionError as error:
+        raise _invalid(what, "it is nested too deeply") from error
+    except ValueError as error:
+        raise _invalid(what, str(error)) from error
+
+
+def _invalid(what: str, why: str) -> falcon.HTTPBadRequest:
+    return falcon.HTTPBadRequest(description=f"the body has to be {what} in JSON: {why}")
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,12 +1,13 @@
 """The build-number API: `/{uuid}`."""
 
-import time
+from typing import ClassVar
 
 import falcon
 
-from monotron.api.answers import answer_number, pollable
+from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
+from monotron.api.answers import answer, pollable
+from monotron.api.retries import take_once
 from monotron.core import series, uuids
-from monotron.core.series import FIRST_ACCOUNT
 from monotron.store.contract import Store
 
 JSON_UTF8 = "application/json; charset=UTF-8"
@@ -16,23 +17,33 @@ JSON_UTF8 = "application/json; charset=UTF-8"
 class BuildNumber:
     """The series named by a UUID, as its clients know it: `{"bn":5}`."""
 
-    def __init__(self, store: Store) -> None:
+    needs: ClassVar[Needs] = {"GET": READ_SERIES, "POST": WRITE_SERIES}
+
+    def __init__(self, store: Store, keep: int) -> None:
         self._store = store
+        self._keep = keep
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
         """Give the next number."""
         key = uuids.canonical(uuid)
-        now = time.time_ns() // 1000
-        state = self._store.update(lambda txn: series.advance(txn, FIRST_ACCOUNT, key, now=now))
-        answer_number(req, resp, {"bn": state.value}, state.value, content_type=JSON_UTF8)
+        account, api_key = req.context.account, req.context.caller.api_key
+        value = take_once(
+            self._store,
+            req,
+            ("build number", key),
+            lambda txn, now: (
+                series.advance(txn, account, key, now=now, api_key=api_key, keep=self._keep).value
+            ),
+        )
+        answer(req, resp, {"bn": value}, value, content_type=JSON_UTF8)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
         """Give the current number; 404 before the first."""
         key = uuids.canonical(uuid)
-        state = self._store.view(lambda reading: series.get(reading, FIRST_ACCOUNT, key))
+        state = self._store.view(lambda reading: series.get(reading, req.context.account, key))
         if state is None:
             raise falcon.HTTPNotFound(description=f"no number has been given out for {key} yet")
-        answer_number(req, resp, {"bn": state.value}, state.value, content_type=JSON_UTF8)
+        answer(req, resp, {"bn": state.value}, state.value, content_type=JSON_UTF8)
         pollable(req, resp)
 
     on_head = on_get

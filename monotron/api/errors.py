@@ -8,11 +8,17 @@ from typing import Any
 import falcon
 
 from monotron.core.errors import (
+    IdempotencyKeyReused,
+    InvalidAttribute,
+    InvalidIdempotencyKey,
     InvalidName,
     InvalidNumber,
+    InvalidScope,
+    NoSuchAccount,
     RuleError,
     SeedTooLow,
     SeriesExhausted,
+    TooManyApiKeys,
 )
 from monotron.store.contract import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 
@@ -48,8 +54,14 @@ def handle_errors(app: "falcon.App[Any, Any]") -> None:
 _ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
     InvalidName: (400, "invalid-name"),
     InvalidNumber: (400, "invalid-number"),
+    InvalidScope: (400, "invalid-scope"),
+    InvalidAttribute: (400, "invalid-attribute"),
+    InvalidIdempotencyKey: (400, "invalid-idempotency-key"),
+    NoSuchAccount: (404, "no-such-account"),
     SeriesExhausted: (409, "series-exhausted"),
     SeedTooLow: (409, "seed-too-low"),
+    TooManyApiKeys: (409, "too-many-api-keys"),
+    IdempotencyKeyReused: (422, "idempotency-key-reused"),
     StoreUnavailable: (503, "store-unavailable"),
     StoreCorrupt: (503, "store-corrupt"),
     StoreFull: (507, "store-full"),

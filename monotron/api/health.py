@@ -1,9 +1,11 @@
 """Health checks, for machines."""
 
 import time
+from typing import ClassVar
 
 import falcon
 
+from monotron.api.access import Needs
 from monotron.api.answers import to_json
 from monotron.core import probe
 from monotron.store.contract import Store, StoreError, StoreUnavailable
@@ -11,6 +13,8 @@ from monotron.store.contract import Store, StoreError, StoreUnavailable
 
 class Liveness:
     """`/livez` and `/healthz`: the process answers. It looks at nothing else."""
+
+    needs: ClassVar[Needs] = {}
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
@@ -22,6 +26,8 @@ class Liveness:
 
 class Readiness:
     """`/readyz`: the store can be read and written."""
+
+    needs: ClassVar[Needs] = {}
 
     def __init__(self, store: Store) -> None:
         self._store = store

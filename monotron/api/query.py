@@ -1,11 +1,14 @@
 """Query parameters."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 import falcon
 
+from monotron.core import numbers
 from monotron.core.errors import InvalidName, InvalidNumber
+from monotron.limits import DEFAULT_PAGE_ROWS
 
 MOST_PARAMETERS = 16
 """No call has more than three; what comes with many more is not meant for us."""
@@ -43,6 +46,13 @@ def whole_number(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
         raise InvalidNumber(f"{name} is a whole number in at most 19 digits, not {text[:40]!r}")
     return int(text)
+
+
+def page_limit(query: Mapping[str, str]) -> int:
+    """Give how many rows a page is to have; raises `InvalidNumber`."""
+    if "limit" not in query:
+        return DEFAULT_PAGE_ROWS
+    return numbers.limit(whole_number("limit", query["limit"]))
 
 
 def _utf8(latin: str) -> str:

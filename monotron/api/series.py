@@ -1,22 +1,25 @@
 """The series API: `/v1/series`."""
 
 import time
+from typing import ClassVar
 
 import falcon
 
-from monotron.api.answers import answer_number, pollable, to_json
+from monotron.api.access import DELETE_SERIES, READ_SERIES, WRITE_SERIES, Needs
+from monotron.api.answers import answer, pollable, to_json
 from monotron.api.body import read_object
-from monotron.api.query import parameters, whole_number
-from monotron.core import names, series
+from monotron.api.query import page_limit, parameters, whole_number
+from monotron.api.retries import take_once
+from monotron.core import history, names, numbers, series
 from monotron.core.errors import InvalidNumber
 from monotron.core.records import Series
-from monotron.core.series import FIRST_ACCOUNT
-from monotron.limits import DEFAULT_PAGE_ROWS
-from monotron.store.contract import Store
+from monotron.store.contract import Reading, Store
 
 
 class AllSeries:
     """`/v1/series`: the account's series, a page at a time."""
+
+    needs: ClassVar[Needs] = {"GET": READ_SERIES}
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,15 +29,15 @@ class AllSeries:
         query = parameters(req)
         prefix = names.prefix(query.get("prefix", ""))
         after = names.series_key(query["after"]) if query.get("after") else ""
-        limit = DEFAULT_PAGE_ROWS
-        if "limit" in query:
-            limit = series.valid_limit(whole_number("limit", query["limit"]))
+        limit = page_limit(query)
         page = self._store.view(
             lambda reading: series.page(
-                reading, FIRST_ACCOUNT, prefix=prefix, after=after, limit=limit
+                reading, req.context.account, prefix=prefix, after=after, limit=limit
             )
         )
-        resp.data = to_json({"series": [_members(each) for each in page.series], "next": page.next})
+        resp.data = to_json(
+            {"series": [_of_state(each) for each in page.series], "next": page.next}
+        )
         pollable(req, resp)
 
     on_head = on_get
@@ -43,16 +46,24 @@ class AllSeries:
 class OneSeries:
     """`/v1/series/{key}`: the current state, the next value without a token, seed, deletion."""
 
-    def __init__(self, store: Store) -> None:
+    needs: ClassVar[Needs] = {
+        "GET": READ_SERIES,
+        "POST": WRITE_SERIES,
+        "PUT": WRITE_SERIES,
+        "DELETE": DELETE_SERIES,
+    }
+
+    def __init__(self, store: Store, keep: int) -> None:
         self._store = store
+        self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Give the current state; 404 before the first value."""
         key = names.series_key(key)
-        state = self._store.view(lambda reading: series.get(reading, FIRST_ACCOUNT, key))
+        state = self._store.view(lambda reading: series.get(reading, req.context.account, key))
         if state is None:
-            raise falcon.HTTPNotFound(description=f"the series {key!r} has no value yet")
-        answer_number(req, resp, _members(state), state.value)
+            raise no_value_yet(key)
+        answer(req, resp, _of_state(state), state.value)
         pollable(req, resp)
 
     on_head = on_get
@@ -63,15 +74,22 @@ class OneSeries:
         query = parameters(req)
         count = 1
         if "count" in query:
-            count = series.valid_count(whole_number("count", query["count"]))
-        now = time.time_ns() // 1000
-        state = self._store.update(
-            lambda txn: series.advance(txn, FIRST_ACCOUNT, key, count=count, now=now)
+            count = numbers.count(whole_number("count", query["count"]))
+        account, api_key = req.context.account, req.context.caller.api_key
+        value = take_once(
+            self._store,
+            req,
+            ("series", key, str(count) if "count" in query else ""),
+            lambda txn, now: (
+                series.advance(
+                    txn, account, key, count=count, now=now, api_key=api_key, keep=self._keep
+                ).value
+            ),
         )
-        members = _members(state)
+        members = _members(account, key, None, value)
         if "count" in query:
-            members.update(first=state.value - count + 1, count=count)
-        answer_number(req, resp, members, state.value)
+            members.update(first=value - count + 1, count=count)
+        answer(req, resp, members, value)
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Move the series up to the `value` of the body; 409 where that would go back."""
@@ -81,37 +99,70 @@ class OneSeries:
         # bool is a subclass of int, and true is not a number.
         if type(value) is not int or len(body) != 1:
             raise InvalidNumber('the body is {"value":N} with a whole number N')
-        goal = series.valid_value(value)
+        goal = numbers.value(value)
         now = time.time_ns() // 1000
-        state = self._store.update(lambda txn: series.seed(txn, FIRST_ACCOUNT, key, goal, now=now))
-        answer_number(req, resp, _members(state), state.value)
+        state = self._store.update(
+            lambda txn: series.seed(txn, req.context.account, key, goal, now=now)
+        )
+        answer(req, resp, _of_state(state), state.value)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Remove the series; it starts at 1 again. One that is not there is no error."""
         key = names.series_key(key)
-        self._store.update(lambda txn: series.delete(txn, FIRST_ACCOUNT, key))
+        self._store.update(lambda txn: series.delete(txn, req.context.account, key))
 
 
 class SeriesAtToken:
     """`/v1/series/{key}/{token}`: the value of a state."""
 
-    def __init__(self, store: Store) -> None:
+    needs: ClassVar[Needs] = {"GET": READ_SERIES, "PUT": WRITE_SERIES}
+
+    def __init__(self, store: Store, keep: int) -> None:
         self._store = store
+        self._keep = keep
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
+        """Give the value that the token got last; 404 where history does not hold it."""
+        key, token = names.series_key(key), names.token(token)
+        account = req.context.account
+
+        def find(reading: Reading) -> int | None:
+            state = series.get(reading, account, key)
+            if state is None:
+                return None
+            return history.value_of(reading, state, token, keep=self._keep)
+
+        value = self._store.view(find)
+        if value is None:
+            raise falcon.HTTPNotFound(
+                description=f"the series {key!r} has no value for {token!r}, or not any more"
+            )
+        answer(req, resp, _members(account, key, token, value), value)
+        pollable(req, resp)
+
+    on_head = on_get
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
         """Give the token's value: the same as last time, or the next for another token."""
         key, token = names.series_key(key), names.token(token)
+        account, api_key = req.context.account, req.context.caller.api_key
         now = time.time_ns() // 1000
         state = self._store.update(
-            lambda txn: series.advance(txn, FIRST_ACCOUNT, key, token=token, now=now)
+            lambda txn: series.advance(
+                txn, account, key, token=token, now=now, api_key=api_key, keep=self._keep
+            )
         )
-        answer_number(req, resp, _members(state), state.value)
+        answer(req, resp, _of_state(state), state.value)
 
 
-def _members(state: Series) -> dict[str, object]:
-    return {
-        "creator_id": state.account,
-        "key": state.key,
-        "token": state.token,
-        "value": state.value,
-    }
+def no_value_yet(key: str) -> falcon.HTTPNotFound:
+    """Give the 404 of a series that is not there."""
+    return falcon.HTTPNotFound(description=f"the series {key!r} has no value yet")
+
+
+def _of_state(state: Series) -> dict[str, object]:
+    return _members(state.account, state.key, state.token, state.value)
+
+
+def _members(account: int, key: str, token: str | None, value: int) -> dict[str, object]:
+    return {"creator_id": account, "key": key, "token": token, "value": value}

@@ -19,3 +19,27 @@ class SeriesExhausted(RuleError):
 
 class SeedTooLow(RuleError):
     """The seed would move the series back, and numbers would be given twice."""
+
+
+class InvalidScope(RuleError):
+    """A text that names no operations on a resource."""
+
+
+class InvalidAttribute(RuleError):
+    """An attribute that cannot be kept."""
+
+
+class InvalidIdempotencyKey(RuleError):
+    """A header that is no Idempotency-Key."""
+
+
+class IdempotencyKeyReused(RuleError):
+    """The Idempotency-Key stands for another request already."""
+
+
+class TooManyApiKeys(RuleError):
+    """The account has no room for another API key."""
+
+
+class NoSuchAccount(RuleError):
+    """There is no account with that id."""

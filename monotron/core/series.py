@@ -4,16 +4,13 @@ Each reads first, refuses what it has to refuse, and only then writes, so that a
 nothing to undo.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from monotron.core import records
+from monotron.core import attributes, bumps, history, records
 from monotron.core.errors import InvalidNumber, SeedTooLow, SeriesExhausted
-from monotron.core.records import Series
-from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES
+from monotron.core.records import Entry, Series
+from monotron.limits import HISTORY_VALUES, LAST_VALUE
 from monotron.store.contract import Reading, Table, Transaction
-
-FIRST_ACCOUNT = 1
-"""The account that is always there; the caller's where there is no authentication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +30,22 @@ def get(reading: Reading, account: int, key: str) -> Series | None:
 
 
 def advance(
-    txn: Transaction, account: int, key: str, *, now: int, token: str | None = None, count: int = 1
+    txn: Transaction,
+    account: int,
+    key: str,
+    *,
+    now: int,
+    token: str | None = None,
+    count: int = 1,
+    api_key: str | None = None,
+    keep: int = HISTORY_VALUES,
 ) -> Series:
     """Give out the next `count` values of a series as one gap-free range that ends at `value`.
 
     With a token that is the series' current one nothing is given out: it gets its value again.
     Only the current token is compared; an older one gets a new value.
+
+    The newest `keep` values stay in the series' history, with the API key that took each.
 
     Raises `SeriesExhausted` where fewer than `count` values are left, and `InvalidNumber` for a
     token with more than one value: a repeat could not tell which values the token had got.
@@ -47,14 +54,19 @@ def advance(
         raise InvalidNumber("a token stands for one value: with a token, count is 1")
     before = get(txn, account, key)
     if before is None:
-        return _put(txn, Series(account, key, count, token, now, now))
-    if token is not None and token == before.token:
+        value, given, created_at = count, count, now
+    elif token is not None and token == before.token:
         return before
-    if before.value > LAST_VALUE - count:
+    elif before.value > LAST_VALUE - count:
         raise SeriesExhausted(
             f"the series {key!r} is at {before.value}; the last value there is, is {LAST_VALUE}"
         )
-    return _put(txn, Series(account, key, before.value + count, token, before.created_at, now))
+    else:
+        value, given = before.value + count, before.given + count
+        created_at = before.created_at
+    entry = Entry(value, count, token, api_key, now)
+    newest = history.add(txn, before, account, key, entry, keep=keep)
+    return _put(txn, Series(account, key, value, token, created_at, now, given, newest))
 
 
 def seed(txn: Transaction, account: int, key: str, value: int, *, now: int) -> Series:
@@ -71,14 +83,17 @@ def seed(txn: Transaction, account: int, key: str, value: int, *, now: int) -> S
         )
     if value == before.value:
         return before
-    return _put(txn, Series(account, key, value, None, before.created_at, now))
+    return _put(txn, replace(before, value=value, token=None, updated_at=now))
 
 
 def delete(txn: Transaction, account: int, key: str) -> bool:
-    """Remove a series with all that belongs to it; tells whether there was one.
+    """Remove a series with its history and attributes; tells whether there was one.
 
-    The next value of that key is 1 again.
+    The next value of that key is 1 again, and no version that was made with it is remembered.
     """
+    history.delete(txn, account, key)
+    attributes.delete_all(txn, account, key)
+    bumps.forget(txn, account, key)
     return txn.delete(Table.SERIES, records.series_row(account, key))
 
 
@@ -93,27 +108,6 @@ def page(reading: Reading, account: int, *, prefix: str, after: str, limit: int)
     rows = reading.scan(Table.SERIES, start, stop, limit=limit + 1)
     series = [records.unpack_series(row, value) for row, value in rows[:limit]]
     return Page(series, series[-1].key if len(rows) > limit else None)
-
-
-def valid_count(count: int) -> int:
-    """Give `count` back if one call may take so many values; raises `InvalidNumber` otherwise."""
-    return _within("count", count, 1, RANGE_VALUES)
-
-
-def valid_value(value: int) -> int:
-    """Give `value` back if a series can have it; raises `InvalidNumber` otherwise."""
-    return _within("value", value, 1, LAST_VALUE)
-
-
-def valid_limit(limit: int) -> int:
-    """Give `limit` back if a page may have so many rows; raises `InvalidNumber` otherwise."""
-    return _within("limit", limit, 1, PAGE_ROWS)
-
-
-def _within(what: str, number: int, least: int, most: int) -> int:
-    if not least <= number <= most:
-        raise InvalidNumber(f"{what} is a whole number from {least} to {most}")
-    return number
 
 
 def _put(txn: Transaction, series: Series) -> Series:

@@ -1,0 +1,135 @@
+"""Access: who calls, in which account, and whether that is allowed.
+
+Every call but the health checks needs credentials, also one to a path that is not there. Each
+resource says in `needs` what its methods need. Who has no right to an account is told the same
+whether there is such an account or not.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import falcon
+
+from monotron.api.query import whole_number
+from monotron.core import accounts, api_keys, numbers, scopes
+from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.api_keys import Pair
+from monotron.core.scopes import Operation, Resource
+from monotron.store.contract import Store
+
+CHALLENGE = 'Basic realm="monotron"'
+OPEN_PATHS = frozenset({"/livez", "/healthz", "/readyz"})
+ROOT_NAME = "root"
+"""What history calls the root pair; the name of an API key is longer."""
+
+Need = tuple[Operation, Resource] | None
+"""A scope, or None for what only the root pair may do."""
+
+Needs = Mapping[str, Need]
+"""What each method needs; one that is not in it needs credentials and nothing more."""
+
+READ_SERIES = (Operation.READ, Resource.SERIES)
+WRITE_SERIES = (Operation.WRITE, Resource.SERIES)
+DELETE_SERIES = (Operation.DELETE, Resource.SERIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls."""
+
+    account: int = FIRST_ACCOUNT
+    """Where it acts unless the path names another account."""
+    api_key: str | None = None
+    """What history calls it; None where there is no authentication."""
+    scopes: tuple[str, ...] | None = None
+    """What it may do, in its own account alone; None for everything everywhere."""
+
+
+class Access:
+    """Lets a request through to its resource, in `req.context.account`, or refuses it."""
+
+    def __init__(self, store: Store, root: Pair | None) -> None:
+        """Without a `root` pair there is no authentication, and everybody may do everything."""
+        self._store = store
+        self._root = root
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Find out who calls; raises 401."""
+        req.context.caller = _ANYBODY
+        if self._root is not None and req.path not in OPEN_PATHS:
+            req.context.caller = self._authenticated(req, self._root)
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
+    ) -> None:
+        """Decide whether the caller may do this in this account; raises 403, and 404."""
+        caller: Caller = req.context.caller
+        named = params.pop("account_id", None)
+        account = caller.account if named is None else _account(named)
+        method = "GET" if req.method == "HEAD" else req.method
+        if caller.scopes is not None:
+            if account != caller.account:
+                raise _forbidden("an API key acts in its own account alone")
+            if method in resource.needs:
+                _check_scopes(caller.scopes, resource.needs[method])
+        elif named is not None and resource.needs.get(method) is not None:
+            self._store.view(lambda reading: accounts.require(reading, account))
+        req.context.account = account
+
+    def _authenticated(self, req: falcon.Request, root: Pair) -> Caller:
+        pair = _credentials(req)
+        # Digests have one length, so the comparison takes the same time for all.
+        is_root = hmac.compare_digest(
+            api_keys.digest(pair.key) + api_keys.digest(pair.secret),
+            api_keys.digest(root.key) + api_keys.digest(root.secret),
+        )
+        if is_root:
+            return _ROOT
+        api_key = self._store.view(lambda reading: api_keys.verified(reading, pair))
+        if api_key is None:
+            raise _unauthorized("there is no such API key, or its secret is another one")
+        return Caller(api_key.account, api_key.key, api_key.scopes)
+
+
+def _credentials(req: falcon.Request) -> Pair:
+    """Give the key and secret of HTTP Basic (RFC 7617); raises 401."""
+    header = req.get_header("Authorization")
+    if not header:
+        raise _unauthorized("this needs an API key and its secret, as HTTP Basic credentials")
+    scheme, _, encoded = header.strip().partition(" ")
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        text = ""
+    key, colon, secret = text.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise _unauthorized("the Authorization header holds no HTTP Basic credentials")
+    return Pair(key, secret)
+
+
+def _account(text: str) -> int:
+    return numbers.account(whole_number("an account's id", text))
+
+
+def _check_scopes(held: tuple[str, ...], need: Need) -> None:
+    if need is None:
+        raise _forbidden("this needs the root pair")
+    operation, resource = need
+    if not scopes.allow(held, operation, resource):
+        raise _forbidden(f"this needs the scope {operation.value}:{resource.value}")
+
+
+def _unauthorized(detail: str) -> falcon.HTTPUnauthorized:
+    return falcon.HTTPUnauthorized(description=detail, challenges=[CHALLENGE])
+
+
+def _forbidden(detail: str) -> falcon.HTTPForbidden:
+    return falcon.HTTPForbidden(description=detail)
+
+
+_ANYBODY = Caller()
+_ROOT = Caller(api_key=ROOT_NAME)

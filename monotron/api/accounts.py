@@ -1,0 +1,56 @@
+"""Accounts: `/v1/accounts`."""
+
+import time
+from typing import ClassVar
+
+import falcon
+
+from monotron.api.access import Needs
+from monotron.api.answers import pollable, to_json
+from monotron.api.query import page_limit, parameters, whole_number
+from monotron.core import accounts
+from monotron.core.scopes import Operation, Resource
+from monotron.store.contract import Store
+
+
+class Accounts:
+    """`/v1/accounts`: every account, a page at a time."""
+
+    needs: ClassVar[Needs] = {"GET": None}
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Give a page, ordered by id. `next` is the id to go on after, null on the last page."""
+        query = parameters(req)
+        after = whole_number("after", query["after"]) if query.get("after") else 0
+        limit = page_limit(query)
+        page = self._store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
+        members = [{"id": account} for account in page.accounts]
+        resp.data = to_json({"accounts": members, "next": page.next})
+        pollable(req, resp)
+
+    on_head = on_get
+
+
+class Account:
+    """`/v1/accounts/{account_id}`."""
+
+    needs: ClassVar[Needs] = {"GET": (Operation.READ, Resource.ACCOUNT), "PUT": None}
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Give the account."""
+        resp.data = to_json({"id": req.context.account})
+        pollable(req, resp)
+
+    on_head = on_get
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Make the account. One that is there already stays as it is."""
+        now = time.time_ns() // 1000
+        self._store.update(lambda txn: accounts.make(txn, req.context.account, now=now))
+        resp.data = to_json({"id": req.context.account})

@@ -1,0 +1,63 @@
+"""History: `/v1/history/{key}`."""
+
+from datetime import datetime, timezone
+from typing import ClassVar
+
+import falcon
+
+from monotron.api.access import READ_SERIES, Needs
+from monotron.api.answers import pollable, to_json
+from monotron.api.query import page_limit, parameters, whole_number
+from monotron.api.series import no_value_yet
+from monotron.core import history, names, series
+from monotron.core.history import Page, Taken
+from monotron.store.contract import Reading, Store
+
+
+class History:
+    """The values that a series gave out last, a page at a time."""
+
+    needs: ClassVar[Needs] = {"GET": READ_SERIES}
+
+    def __init__(self, store: Store, keep: int) -> None:
+        self._store = store
+        self._keep = keep
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
+        """Give a page, newest first. `next` is the `before` of the next page, null on the last."""
+        key = names.series_key(key)
+        query = parameters(req)
+        before = whole_number("before", query["before"]) if query.get("before") else None
+        limit = page_limit(query)
+
+        def read(reading: Reading) -> Page | None:
+            state = series.get(reading, req.context.account, key)
+            if state is None:
+                return None
+            return history.page(reading, state, keep=self._keep, limit=limit, before=before)
+
+        page = self._store.view(read)
+        if page is None:
+            raise no_value_yet(key)
+        resp.data = to_json(
+            {"history": [_members(each) for each in page.history], "next": page.next}
+        )
+        pollable(req, resp)
+
+    on_head = on_get
+
+
+def _members(taken: Taken) -> dict[str, object]:
+    return {
+        "value": taken.value,
+        "token": taken.token,
+        "created_at": _timestamp(taken.created_at),
+        "api_key": taken.api_key,
+    }
+
+
+def _timestamp(microseconds: int) -> str:
+    """Give a time as RFC 3339 has it, in UTC."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    time = datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,1090 @@
+"""`/openapi.json`: the API described for programs (OpenAPI 3.1).
+
+`document` gives the whole. Below it stand the calls, a table for each noun; then what the calls
+share: parameters, schemas, headers, problems; then how a call becomes OpenAPI.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import falcon
+
+from monotron import __version__
+from monotron.api.access import CHALLENGE, Needs
+from monotron.api.answers import JSON, PLAIN, pollable, to_json
+from monotron.api.build_numbers import JSON_UTF8
+from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
+from monotron.core.api_keys import KEY_CHARACTERS, SECRET_CHARACTERS
+from monotron.core.scopes import Operation, Resource
+from monotron.limits import (
+    API_KEYS,
+    ATTRIBUTE_BYTES,
+    ATTRIBUTES,
+    DEFAULT_PAGE_ROWS,
+    HEADER_BYTES,
+    IDEMPOTENCY_HOURS,
+    IDEMPOTENCY_KEY_CHARACTERS,
+    JSON_BYTES,
+    LAST_VALUE,
+    NAME_BYTES,
+    PAGE_ROWS,
+    RANGE_VALUES,
+    SCOPES,
+    URL_BYTES,
+    VERSION_NAME_BYTES,
+)
+
+Object = dict[str, Any]
+"""A JSON object."""
+
+
+class OpenApi:
+    """The document, made once."""
+
+    needs: ClassVar[Needs] = {}
+
+    def __init__(self, *, authentication: bool) -> None:
+        self._document = to_json(document(authentication=authentication))
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Give it."""
+        resp.data = self._document
+        pollable(req, resp)
+
+    on_head = on_get
+
+
+def document(*, authentication: bool) -> Object:
+    """Describe every call; credentials and their refusals only where they are asked for."""
+    whole: Object = {
+        "openapi": _OPENAPI,
+        "info": {
+            "title": "Monotron",
+            "version": __version__,
+            "summary": "The next number of a named series over HTTP",
+            "description": _ABOUT,
+        },
+        # Beside this document, wherever a proxy has put it.
+        "servers": [{"url": "."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": {
+            path: _path(path, calls, authentication=authentication)
+            for path, calls in _all_calls().items()
+        },
+        "components": _components(authentication=authentication),
+    }
+    return whole | ({"security": [{"basic": []}]} if authentication else {})
+
+
+_OPENAPI = "3.1.1"
+_ABOUT = f"""\
+Gives out the next number of a named series: 1, 2, 3, ... No number is given twice.
+
+- A name has 1 to {NAME_BYTES} bytes of UTF-8, without control characters. In a path it is
+  percent-encoded, a `/` in it as `%2F`.
+- `Accept: text/plain` gives one number or one version as bare text and a newline.
+- HEAD works where GET does. OPTIONS names what is allowed, and so does a 405.
+- An error is a problem (RFC 9457). After a 4xx or a 5xx nothing was taken.
+"""
+
+_BUILD_NUMBERS = "Build numbers"
+_SERIES = "Series"
+_ATTRIBUTES = "Token attributes"
+_SEMVER = "Semantic versions"
+_ACCOUNTS = "Accounts and API keys"
+_SERVICE = "Service"
+
+_TAGS = {
+    _BUILD_NUMBERS: "Any UUID is a series of build numbers.",
+    _SERIES: "A series can have any name. With a token it knows what a number stands for.",
+    _ATTRIBUTES: "Strings kept beside a token, which need not have been used on the series.",
+    _SEMVER: "A version is three series: `{name}-major`, `{name}-minor-v{major}` and "
+    "`{name}-patch-v{major}.{minor}`. A part whose series does not exist yet is 0.",
+    _ACCOUNTS: "Who may do what. Account 1 is always there.",
+    _SERVICE: "Health checks, and what answers here.",
+}
+
+
+# The calls
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One method of one path."""
+
+    name: str
+    """Its operationId."""
+    tag: str
+    summary: str
+    answer: Object
+    """The 200."""
+    needs: str = ""
+    """The scope, `root`, or nothing but credentials."""
+    takes: tuple[str, ...] = ()
+    """Parameters outside of the path, by their names in `_PARAMETERS`."""
+    body: Object | None = None
+    refuses: tuple[str, ...] = ()
+    """The kinds of problems that are its own."""
+    missing: str = ""
+    """What a 404 says."""
+    polled: bool = False
+    """It answers 304 while nothing has changed."""
+    open: bool = False
+    """It asks for no credentials."""
+
+
+_Calls = dict[str, dict[str, _Call]]
+"""Path, method, call."""
+
+
+def _all_calls() -> _Calls:
+    of_an_account = _series_calls() | _attribute_calls() | _semver_calls()
+    return (
+        _build_number_calls()
+        | {f"/v1{path}": calls for path, calls in of_an_account.items()}
+        | {
+            f"/v1/accounts/{{account_id}}{path}": _renamed(calls, "OfAccount")
+            for path, calls in of_an_account.items()
+        }
+        | _account_calls()
+        | _service_calls()
+    )
+
+
+def _renamed(calls: Mapping[str, _Call], suffix: str) -> dict[str, _Call]:
+    return {method: replace(call, name=call.name + suffix) for method, call in calls.items()}
+
+
+def _build_number_calls() -> _Calls:
+    get = _Call(
+        "getBuildNumber",
+        _BUILD_NUMBERS,
+        "The current build number",
+        _number("BuildNumber", content_type=JSON_UTF8),
+        needs="read:series",
+        refuses=("invalid-uuid",),
+        missing="no number has been given out for this UUID yet",
+        polled=True,
+    )
+    post = _Call(
+        "takeBuildNumber",
+        _BUILD_NUMBERS,
+        "Take the next build number",
+        _number("BuildNumber", content_type=JSON_UTF8),
+        needs="write:series",
+        takes=("Idempotency-Key",),
+        refuses=("invalid-uuid", *_OF_IDEMPOTENCY, "series-exhausted"),
+    )
+    return {"/{uuid}": {"get": get, "post": post}}
+
+
+def _series_calls() -> _Calls:
+    pages = _Call(
+        "listSeries",
+        _SERIES,
+        "The series, ordered by key, a page at a time",
+        _json("SeriesPage"),
+        needs="read:series",
+        takes=("prefix", "after", "limit"),
+        refuses=("invalid-name", "invalid-number"),
+        polled=True,
+    )
+    history = _Call(
+        "getHistory",
+        _SERIES,
+        "The values given out, newest first, a page at a time",
+        _json("HistoryPage"),
+        needs="read:series",
+        takes=("before", "limit"),
+        refuses=("invalid-name", "invalid-number"),
+        missing="the series has no value yet",
+        polled=True,
+    )
+    return {
+        "/series": {"get": pages},
+        "/series/{key}": _one_series_calls(),
+        "/series/{key}/{token}": _token_calls(),
+        "/history/{key}": {"get": history},
+    }
+
+
+def _one_series_calls() -> dict[str, _Call]:
+    return {
+        "get": _Call(
+            "getSeries",
+            _SERIES,
+            "The current state",
+            _number("Series"),
+            needs="read:series",
+            refuses=("invalid-name",),
+            missing="the series has no value yet",
+            polled=True,
+        ),
+        "post": _Call(
+            "takeValues",
+            _SERIES,
+            "Take the next value, or with `count` the next so many as one gap-free range",
+            _number("Range"),
+            needs="write:series",
+            takes=("count", "Idempotency-Key"),
+            refuses=("invalid-name", "invalid-number", *_OF_IDEMPOTENCY, "series-exhausted"),
+        ),
+        "put": _Call(
+            "seedSeries",
+            _SERIES,
+            "Move the series up to a value, so that the next one is greater by 1",
+            _number("Series"),
+            needs="write:series",
+            body=_json_body("Seed"),
+            refuses=("invalid-name", "invalid-number", "seed-too-low"),
+        ),
+        "delete": _Call(
+            "deleteSeries",
+            _SERIES,
+            "Remove the series with its history and attributes; it starts at 1 again",
+            _NOTHING,
+            needs="delete:series",
+            refuses=("invalid-name",),
+        ),
+    }
+
+
+def _token_calls() -> dict[str, _Call]:
+    return {
+        "get": _Call(
+            "getValueOfToken",
+            _SERIES,
+            "The value that the token got last, while history still holds it",
+            _number("Series"),
+            needs="read:series",
+            refuses=("invalid-name",),
+            missing="history holds no value of this token",
+            polled=True,
+        ),
+        "put": _Call(
+            "takeValueForToken",
+            _SERIES,
+            "The token's value: the same as last time, or the next for another token",
+            _number("Series"),
+            needs="write:series",
+            refuses=("invalid-name", "series-exhausted"),
+        ),
+    }
+
+
+def _attribute_calls() -> _Calls:
+    now, before = "/tokens/{key}/{token}/attrs", "/series/{key}/{token}/attrs"
+    return {
+        now: _all_attributes_calls(),
+        f"{now}/{{name}}": _one_attribute_calls(),
+        # Where an older service had them.
+        before: _renamed(_all_attributes_calls(), "OfSeries"),
+        f"{before}/{{name}}": _renamed(_one_attribute_calls(), "OfSeries"),
+    }
+
+
+def _all_attributes_calls() -> dict[str, _Call]:
+    return {
+        "get": _Call(
+            "getAttributes",
+            _ATTRIBUTES,
+            "All attributes of the token; an empty object where there are none",
+            _json("Attributes"),
+            needs="read:series",
+            refuses=("invalid-name",),
+        ),
+        "put": _Call(
+            "putAttributes",
+            _ATTRIBUTES,
+            "Set some attributes; the others stay",
+            _json("Attributes"),
+            needs="write:series",
+            body=_json_body("Attributes"),
+            refuses=("invalid-name", "invalid-attribute"),
+        ),
+        "delete": _Call(
+            "deleteAttributes",
+            _ATTRIBUTES,
+            "Remove all attributes of the token",
+            _NOTHING,
+            needs="write:series",
+            refuses=("invalid-name",),
+        ),
+    }
+
+
+def _one_attribute_calls() -> dict[str, _Call]:
+    return {
+        "get": _Call(
+            "getAttribute",
+            _ATTRIBUTES,
+            "The bare value of one attribute",
+            _bare("AttributeValue") | _headers("X-Content-Type-Options"),
+            needs="read:series",
+            refuses=("invalid-name",),
+            missing="the token has no such attribute",
+        ),
+        "put": _Call(
+            "putAttribute",
+            _ATTRIBUTES,
+            "Set one attribute to the bare body",
+            _json("Attribute"),
+            needs="write:series",
+            body={"required": True, "content": {"text/plain": _typed("AttributeValue")}},
+            refuses=("invalid-name", "invalid-attribute"),
+        ),
+        "delete": _Call(
+            "deleteAttribute",
+            _ATTRIBUTES,
+            "Remove one attribute",
+            _NOTHING,
+            needs="write:series",
+            refuses=("invalid-name",),
+        ),
+    }
+
+
+def _semver_calls() -> _Calls:
+    get = _Call(
+        "getVersion",
+        _SEMVER,
+        "The current version",
+        _number("Version", "PlainVersion"),
+        needs="read:series",
+        refuses=("invalid-name",),
+        missing="there is no version yet",
+        polled=True,
+    )
+    put = _Call(
+        "bumpVersion",
+        _SEMVER,
+        "Bump a part; the same part and token again give the same version",
+        _number("Version", "PlainVersion"),
+        needs="write:series",
+        refuses=("invalid-name", "series-exhausted"),
+    )
+    return {"/semver/{name}": {"get": get}, "/semver/{name}/{part}/{token}": {"put": put}}
+
+
+def _account_calls() -> _Calls:
+    pages = _Call(
+        "listAccounts",
+        _ACCOUNTS,
+        "The accounts, ordered by id, a page at a time",
+        _json("AccountPage"),
+        needs="root",
+        takes=("accounts.after", "limit"),
+        refuses=("invalid-number",),
+    )
+    put = _Call(
+        "putAccount",
+        _ACCOUNTS,
+        "Make the account; where it is there already, nothing changes",
+        _json("Account"),
+        needs="root",
+        refuses=("invalid-number",),
+    )
+    get = _Call(
+        "getAccount",
+        _ACCOUNTS,
+        "The account",
+        _json("Account"),
+        needs="read:account",
+        refuses=("invalid-number",),
+    )
+    return {
+        "/v1/accounts": {"get": pages},
+        "/v1/accounts/{account_id}": {"get": get, "put": put},
+    } | _grant_calls()
+
+
+def _grant_calls() -> _Calls:
+    grants = "/v1/accounts/{account_id}/grants"
+    pages = _Call(
+        "listGrants",
+        _ACCOUNTS,
+        "The API keys of the account, oldest first, without their secrets",
+        _json("Grants"),
+        needs="read:acl",
+        refuses=("invalid-number",),
+    )
+    post = _Call(
+        "makeGrant",
+        _ACCOUNTS,
+        "Make an API key that may do what the scopes name; its secret is shown this once",
+        _json("NewGrant") | _headers("Cache-Control.no-store"),
+        needs="write:acl",
+        body=_json_body("WantedScopes"),
+        refuses=("invalid-number", "invalid-scope", "too-many-api-keys"),
+    )
+    get = _Call(
+        "getGrant",
+        _ACCOUNTS,
+        "One API key, without its secret",
+        _json("Grant"),
+        needs="read:acl",
+        refuses=("invalid-number",),
+        missing="the account has no such API key",
+    )
+    delete = _Call(
+        "deleteGrant",
+        _ACCOUNTS,
+        "Remove an API key",
+        _NOTHING,
+        needs="delete:acl",
+        refuses=("invalid-number",),
+        missing="the account has no such API key",
+    )
+    return {
+        grants: {"get": pages, "post": post},
+        f"{grants}/{{key}}": {"get": get, "delete": delete},
+    }
+
+
+def _service_calls() -> _Calls:
+    alive = _Call(
+        "getLiveness",
+        _SERVICE,
+        "The process answers; looks at nothing else",
+        _json("Alive") | _headers("Cache-Control.no-store"),
+        open=True,
+    )
+    ready = _Call(
+        "getReadiness",
+        _SERVICE,
+        "The store can be read and written",
+        _json("Ready") | _headers("Cache-Control.no-store"),
+        open=True,
+    )
+    name = _Call("getService", _SERVICE, "Name and version", _json("Service"))
+    this = _Call("getOpenApi", _SERVICE, "This document", _json("OpenApi"), polled=True)
+    return {
+        "/livez": {"get": alive},
+        "/healthz": _renamed({"get": alive}, "Older"),
+        "/readyz": {"get": ready},
+        "/v1": {"get": name},
+        "/openapi.json": {"get": this},
+    }
+
+
+# Parameters
+
+
+@functools.cache
+def _parameters() -> dict[str, Object]:
+    """Give each by its name; one whose name means another thing somewhere, as `what.name`."""
+    return {
+        "account_id": _parameter("path", "account_id", "AccountId", "The account."),
+        "uuid": _parameter("path", "uuid", "Uuid", "The series; all forms of a UUID name one."),
+        "key": _parameter("path", "key", "Name", "The series."),
+        "token": _parameter("path", "token", "Token", "What a number stands for."),
+        "name": _parameter("path", "name", "AttributeName", "The attribute."),
+        "semver.name": _parameter("path", "name", "VersionName", "What has the versions."),
+        "part": _parameter("path", "part", "Part", "What is bumped."),
+        "grants.key": _parameter("path", "key", "ApiKey", "The API key."),
+        "count": _parameter("query", "count", "Count", "How many values; 1 if not given."),
+        "prefix": _parameter("query", "prefix", "NameOrNothing", "What the keys start with."),
+        "after": _parameter("query", "after", "NameOrNothing", "The key to go on after."),
+        "accounts.after": _parameter("query", "after", "AccountId", "The id to go on after."),
+        "before": _parameter("query", "before", "Value", "The value to go on before."),
+        "limit": _parameter("query", "limit", "Limit", "Rows in a page."),
+        "Idempotency-Key": _parameter(
+            "header",
+            "Idempotency-Key",
+            "IdempotencyKey",
+            "The same key with the same request gives the first answer again for at least "
+            f"{IDEMPOTENCY_HOURS} hours.",
+        ),
+        "If-None-Match": _parameter(
+            "header", "If-None-Match", "KnownETags", "The ETag of an earlier answer."
+        ),
+    }
+
+
+def _parameter(place: str, name: str, schema: str, description: str) -> Object:
+    parameter: Object = {"name": name, "in": place, "description": description}
+    return parameter | ({"required": True} if place == "path" else {}) | _typed(schema)
+
+
+# Schemas
+
+
+@functools.cache
+def _schemas() -> dict[str, Object]:
+    """Give each by its name, with examples."""
+    return (
+        _name_schemas()
+        | _number_schemas()
+        | _series_schemas()
+        | _attribute_schemas()
+        | _version_schemas()
+        | _account_schemas()
+        | _service_schemas()
+    )
+
+
+def _name_schemas() -> dict[str, Object]:
+    return {
+        "Name": _name("shop", "feature/login"),
+        "NameOrNothing": _text("shop/", pattern=f"^{_NO_CONTROL}*$", most=NAME_BYTES)
+        | {"description": f"At most {NAME_BYTES} bytes of UTF-8, without control characters."},
+        "Token": _name("7d4c379588"),
+        "AttributeName": _name("author"),
+        "VersionName": _name("app", most=VERSION_NAME_BYTES),
+        "Part": {"type": "string", "enum": ["major", "minor", "patch"], "examples": ["minor"]},
+        "Uuid": {
+            "type": "string",
+            "pattern": rf"^(?:(?:{_any_case('urn:uuid:')})?{_UUID}|\{{{_UUID}\}}|{_HEX}{{32}})$",
+            "description": "32 hex digits: with hyphens (8-4-4-4-12), the same in braces or after "
+            "`urn:uuid:`, or without hyphens; in upper or lower case.",
+            "examples": [
+                "4be0643f-1d98-573b-97cd-ca98a65347dd",
+                "{4BE0643F-1D98-573B-97CD-CA98A65347DD}",
+                "urn:uuid:4be0643f-1d98-573b-97cd-ca98a65347dd",
+                "4be0643f1d98573b97cdca98a65347dd",
+            ],
+        },
+        "IdempotencyKey": {
+            "type": "string",
+            "pattern": f"^(?:{_QUOTED}|{_BARE})$",
+            "description": f"1 to {IDEMPOTENCY_KEY_CHARACTERS} characters in double quotes "
+            "(RFC 8941), or bare, then without blanks, quotes, commas and semicolons. The same key "
+            "quoted or bare is one key.",
+            "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"', "build-1234"],
+        },
+        "KnownETags": {"type": "string", "examples": [_ETAG]},
+    }
+
+
+_NO_CONTROL = r"[^\u0000-\u001f\u007f-\u009f]"
+_HEX = "[0-9a-fA-F]"
+_UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
+_QUOTED = rf'"(?:[ !#-\[\]-~]|\\["\\]){{1,{IDEMPOTENCY_KEY_CHARACTERS}}}"'
+_BARE = rf"[!#-+\--:<-~]{{1,{IDEMPOTENCY_KEY_CHARACTERS}}}"
+_ETAG = '"0a1b2c3d4e5f60718293a4b5"'
+
+
+def _name(*examples: str, most: int = NAME_BYTES) -> Object:
+    return _text(*examples, pattern=f"^{_NO_CONTROL}+$", most=most) | {
+        "minLength": 1,
+        "description": f"1 to {most} bytes of UTF-8, without control characters.",
+    }
+
+
+def _text(*examples: str, most: int, pattern: str = "") -> Object:
+    """Describe a text of at most so many bytes.
+
+    JSON Schema counts characters, and a character has a byte at least. The format says the rest.
+    """
+    text: Object = {"type": "string", "maxLength": most, "format": f"utf8-{most}-bytes"}
+    return text | ({"pattern": pattern} if pattern else {}) | {"examples": list(examples)}
+
+
+def _any_case(word: str) -> str:
+    """Give the pattern of a word in upper or lower case; JSON Schema has no flag for it."""
+    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word)
+
+
+def _number_schemas() -> dict[str, Object]:
+    return {
+        "Value": _integer(1, LAST_VALUE, 7),
+        "AccountId": _integer(1, LAST_VALUE, 1),
+        "Count": _integer(1, RANGE_VALUES, 100),
+        "Limit": _integer(1, PAGE_ROWS, 50) | {"default": DEFAULT_PAGE_ROWS},
+        "PlainNumber": {"type": "string", "pattern": r"^[1-9][0-9]{0,18}\n$", "examples": ["7\n"]},
+    }
+
+
+def _integer(least: int, most: int, example: int) -> Object:
+    integer: Object = {"type": "integer", "format": "int64"}
+    return integer | {"minimum": least, "maximum": most, "examples": [example]}
+
+
+def _series_schemas() -> dict[str, Object]:
+    number: Object = {"bn": 5}
+    series: Object = {"creator_id": 1, "key": "shop", "token": "7d4c379588", "value": 7}
+    range_: Object = {**series, "token": None, "value": 107, "first": 8, "count": 100}
+    taken: Object = {
+        "value": 7,
+        "token": "7d4c379588",
+        "created_at": "2026-11-22T23:38:51.123456Z",
+        "api_key": None,
+    }
+    of_series: Object = {
+        "creator_id": _schema("AccountId"),
+        "key": _schema("Name"),
+        "token": _or_null("Token"),
+        "value": _schema("Value"),
+    }
+    return {
+        "BuildNumber": _object({"bn": _schema("Value")}, number),
+        "Series": _object(of_series, series),
+        "Range": _object(
+            {**of_series, "first": _schema("Value"), "count": _schema("Count")},
+            range_,
+            {**series, "token": None},
+            optional=("first", "count"),
+        )
+        | {"dependentRequired": {"first": ["count"], "count": ["first"]}},
+        "Seed": _object({"value": _schema("Value")}, {"value": 110}),
+        "SeriesPage": _page("series", "Series", "Name", series),
+        "HistoryPage": _page("history", "HistoryEntry", "Value", taken),
+        "HistoryEntry": _object(
+            {
+                "value": _schema("Value"),
+                "token": _or_null("Token"),
+                "created_at": {"type": "string", "format": "date-time"},
+                "api_key": {"type": ["string", "null"], "description": "Which key took it."},
+            },
+            taken,
+        ),
+    }
+
+
+def _attribute_schemas() -> dict[str, Object]:
+    some: Object = {
+        "type": "object",
+        "propertyNames": _schema("AttributeName"),
+        "additionalProperties": _schema("AttributeValue"),
+    }
+    return {
+        "AttributeValue": _text("jane", most=ATTRIBUTE_BYTES)
+        | {"description": f"At most {ATTRIBUTE_BYTES} bytes of UTF-8."},
+        "Attributes": some
+        | {
+            "maxProperties": ATTRIBUTES,
+            "description": f"Values by name. A token has at most {ATTRIBUTES}.",
+            "examples": [{"author": "jane", "build": "https://ci.example.com/7"}],
+        },
+        "Attribute": some
+        | {"minProperties": 1, "maxProperties": 1, "examples": [{"author": "jane"}]},
+    }
+
+
+def _version_schemas() -> dict[str, Object]:
+    version: Object = {
+        "name": "app",
+        "token": "7d4c379588",
+        "version": "1.3.0",
+        "major": 1,
+        "minor": 3,
+        "patch": 0,
+    }
+    part = _integer(0, LAST_VALUE, 3)
+    members: Object = {
+        "name": _schema("VersionName"),
+        "token": _or_null("Token"),
+        "version": {"type": "string", "pattern": f"^{_VERSION}$"},
+    }
+    return {
+        "Version": _object(members | {"major": part, "minor": part, "patch": part}, version),
+        "PlainVersion": {"type": "string", "pattern": rf"^{_VERSION}\n$", "examples": ["1.3.0\n"]},
+    }
+
+
+_VERSION = r"[0-9]{1,19}\.[0-9]{1,19}\.[0-9]{1,19}"
+
+
+def _account_schemas() -> dict[str, Object]:
+    key: Object = {"id": 1, "key": _KEY}
+    grant: Object = {"account_id": 1, "api_key": key, "scopes": ["read,write:series"]}
+    return {
+        "Account": _object({"id": _schema("AccountId")}, {"id": 1}),
+        "AccountPage": _page("accounts", "Account", "AccountId", {"id": 1}),
+        "ApiKey": {"type": "string", "pattern": _random(KEY_CHARACTERS), "examples": [_KEY]},
+        "Secret": {"type": "string", "pattern": _random(SECRET_CHARACTERS), "examples": [_SECRET]},
+        "WantedScopes": _list("WantedScope", SCOPES, ["read,write:series", "* : acl"]),
+        "WantedScope": {
+            "type": "string",
+            "pattern": _scope_pattern(_any_case, r"\s*"),
+            "description": "`OPERATIONS:RESOURCE`, in upper or lower case; blanks do not count.",
+            "examples": ["read,write:series"],
+        },
+        "Scopes": _list("Scope", SCOPES, ["read,write:series"]),
+        "Scope": {
+            "type": "string",
+            "pattern": _scope_pattern(str),
+            "examples": ["read,write:series"],
+        },
+        "Grant": _grant({"id": _schema("Value"), "key": _schema("ApiKey")}, grant),
+        "NewGrant": _grant(
+            {"id": _schema("Value"), "key": _schema("ApiKey"), "secret": _schema("Secret")},
+            grant | {"api_key": key | {"secret": _SECRET}},
+        ),
+        "Grants": _list("Grant", API_KEYS, [grant]),
+    }
+
+
+_KEY = "pXq2mV7cLwT9aZr4KdY8sBnE"
+_SECRET = "S3" * (SECRET_CHARACTERS // 2)
+
+
+def _random(characters: int) -> str:
+    return f"^[0-9A-Za-z]{{{characters}}}$"
+
+
+def _scope_pattern(spelled: Callable[[str], str], blanks: str = "") -> str:
+    operation = f"(?:{'|'.join(spelled(each.value) for each in Operation)})"
+    resource = f"(?:{'|'.join(spelled(each.value) for each in Resource)})"
+    operations = rf"(?:\*|{operation}(?:{blanks},{blanks}{operation})*)"
+    return f"^{blanks}{operations}{blanks}:{blanks}{resource}{blanks}$"
+
+
+def _grant(api_key: Object, example: Object) -> Object:
+    members: Object = {"account_id": _schema("AccountId"), "api_key": _object(api_key)}
+    return _object(members | {"scopes": _schema("Scopes")}, example)
+
+
+def _service_schemas() -> dict[str, Object]:
+    name: Object = {"name": "monotron", "version": __version__}
+    return {
+        "Alive": _object({"status": {"const": "alive"}}, {"status": "alive"}),
+        "Ready": _object({"status": {"const": "ready"}}, {"status": "ready"}),
+        "Service": _object({"name": {"const": "monotron"}, "version": {"type": "string"}}, name),
+        "OpenApi": {
+            "type": "object",
+            "required": ["openapi", "info", "paths"],
+            "examples": [{"openapi": _OPENAPI, "info": {"title": "Monotron"}, "paths": {}}],
+        },
+        "Problem": _object(
+            {
+                "type": {"type": "string", "format": "uri-reference"},
+                "title": {"type": "string"},
+                "status": {"type": "integer", "minimum": 400, "maximum": 599},
+                "detail": {"type": "string", "description": "What was wrong and what is allowed."},
+            },
+            _example_of(_PROBLEMS["invalid-name"]),
+        ),
+    }
+
+
+def _object(members: Object, *examples: Object, optional: Iterable[str] = ()) -> Object:
+    """Describe an object that has these members and no others."""
+    described: Object = {
+        "type": "object",
+        "properties": members,
+        "required": [name for name in members if name not in optional],
+        "additionalProperties": False,
+    }
+    return described | ({"examples": list(examples)} if examples else {})
+
+
+def _list(items: str, most: int, example: list[Object] | list[str]) -> Object:
+    described: Object = {"type": "array", "items": _schema(items), "maxItems": most}
+    return described | {"examples": [example]}
+
+
+def _page(name: str, items: str, following: str, example: Object) -> Object:
+    rows: Object = {"type": "array", "items": _schema(items), "maxItems": PAGE_ROWS}
+    following_: Object = _or_null(following) | {"description": "Null on the last page."}
+    return _object({name: rows, "next": following_}, {name: [example], "next": None})
+
+
+def _or_null(name: str) -> Object:
+    return {"anyOf": [_schema(name), {"type": "null"}]}
+
+
+# Headers
+
+
+def _response_headers() -> dict[str, Object]:
+    """Give each by its name; where one name has two values, as `name.value`."""
+    return {
+        "ETag": _header({"type": "string", "pattern": '^"[0-9a-f]{24}"$'}, _ETAG),
+        "Cache-Control": _header({"const": "no-cache"}, "no-cache"),
+        "Cache-Control.no-store": _header({"const": "no-store"}, "no-store"),
+        "Vary": _header({"const": "Accept"}, "Accept"),
+        "X-Content-Type-Options": _header({"const": "nosniff"}, "nosniff"),
+        "Allow": _header({"type": "string"}, "GET, HEAD, OPTIONS"),
+        "WWW-Authenticate": _header({"const": CHALLENGE}, CHALLENGE),
+        "Retry-After": _header({"type": "integer", "minimum": 1}, RETRY_SECONDS),
+    }
+
+
+def _header(schema: Object, example: object) -> Object:
+    return {"required": True, "schema": schema, "example": example}
+
+
+def _headers(*names: str) -> Object:
+    """Give an answer's headers, named as `_response_headers` names them."""
+    return {"headers": {name.partition(".")[0]: _ref("headers", name) for name in names}}
+
+
+# Problems
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """A way to be refused."""
+
+    status: int
+    kind: str
+    """The last part of its type; empty for `about:blank`."""
+    detail: str
+    """What an example says."""
+
+
+_PROBLEMS = {
+    "not-understood": _Problem(400, "", "a query names each parameter once"),
+    "invalid-json": _Problem(400, "", "the body has to be in JSON: a member is there twice"),
+    "invalid-text": _Problem(400, "", "the body is not UTF-8"),
+    "invalid-name": _Problem(
+        400,
+        "invalid-name",
+        f"a series key has 1 to {NAME_BYTES} bytes of UTF-8, this one has {NAME_BYTES + 1}",
+    ),
+    "invalid-uuid": _Problem(400, "invalid-name", "a UUID is 32 hex digits"),
+    "invalid-number": _Problem(
+        400, "invalid-number", f"count is a whole number from 1 to {RANGE_VALUES}"
+    ),
+    "invalid-scope": _Problem(
+        400, "invalid-scope", "a scope is a string, such as read,write:series"
+    ),
+    "invalid-attribute": _Problem(
+        400, "invalid-attribute", f"an attribute has at most {ATTRIBUTE_BYTES} bytes of UTF-8"
+    ),
+    "invalid-idempotency-key": _Problem(
+        400,
+        "invalid-idempotency-key",
+        f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters, this one has 0",
+    ),
+    "unauthorized": _Problem(401, "", "there is no such API key, or its secret is another one"),
+    "forbidden": _Problem(403, "", "this needs the scope write:series"),
+    "no-such-account": _Problem(404, "no-such-account", "there is no account 7"),
+    "method-not-allowed": _Problem(
+        405, "", "this method does not work here; the Allow header names those that do"
+    ),
+    "seed-too-low": _Problem(
+        409, "seed-too-low", "the series 'shop' is at 2 and never moves back: 1 is too low"
+    ),
+    "series-exhausted": _Problem(
+        409,
+        "series-exhausted",
+        f"the series 'shop' is at {LAST_VALUE}; the last value there is, is {LAST_VALUE}",
+    ),
+    "too-many-api-keys": _Problem(
+        409, "too-many-api-keys", f"an account has at most {API_KEYS} API keys: delete one first"
+    ),
+    "body-too-large": _Problem(413, "", f"a body has at most {JSON_BYTES} bytes here"),
+    "url-too-long": _Problem(
+        414, "", f"a URL has at most {URL_BYTES} bytes, this one has {URL_BYTES + 1}"
+    ),
+    "idempotency-key-reused": _Problem(
+        422, "idempotency-key-reused", "this Idempotency-Key was used for another request"
+    ),
+    "headers-too-large": _Problem(
+        431, "", f"the headers have at most {HEADER_BYTES} bytes together"
+    ),
+    "failed": _Problem(500, "", "monotron failed on this request; its log says why"),
+    "store-unavailable": _Problem(
+        503, "store-unavailable", "the store cannot be reached now; nothing was taken, try again"
+    ),
+    "store-corrupt": _Problem(
+        503, "store-corrupt", "the store cannot be reached now; nothing was taken, try again"
+    ),
+    "store-full": _Problem(507, "store-full", "the disk or the store is full; nothing was taken"),
+}
+
+_STATUSES = {
+    400: "The request is not valid",
+    401: "No credentials, or wrong ones",
+    403: "The scopes of the API key, or its account, do not fit",
+    404: "There is nothing (yet)",
+    405: "Not with this method; `Allow` names those that work",
+    409: "The state does not allow it",
+    413: "The body is too large",
+    414: "The URL is too long",
+    422: "The `Idempotency-Key` was used for another request",
+    431: "The headers are too large",
+    500: "A fault of the service; its log says more",
+    503: "The store cannot be reached; nothing was taken, try again",
+    507: "The disk or the store is full; nothing was taken",
+}
+
+_ALIKE = (401, 403, 405, 413, 414, 422, 431, 500, 507)
+"""Where all calls say the same."""
+
+_PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",), 503: ("Retry-After",)}
+
+_OF_IDEMPOTENCY = ("invalid-idempotency-key", "idempotency-key-reused")
+
+
+def _refusal(problems: Mapping[str, _Problem]) -> Object:
+    """Describe an answer that is one of these problems; they have one status."""
+    status = next(iter(problems.values())).status
+    examples = {name: _example_of(each) for name, each in problems.items()}
+    members: Object = {
+        "type": {"enum": list(dict.fromkeys(each["type"] for each in examples.values()))},
+        "status": {"const": status},
+    }
+    schema: Object = {"allOf": [_schema("Problem"), {"properties": members}]}
+    named: Object = {name: {"value": example} for name, example in examples.items()}
+    content: Object = {PROBLEM_JSON: {"schema": schema, "examples": named}}
+    headers = _headers(*_PROBLEM_HEADERS[status]) if status in _PROBLEM_HEADERS else {}
+    return {"description": _STATUSES[status], "content": content} | headers
+
+
+def _example_of(each: _Problem) -> Object:
+    example: Object = json.loads(problem(each.status, each.kind, each.detail))
+    return example
+
+
+# Bodies
+
+
+def _typed(schema: str) -> Object:
+    """Give a schema with its examples, as parameters and bodies have them."""
+    examples = _schemas()[schema]["examples"]
+    if len(examples) == 1:
+        return {"schema": _schema(schema), "example": examples[0]}
+    named = {str(number): {"value": value} for number, value in enumerate(examples, 1)}
+    return {"schema": _schema(schema), "examples": named}
+
+
+def _schema(name: str) -> Object:
+    return _ref("schemas", name)
+
+
+def _ref(kind: str, name: str) -> Object:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _json(schema: str) -> Object:
+    return {"content": {JSON: _typed(schema)}}
+
+
+def _bare(schema: str) -> Object:
+    return {"content": {PLAIN: _typed(schema)}}
+
+
+def _json_body(schema: str) -> Object:
+    return {"required": True, **_json(schema)}
+
+
+def _number(schema: str, plain: str = "PlainNumber", *, content_type: str = JSON) -> Object:
+    """Describe an answer in JSON, or as plain text for whoever accepts that."""
+    return {"content": {content_type: _typed(schema), PLAIN: _typed(plain)}}
+
+
+_NOTHING: Object = {}
+
+
+# How a call becomes OpenAPI
+
+
+def _path(path: str, calls: Mapping[str, _Call], *, authentication: bool) -> Object:
+    """Describe a path with all its methods; HEAD is where GET is."""
+    item: Object = {}
+    if names := _names_in(path):
+        item["parameters"] = [_ref("parameters", name) for name in names]
+    for method, call in calls.items():
+        item[method] = _operation(path, method, call, authentication=authentication)
+        if method == "get":
+            head = replace(call, name=f"{call.name}Head", summary="As GET, without the body")
+            item["head"] = _operation(path, "head", head, authentication=authentication)
+    return item
+
+
+def _names_in(path: str) -> list[str]:
+    """Give the path's parameters, named as `_parameters` names them."""
+    found = re.findall(r"(\w+)/{(\w+)}|{(\w+)}", path)
+    return [
+        special if (special := f"{before}.{name}") in _parameters() else name or alone
+        for before, name, alone in found
+    ]
+
+
+def _operation(path: str, method: str, call: _Call, *, authentication: bool) -> Object:
+    takes = (*call.takes, "If-None-Match") if call.polled else call.takes
+    problems = _refusals(path, method, call, authentication=authentication)
+    operation: Object = {
+        "operationId": call.name,
+        "tags": [call.tag],
+        "summary": call.summary,
+        **(_security(call) if authentication else {}),
+        **({"parameters": [_ref("parameters", name) for name in takes]} if takes else {}),
+        **({"requestBody": call.body} if call.body else {}),
+    }
+    return operation | {"responses": _answers(call) | _grouped(problems)}
+
+
+def _security(call: _Call) -> Object:
+    if call.open:
+        return {"security": []}
+    if not call.needs:
+        return {}
+    needs = "the root pair" if call.needs == "root" else f"`{call.needs}`"
+    # Since OpenAPI 3.1 a role may stand here, named as one likes.
+    return {"description": f"Needs {needs}.", "security": [{"basic": [call.needs]}]}
+
+
+def _answers(call: _Call) -> Object:
+    answer: Object = {"description": call.summary, **call.answer}
+    if not call.polled:
+        return {"200": answer}
+    headers = _headers("ETag", "Cache-Control", "Vary")["headers"]
+    return {
+        "200": answer | {"headers": {**headers, **answer.get("headers", {})}},
+        "304": {"description": "Nothing has changed", "headers": headers},
+    }
+
+
+def _refusals(
+    path: str, method: str, call: _Call, *, authentication: bool
+) -> Iterator[tuple[str, _Problem]]:
+    """Give all problems of a call, those that it shares with others too."""
+    names = [*call.refuses, *_OF_EVERY_CALL]
+    if not call.open:
+        names += ["store-unavailable", "store-corrupt"]
+    if method in ("post", "put", "delete"):
+        names += ["store-full"]
+    if "{account_id}" in path:
+        names += ["invalid-number"]
+        if call.needs != "root":
+            names += ["no-such-account"]
+    if authentication and not call.open:
+        names += ["unauthorized", *(["forbidden"] if call.needs else [])]
+    for name in dict.fromkeys(names):
+        yield name, _PROBLEMS[name]
+    if call.missing:
+        yield "not-found", _Problem(404, "", call.missing)
+
+
+_OF_EVERY_CALL = (
+    "not-understood",
+    "method-not-allowed",
+    "body-too-large",
+    "url-too-long",
+    "headers-too-large",
+    "failed",
+)
+
+
+def _grouped(problems: Iterable[tuple[str, _Problem]]) -> Object:
+    """Describe one answer for each status, and those with a single known problem only once."""
+    by_status: dict[int, dict[str, _Problem]] = {}
+    for name, each in problems:
+        by_status.setdefault(each.status, {})[name] = each
+    return {
+        str(status): _ref("responses", str(status)) if status in _ALIKE else _refusal(group)
+        for status, group in sorted(by_status.items())
+    }
+
+
+def _components(*, authentication: bool) -> Object:
+    components: Object = {
+        "schemas": _schemas(),
+        "parameters": _parameters(),
+        "headers": _response_headers(),
+        "responses": {
+            str(each.status): _refusal({name: each})
+            for name, each in _PROBLEMS.items()
+            if each.status in _ALIKE
+        },
+    }
+    basic = {"type": "http", "scheme": "basic", "description": "An API key and its secret."}
+    return components | ({"securitySchemes": {"basic": basic}} if authentication else {})

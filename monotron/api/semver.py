@@ -1,0 +1,70 @@
+"""Semantic versions: `/v1/semver/{name}`."""
+
+import time
+from typing import ClassVar
+
+import falcon
+
+from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
+from monotron.api.answers import answer, pollable
+from monotron.core import names, semver
+from monotron.core.semver import Version
+from monotron.store.contract import Store
+
+
+class CurrentVersion:
+    """`/v1/semver/{name}`: the current version."""
+
+    needs: ClassVar[Needs] = {"GET": READ_SERIES}
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Give it; 404 before the first."""
+        name = names.version_name(name)
+        version = self._store.view(
+            lambda reading: semver.current(reading, req.context.account, name)
+        )
+        if version is None:
+            raise falcon.HTTPNotFound(description=f"{name!r} has no version yet")
+        answer(req, resp, _members(version), version)
+        pollable(req, resp)
+
+    on_head = on_get
+
+
+class NextVersion:
+    """`/v1/semver/{name}/{part}/{token}`: a bump."""
+
+    needs: ClassVar[Needs] = {"PUT": WRITE_SERIES}
+
+    def __init__(self, store: Store, keep: int) -> None:
+        self._store = store
+        self._keep = keep
+
+    def on_put(
+        self, req: falcon.Request, resp: falcon.Response, name: str, part: str, token: str
+    ) -> None:
+        """Bump the part; the same part and token again give the same version."""
+        name, token = names.version_name(name), names.token(token)
+        number = semver.part_named(part)
+        account, api_key = req.context.account, req.context.caller.api_key
+        now = time.time_ns() // 1000
+        version = self._store.update(
+            lambda txn: semver.bump(
+                txn, account, name, number, token, now=now, api_key=api_key, keep=self._keep
+            )
+        )
+        answer(req, resp, _members(version), version)
+
+
+def _members(version: Version) -> dict[str, object]:
+    return {
+        "name": version.name,
+        "token": version.token,
+        "version": str(version),
+        "major": version.major,
+        "minor": version.minor,
+        "patch": version.patch,
+    }

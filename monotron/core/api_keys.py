@@ -1,0 +1,104 @@
+"""API keys: who may act in an account, and what each may do there.
+
+A secret is 128 random letters and digits, over 760 bits. Nobody can guess it from its digest, so a
+fast digest is as good as a slow one, which is for passwords that people choose.
+"""
+
+import hashlib
+import hmac
+import secrets
+import string
+from dataclasses import dataclass, field
+
+from monotron.core import accounts, records
+from monotron.core.errors import TooManyApiKeys
+from monotron.core.records import ApiKey
+from monotron.limits import API_KEYS
+from monotron.store.contract import Reading, Table, Transaction
+
+KEY_CHARACTERS = 24
+SECRET_CHARACTERS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A key with its secret."""
+
+    key: str
+    secret: str = field(repr=False)
+
+
+def new_pair() -> Pair:
+    """Give a new random key and secret."""
+    return Pair(_random(KEY_CHARACTERS), _random(SECRET_CHARACTERS))
+
+
+def create(
+    txn: Transaction, account: int, pair: Pair, scopes: tuple[str, ...], *, now: int
+) -> ApiKey:
+    """Make an API key in an account; `scopes` as `scopes.parse` gives them.
+
+    Raises `NoSuchAccount`, and `TooManyApiKeys` where the account has no room for another.
+    """
+    accounts.require(txn, account)
+    if len(txn.scan(Table.GRANTS, *records.grant_rows(account), limit=API_KEYS)) == API_KEYS:
+        raise TooManyApiKeys(f"an account has at most {API_KEYS} API keys: delete one first")
+    counted = txn.get(Table.SYSTEM, _COUNTER)
+    number = (0 if counted is None else records.unpack_counter(counted)) + 1
+    api_key = ApiKey(account, number, pair.key, digest(pair.secret), scopes, now)
+    txn.put(Table.SYSTEM, _COUNTER, records.pack_counter(number))
+    txn.put(Table.API_KEYS, records.api_key_row(pair.key), records.pack_api_key(api_key))
+    txn.put(Table.GRANTS, records.grant_row(account, number), records.api_key_row(pair.key))
+    return api_key
+
+
+def get(reading: Reading, account: int, key: str) -> ApiKey | None:
+    """Give an account's API key, or None where it has no such key."""
+    api_key = _find(reading, key)
+    return api_key if api_key is not None and api_key.account == account else None
+
+
+def get_all(reading: Reading, account: int) -> list[ApiKey]:
+    """Give an account's API keys, oldest first."""
+    rows = reading.scan(Table.GRANTS, *records.grant_rows(account), limit=API_KEYS)
+    found = [_find(reading, key.decode()) for _, key in rows]
+    return [api_key for api_key in found if api_key is not None]
+
+
+def delete(txn: Transaction, account: int, key: str) -> bool:
+    """Remove an account's API key, from now on good for nothing; tells whether there was one."""
+    api_key = get(txn, account, key)
+    if api_key is None:
+        return False
+    txn.delete(Table.API_KEYS, records.api_key_row(key))
+    return txn.delete(Table.GRANTS, records.grant_row(account, api_key.id))
+
+
+def verified(reading: Reading, pair: Pair) -> ApiKey | None:
+    """Give the API key where the secret is its own; it takes as long where there is no such key."""
+    api_key = _find(reading, pair.key)
+    same = hmac.compare_digest(api_key.digest if api_key else _NOBODY, digest(pair.secret))
+    return api_key if same else None
+
+
+def digest(text: str) -> bytes:
+    """Give the digest that is kept in place of a secret."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _find(reading: Reading, key: str) -> ApiKey | None:
+    # Any other text is no key of ours, and may be too long for one of the store's.
+    if len(key) != KEY_CHARACTERS or not key.isascii():
+        return None
+    row = records.api_key_row(key)
+    value = reading.get(Table.API_KEYS, row)
+    return None if value is None else records.unpack_api_key(row, value)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_CHARACTERS) for _ in range(length))
+
+
+_CHARACTERS = string.ascii_letters + string.digits
+_COUNTER = b"api_keys"
+_NOBODY = bytes(32)

@@ -1,0 +1,80 @@
+"""Attributes: texts kept beside a token, such as a commit's author or a build's URL.
+
+The token need not have been used on the series; the attributes go with the series all the same.
+"""
+
+from collections.abc import Mapping
+
+from monotron.core import names, records
+from monotron.core.errors import InvalidAttribute
+from monotron.core.records import Attribute
+from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES
+from monotron.store.contract import Reading, Table, Transaction
+
+
+def get(reading: Reading, account: int, key: str, token: str, name: str) -> str | None:
+    """Give an attribute's text, or None where there is none."""
+    value = reading.get(Table.ATTRIBUTES, records.attribute_row(account, key, token, name))
+    return None if value is None else records.unpack_attribute(value).value
+
+
+def get_all(reading: Reading, account: int, key: str, token: str) -> dict[str, str]:
+    """Give all attributes of a token, ordered by name."""
+    rows = records.attribute_rows(account, key, token)
+    found = [
+        records.unpack_attribute(value)
+        for _, value in reading.scan(Table.ATTRIBUTES, *rows, limit=ATTRIBUTES)
+    ]
+    return {each.name: each.value for each in sorted(found, key=lambda each: each.name)}
+
+
+def put(
+    txn: Transaction, account: int, key: str, token: str, attributes: Mapping[str, str]
+) -> None:
+    """Store the attributes; others of the token stay.
+
+    Raises `InvalidAttribute` where the token would have more than it may.
+    """
+    rows = {name: records.attribute_row(account, key, token, name) for name in attributes}
+    there = txn.scan(
+        Table.ATTRIBUTES, *records.attribute_rows(account, key, token), limit=ATTRIBUTES
+    )
+    count = len({row for row, _ in there} | set(rows.values()))
+    if count > ATTRIBUTES:
+        raise InvalidAttribute(
+            f"a token has at most {ATTRIBUTES} attributes, with these it would have {count}"
+        )
+    for name, row in rows.items():
+        attribute = Attribute(token, name, attributes[name])
+        txn.put(Table.ATTRIBUTES, row, records.pack_attribute(attribute))
+
+
+def delete(txn: Transaction, account: int, key: str, token: str, name: str) -> bool:
+    """Remove an attribute; tells whether there was one."""
+    return txn.delete(Table.ATTRIBUTES, records.attribute_row(account, key, token, name))
+
+
+def delete_all(txn: Transaction, account: int, key: str, token: str | None = None) -> int:
+    """Remove all attributes of a token, or of all tokens; gives how many there were."""
+    return txn.delete_range(Table.ATTRIBUTES, *records.attribute_rows(account, key, token))
+
+
+def valid(attributes: Mapping[str, object]) -> dict[str, str]:
+    """Give `attributes` back if they can be kept; raises `InvalidName` or `InvalidAttribute`."""
+    return {names.attribute(name): _valid_value(name, value) for name, value in attributes.items()}
+
+
+def _valid_value(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidAttribute(f"the attribute {name!r} has to be a string")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidAttribute(
+            f"the attribute {name!r} has half of a surrogate pair, which UTF-8 does not encode"
+        ) from error
+    if size > ATTRIBUTE_BYTES:
+        raise InvalidAttribute(
+            f"an attribute has at most {ATTRIBUTE_BYTES} bytes of UTF-8, {name!r} has {size}"
+        )
+    return value

@@ -1,0 +1,146 @@
+"""History: the newest values of each series, who took them, when and for which token.
+
+Entries stand several in a row of the store, oldest first, and the newest row is written anew with
+each entry. So a batch that takes many values of one series writes one row for all of them, and no
+entry has a row of its own to find and to remove. Whole rows are removed at the old end; a value
+that is too old is not shown although its row is still there.
+
+Values are numbered in the order in which they were given out, from 1. Those numbers have no gaps,
+unlike the values of a series that was moved up, and so they tell how many are newer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from monotron.core import records
+from monotron.core.records import Entry, Series
+from monotron.store.contract import Reading, Table, Transaction
+
+ROW_BYTES = 1_700
+"""Where a row ends: with its key it is less than half a page of LMDB, so it stays in the tree. Some
+20 entries with a git hash and an API key."""
+
+TRIM_ROWS = 4
+"""Rows that one new row may push out; more than one, so that a smaller setting is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A value that was given out."""
+
+    value: int
+    token: str | None
+    api_key: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a series' history, newest first."""
+
+    history: list[Taken]
+    next: int | None
+    """The value to go on before; None on the last page."""
+
+
+def page(
+    reading: Reading, series: Series, *, keep: int, limit: int, before: int | None = None
+) -> Page:
+    """Give at most `limit` of the newest `keep` values, those below `before` where it is given."""
+    taken: list[Taken] = []
+    top = series.value if before is None else min(before - 1, series.value)
+    too_old = series.given - keep
+    for number, entry in _entries(reading, series, top + 1):
+        first = entry.value - min(entry.count, number - too_old) + 1
+        for value in range(min(entry.value, top), first - 1, -1):
+            if len(taken) == limit:
+                return Page(taken, taken[-1].value)
+            taken.append(Taken(value, entry.token, entry.api_key, entry.created_at))
+        if number - entry.count <= too_old:
+            break
+    return Page(taken, None)
+
+
+def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int | None:
+    """Give the last value that `token` got, or None where history does not hold it any more."""
+    if token == series.token:
+        return series.value
+    for number, entry in _entries(reading, series, None, token.encode()):
+        if number <= series.given - keep:
+            break
+        if entry.token == token:
+            return entry.value
+    return None
+
+
+def add(
+    txn: Transaction, before: Series | None, account: int, key: str, entry: Entry, *, keep: int
+) -> int:
+    """Add what was just given out, and remove what is beyond the newest `keep` values.
+
+    `before` is the state of the series until then. Gives the first value of the newest row, which
+    belongs into the new state; 0 where there is none.
+    """
+    given, newest = (before.given, before.history) if before else (0, 0)
+    if keep == 0:
+        return _forget(txn, account, key, newest)
+    packed = records.pack_entry(entry)
+    if newest:
+        row = records.history_row(account, key, newest)
+        value = txn.get(Table.HISTORY, row)
+        if value is not None and len(value) + len(packed) <= ROW_BYTES:
+            txn.put(Table.HISTORY, row, value + packed)
+            return newest
+    first = entry.value - entry.count + 1
+    txn.put(
+        Table.HISTORY,
+        records.history_row(account, key, first),
+        records.pack_history(given + 1) + packed,
+    )
+    _trim(txn, account, key, given + entry.count - keep)
+    return first
+
+
+def delete(txn: Transaction, account: int, key: str) -> None:
+    """Remove the history of a series."""
+    txn.delete_range(Table.HISTORY, *records.history_rows(account, key))
+
+
+def _entries(
+    reading: Reading, series: Series, before: int | None, containing: bytes = b""
+) -> Iterator[tuple[int, Entry]]:
+    """Give the entries that begin before a value, newest first, each with its last number.
+
+    With `containing`, rows without these bytes are passed over: they need not be taken apart.
+    """
+    start, stop = records.history_rows(series.account, series.key, before)
+    while rows := reading.scan(Table.HISTORY, start, stop, limit=_SCAN_ROWS, reverse=True):
+        for _, value in rows:
+            if containing in value:
+                yield from reversed(records.unpack_history(value))
+        stop = rows[-1][0]
+
+
+def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
+    """Remove rows at the old end whose values all have a number up to `gone`."""
+    if gone <= 0:
+        return
+    rows = txn.scan(Table.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS + 1)
+    for (row, _), (_, following) in pairwise(rows):
+        if records.unpack_history_number(following) > gone + 1:
+            return
+        txn.delete(Table.HISTORY, row)
+
+
+def _forget(txn: Transaction, account: int, key: str, newest: int) -> int:
+    """Remove a part of what is left from a time when history was on; gives what `add` gives."""
+    if not newest:
+        return 0
+    rows = txn.scan(Table.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS)
+    for row, _ in rows:
+        txn.delete(Table.HISTORY, row)
+    return newest if len(rows) == TRIM_ROWS else 0
+
+
+_SCAN_ROWS = 16

@@ -1,0 +1,30 @@
+"""Numbers: what a count, a value, a page's limit and an account's id may be."""
+
+from monotron.core.errors import InvalidNumber
+from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES
+
+
+def count(number: int) -> int:
+    """Give `number` back if one call may take so many values; raises `InvalidNumber` otherwise."""
+    return _within("count", number, 1, RANGE_VALUES)
+
+
+def value(number: int) -> int:
+    """Give `number` back if a series can have it; raises `InvalidNumber` otherwise."""
+    return _within("value", number, 1, LAST_VALUE)
+
+
+def limit(number: int) -> int:
+    """Give `number` back if a page may have so many rows; raises `InvalidNumber` otherwise."""
+    return _within("limit", number, 1, PAGE_ROWS)
+
+
+def account(number: int) -> int:
+    """Give `number` back if an account can have it; raises `InvalidNumber` otherwise."""
+    return _within("an account's id", number, 1, LAST_VALUE)
+
+
+def _within(what: str, number: int, least: int, most: int) -> int:
+    if not least <= number <= most:
+        raise InvalidNumber(f"{what} is a whole number from {least} to {most}")
+    return number

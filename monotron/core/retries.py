@@ -1,0 +1,84 @@
+"""Retries: the same Idempotency-Key with the same request gives the first answer again.
+
+The answer is kept in the transaction that takes the number, so there is no moment at which one is
+there without the other: a request that is still in progress has not taken its number yet, and one
+that comes beside it with the same key waits for its turn and then finds the answer.
+
+The header is that of draft-ietf-httpapi-idempotency-key-header: its value is a string of RFC 8941.
+"""
+
+import re
+from collections.abc import Callable
+
+from monotron.core import records
+from monotron.core.errors import IdempotencyKeyReused, InvalidIdempotencyKey
+from monotron.core.records import Retry
+from monotron.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS
+from monotron.store.contract import Table, Transaction
+
+KEEP_MICROSECONDS = IDEMPOTENCY_HOURS * 3_600 * 1_000_000
+"""How long an answer is kept, at least."""
+
+
+def once(
+    txn: Transaction,
+    account: int,
+    idempotency_key: str,
+    request: bytes,
+    take: Callable[[], int],
+    *,
+    now: int,
+) -> int:
+    """Give the value that `take` gives, or the one it gave when the key was first used.
+
+    `request` is what the key stands for, see `records.request_digest`. What `take` raises is not
+    kept. Raises `IdempotencyKeyReused` where the key stands for another request.
+
+    Each new answer pushes out two that are too old, so there is nothing to sweep.
+    """
+    row = records.retry_row(account, idempotency_key)
+    kept = txn.get(Table.RETRIES, row)
+    if kept is not None:
+        retry = records.unpack_retry(kept)
+        if retry.request != request:
+            raise IdempotencyKeyReused(
+                "this Idempotency-Key was used for another request: each request has its own"
+            )
+        return retry.value
+    value = take()
+    _remove_old(txn, now - KEEP_MICROSECONDS)
+    txn.put(Table.RETRIES, row, records.pack_retry(Retry(request, value)))
+    txn.put(Table.RETRY_TIMES, records.retry_time_row(now, row), b"")
+    return value
+
+
+def key_of_header(text: str) -> str:
+    """Give the key that an Idempotency-Key header holds: a quoted string, or bare.
+
+    Raises `InvalidIdempotencyKey` for anything else.
+    """
+    quoted = _QUOTED.fullmatch(text)
+    key = _ESCAPED.sub(r"\1", quoted[1]) if quoted else text
+    if not quoted and not _BARE.fullmatch(text):
+        raise InvalidIdempotencyKey(
+            "an Idempotency-Key is a string of printable ASCII characters, in double quotes or "
+            "bare; bare it has no blanks, quotes, commas or semicolons"
+        )
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARACTERS:
+        raise InvalidIdempotencyKey(
+            f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters, "
+            f"this one has {len(key)}"
+        )
+    return key
+
+
+def _remove_old(txn: Transaction, before: int) -> None:
+    for row, _ in txn.scan(Table.RETRY_TIMES, *records.retry_time_rows(before), limit=2):
+        txn.delete(Table.RETRIES, records.retry_of_time_row(row))
+        txn.delete(Table.RETRY_TIMES, row)
+
+
+# RFC 8941, section 3.3.3.
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+_ESCAPED = re.compile(r'\\(["\\])')
+_BARE = re.compile(r"[!#-+\--:<-~]*")

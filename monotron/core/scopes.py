@@ -1,0 +1,69 @@
+"""Scopes: what an API key may do, written `OPERATIONS:RESOURCE`, such as `read,write:series`."""
+
+from collections.abc import Iterable
+from enum import Enum
+
+from monotron.core.errors import InvalidScope
+from monotron.limits import SCOPES
+
+
+class Operation(Enum):
+    """What is done to a resource."""
+
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+
+
+class Resource(Enum):
+    """What it is done to."""
+
+    SERIES = "series"
+    """Series with their history and attributes, and semantic versions."""
+    ACL = "acl"
+    """API keys."""
+    ACCOUNT = "account"
+    SYSTEM = "system"
+
+
+def parse(texts: Iterable[object]) -> tuple[str, ...]:
+    """Give each scope in its one spelling; raises `InvalidScope`.
+
+    Upper case and blanks around words are accepted, as in the older series service.
+    """
+    scopes = tuple(_parse(text) for text in texts)
+    if len(scopes) > SCOPES:
+        raise InvalidScope(f"an API key has at most {SCOPES} scopes, not {len(scopes)}")
+    return scopes
+
+
+def allow(scopes: Iterable[str], operation: Operation, resource: Resource) -> bool:
+    """Tell whether one of the scopes allows an operation on a resource."""
+    for scope in scopes:
+        operations, _, name = scope.partition(":")
+        if name == resource.value and (
+            operations == "*" or operation.value in operations.split(",")
+        ):
+            return True
+    return False
+
+
+def _parse(text: object) -> str:
+    if not isinstance(text, str):
+        raise InvalidScope("a scope is a string, such as read,write:series")
+    operations, colon, resource = text.strip().lower().partition(":")
+    words = [word.strip() for word in operations.split(",")]
+    if not colon or resource.strip() not in _RESOURCES:
+        raise InvalidScope(
+            f"{text[:80]!r} is no scope: after a colon it names one of {', '.join(_RESOURCES)}"
+        )
+    if words != ["*"] and not set(words) <= set(_OPERATIONS):
+        raise InvalidScope(
+            f"{text[:80]!r} is no scope: its operations are {', '.join(_OPERATIONS)}, with commas "
+            "between them, or *"
+        )
+    return f"{','.join(dict.fromkeys(words))}:{resource.strip()}"
+
+
+_OPERATIONS = [operation.value for operation in Operation]
+_RESOURCES = [resource.value for resource in Resource]

@@ -1,0 +1,85 @@
+"""Semantic versions: three kinds of series, bumped in one transaction.
+
+The convention is that of the series API: `{name}-major`, `{name}-minor-v{major}` and
+`{name}-patch-v{major}.{minor}`, where a part whose series does not exist yet is 0. So a bump of a
+part leaves the lower ones at 0 without touching them (https://semver.org, 7 and 8), and the series
+can be read and advanced one by one.
+"""
+
+from dataclasses import dataclass, replace
+
+from monotron.core import bumps, series
+from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
+from monotron.core.errors import InvalidName
+from monotron.core.records import Bump
+from monotron.limits import HISTORY_VALUES
+from monotron.store.contract import Reading, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of something."""
+
+    name: str
+    token: str | None
+    """What it was made for; None where its last part was advanced without a token."""
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+def current(reading: Reading, account: int, name: str) -> Version | None:
+    """Give the current version, or None before the first."""
+    version = _read(reading, account, name)
+    return version if version.major or version.minor or version.patch else None
+
+
+def bump(
+    txn: Transaction,
+    account: int,
+    name: str,
+    part: int,
+    token: str,
+    *,
+    now: int,
+    api_key: str | None = None,
+    keep: int = HISTORY_VALUES,
+) -> Version:
+    """Give the next version: one more of `part`.
+
+    The same part and token give the same version again, however long ago that was.
+
+    Raises `SeriesExhausted`.
+    """
+    done = bumps.find(txn, account, name, part, token)
+    if done is not None:
+        return Version(name, token, done.major, done.minor, done.patch)
+    before = _read(txn, account, name)
+    key = bumps.series_key(name, part, before.major, before.minor)
+    series.advance(txn, account, key, token=token, now=now, api_key=api_key, keep=keep)
+    after = _read(txn, account, name)
+    made = Bump(part, token, after.major, after.minor, after.patch)
+    bumps.remember(txn, account, name, made)
+    return replace(after, token=token)
+
+
+def part_named(text: str) -> int:
+    """Give the part that `text` names; raises `InvalidName` for anything else."""
+    try:
+        return PARTS[text]
+    except KeyError:
+        raise InvalidName("the part of a version is major, minor or patch") from None
+
+
+def _read(reading: Reading, account: int, name: str) -> Version:
+    """Read the three series; a version of three zeros is none."""
+    numbers, token = [0, 0, 0], None
+    for part in (MAJOR, MINOR, PATCH):
+        key = bumps.series_key(name, part, numbers[0], numbers[1])
+        state = series.get(reading, account, key)
+        if state is not None:
+            numbers[part - 1], token = state.value, state.token
+    return Version(name, token, *numbers)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from monotron import __version__
-from monotron.server import Server
+from monotron.server.server import Server
 from monotron.settings import Settings
 from monotron.store.contract import StoreError
 

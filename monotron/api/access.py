@@ -22,7 +22,8 @@ from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store
 
 CHALLENGE = 'Basic realm="monotron"'
-OPEN_PATHS = frozenset({"/livez", "/healthz", "/readyz"})
+LIVENESS_PATHS = frozenset({"/livez", "/healthz"})
+OPEN_PATHS = LIVENESS_PATHS | {"/readyz"}
 ROOT_NAME = "root"
 """What history calls the root pair; the name of an API key is longer."""
 

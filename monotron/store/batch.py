@@ -11,6 +11,7 @@ median on two cores.
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -82,6 +83,8 @@ class GroupCommit:
         self._gate = threading.Lock()
         self._closed = False
         self._locked = False
+        self._waiting_since: float | None = None
+        """Since when the thread has waited for other processes."""
         self._thread = threading.Thread(target=self._run, name="monotron-writer", daemon=True)
         self._thread.start()
 
@@ -93,11 +96,13 @@ class GroupCommit:
         """
         update = Update(fn)
         if not self._commit_alone(update):
+            patience = self._patience()
             with self._gate:
                 if self._closed:
                     raise StoreUnavailable("the store is closed")
-                self._queue.put(update)
-            if not update.wait(self._wait_seconds):
+                if patience > 0:
+                    self._queue.put(update)
+            if patience <= 0 or not update.wait(patience):
                 raise StoreUnavailable(
                     f"another process held the write lock for {self._wait_seconds:g} seconds; "
                     "nothing was taken"
@@ -125,6 +130,17 @@ class GroupCommit:
         with self._writing:
             return True
 
+    def _patience(self) -> float:
+        """Give how long an update that comes now may wait, in seconds.
+
+        All that wait for another process give up at the same moment, and whoever comes later at
+        once: a process that was stopped with the lock in hand may hold it for good.
+        """
+        since = self._waiting_since
+        if since is None:
+            return self._wait_seconds
+        return since + self._wait_seconds - time.monotonic()
+
     def _commit_alone(self, update: Update) -> bool:
         """Commit on this thread; False where another one writes or waits to."""
         if not self._queue.empty() or not self._writing.acquire(blocking=False):
@@ -149,7 +165,9 @@ class GroupCommit:
             batch = [first]
             with self._writing:
                 try:
+                    self._waiting_since = time.monotonic()
                     self._lock.acquire(blocking=True)
+                    self._waiting_since = None
                     self._locked = True
                     try:
                         open_for_more = self._gather(batch)
@@ -161,6 +179,7 @@ class GroupCommit:
                         self._lock.release()
                 # The thread has to outlive whatever went wrong, and each caller to hear of it.
                 except BaseException as error:  # noqa: BLE001
+                    self._waiting_since = None
                     for update in batch:
                         update.error = error
             for update in batch:

@@ -1,11 +1,10 @@
 """waitress, set up for many small requests. No other module knows which WSGI server this is.
 
-Its main loop does all reading, and looks at every open connection each time it wakes. Left alone
-it collapses under load: while a thread sends an answer, the loop finds the connection writable,
-cannot help because the thread holds its lock, and asks again at once, at 100 % of a core and mostly
-with the GIL in hand. 256 clients got 60 to 100 answers a second from 16 or 32 threads; with
-`_Channel` below they get 3,300 (two cores, CPython 3.11, waitress 3.0.2). `bench/README.md` has the
-figures behind the numbers here.
+Its main loop does all reading. Left alone it collapses under load: while a thread sends an answer,
+the loop finds the connection writable, cannot help because the thread holds its lock, and asks
+again at once, at 100 % of a core and mostly with the GIL in hand. 256 clients got 60 to 100 answers
+a second from 16 or 32 threads; with `Channel.writable` they get 3,300 (two cores, CPython 3.11,
+waitress 3.0.2). `bench/README.md` has the figures behind the numbers here.
 """
 
 import logging
@@ -17,13 +16,12 @@ from contextlib import suppress
 from typing import Any
 
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
-from waitress.task import ErrorTask
 
-from monotron.api.errors import PROBLEM_JSON, problem
 from monotron.limits import BODY_BYTES, HEADER_BYTES
+from monotron.server.channel import BigBodies, Channel
+from monotron.server.connections import Connections
+from monotron.server.dispatcher import Dispatcher
 
 CONNECTIONS = 4096
 """Connections that one worker keeps open. Idle ones count: at waitress's own limit of 100 a farm's
@@ -34,6 +32,12 @@ SPARE_FILES = 64
 
 IN_MEMORY_BYTES = 64 * 2**20
 """More than any request or answer has."""
+
+SPARE_CONNECTIONS = 256
+"""How many places are kept for new connections, by closing those that are idle for the longest."""
+
+SWEEP_SECONDS = 1.0
+"""How often connections are closed that take too long."""
 
 DRAIN_SECONDS = 8.0
 """How long what is in flight may take once the server stops."""
@@ -48,27 +52,32 @@ class Server:
         # It warns at each request that finds no free thread: that is what the queue is for.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stopping = False
-        self._connections: dict[int, Any] = {}
+        self._next_sweep = 0.0
+        self._connections = Connections()
+        self._limit = _connection_limit()
         self._server: Any = create_server(
             app,
             map=self._connections,
             sockets=[listener],
-            threads=threads,
-            connection_limit=_connection_limit(),
-            # select() cannot look at more than 1,024 descriptors.
-            asyncore_use_poll=True,
+            _dispatcher=Dispatcher(threads),
+            connection_limit=self._limit,
+            # `_sweep` does this instead.
+            cleanup_interval=2**31,
             # A limit is reached at the size itself.
             max_request_body_size=BODY_BYTES + 1,
             # Nothing is put aside in temporary files: there may be no folder to write to.
             inbuf_overflow=IN_MEMORY_BYTES,
             outbuf_overflow=IN_MEMORY_BYTES,
+            # A thread never waits for a client that does not read.
+            outbuf_high_watermark=IN_MEMORY_BYTES,
             max_request_header_size=HEADER_BYTES + 1,
             # No name goes out as a header.
             ident="",
             # A client that goes away is no news.
             log_socket_errors=False,
         )
-        self._server.channel_class = _Channel
+        self._server.channel_class = Channel
+        self._server.big_bodies = BigBodies()
 
     def run(self, healthy: Callable[[], bool]) -> None:
         """Answer until `stop` is called or `healthy`, asked each second, says no; then drain."""
@@ -82,7 +91,26 @@ class Server:
         self._server.pull_trigger()
 
     def _poll(self, seconds: float) -> None:
-        wasyncore.loop(timeout=seconds, use_poll=True, map=self._connections, count=1)
+        self._connections.wait(seconds)
+        now = time.monotonic()
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_SECONDS
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Close connections that take too long, and idle ones where others need their place."""
+        # waitress notes activity by this clock. Where it jumps, some are closed early or late.
+        now = time.time()
+        channels = list(self._server.active_channels.values())
+        for channel in channels:
+            if channel.is_overdue(now):
+                channel.handle_close()
+        too_many = len(self._connections) - (self._limit - SPARE_CONNECTIONS)
+        if too_many > 0:
+            idle = [channel for channel in channels if channel.connected and channel.is_idle]
+            idle.sort(key=lambda channel: channel.last_activity)
+            for channel in idle[:too_many]:
+                channel.handle_close()
 
     def _drain(self) -> None:
         """Take no new connection, answer what has come in, close what is idle."""
@@ -106,61 +134,6 @@ class Server:
         while before != len(self._connections) < CONNECTIONS:
             before = len(self._connections)
             self._server.handle_accept()
-
-
-class _ProblemTask(ErrorTask):  # type: ignore[misc]
-    """Answers what waitress itself refuses as a problem, like all other errors."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        body = problem(error.code, "", _DETAILS.get(error.code, error.body))
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.append(("Content-Type", PROBLEM_JSON))
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses what waitress's own parser stumbles over, such as a length of 5,000 digits."""
-
-    def parse_header(self, header_plus: bytes) -> None:
-        try:
-            super().parse_header(header_plus)
-        except ValueError as error:
-            raise ParsingError("the request line or a header is not valid HTTP") from error
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that leaves an answer to the thread that sends it, and can be told to finish."""
-
-    error_task_class = _ProblemTask
-    parser_class = _Parser
-
-    def writable(self) -> bool:
-        """Tell whether the main loop has something to send or to close.
-
-        While a request is worked on, its thread sends what it has. Only where that has grown past
-        what waitress buffers does the thread wait for the main loop.
-        """
-        if self.requests and not self.will_close:
-            return bool(self.total_outbufs_len > self.adj.outbuf_high_watermark)
-        return bool(super().writable())
-
-    def finish(self) -> None:
-        """Close as soon as what is in flight is answered."""
-        if self.requests:
-            for request in self.requests:
-                # So the answer says `Connection: close`.
-                request.headers["CONNECTION"] = "close"
-        elif self.request is None and not self.total_outbufs_len:
-            self.handle_close()
-
-
-_DETAILS = {
-    413: f"a body has at most {BODY_BYTES} bytes",
-    431: f"the headers have at most {HEADER_BYTES} bytes together",
-}
 
 
 def _connection_limit() -> int:

@@ -1,0 +1,153 @@
+"""A connection, as waitress knows it, with what it lacks for a service that is left alone."""
+
+import time
+from functools import partial
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.task import ErrorTask
+
+from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
+from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES
+from monotron.server.dispatcher import Overloaded
+
+BIG_BODIES = 32
+"""How many requests may have more than 64 KiB in hand at a time; the largest have 5 MiB. Whoever
+reaches the port can send a body, before any credentials are looked at."""
+
+IDLE_SECONDS = 120.0
+"""How long a connection is kept on which nothing happens."""
+
+REQUEST_SECONDS = 60.0
+"""How long a client may take to send a request. On a slow line 5 MiB take that long at 1 Mbit/s."""
+
+
+class BigBodies:
+    """Counts the requests that have much in hand; used by the main loop's thread and others."""
+
+    def __init__(self) -> None:
+        self._held: set[int] = set()
+
+    def take(self, request: object) -> bool:
+        """Let a request have more; False where too many have."""
+        if id(request) in self._held:
+            return True
+        if len(self._held) >= BIG_BODIES:
+            return False
+        self._held.add(id(request))
+        return True
+
+    def give_back(self, request: object) -> None:
+        """Be done with the request."""
+        self._held.discard(id(request))
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection that leaves an answer to the thread that sends it, and ends when it should."""
+
+    def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
+        self._request_began = 0.0
+        self.error_task_class = _ProblemTask
+        self.parser_class = partial(_Parser, server.big_bodies)
+        super().__init__(server, sock, addr, adj, map=map)
+
+    def received(self, data: bytes) -> bool:
+        """Take in what the client sent."""
+        before = self.request
+        more = bool(super().received(data))
+        if self.request is not None and self.request is not before:
+            self._request_began = time.time()
+        return more
+
+    def writable(self) -> bool:
+        """Tell whether the main loop has something to send or to close.
+
+        While a request is worked on, its thread sends what it has. Only where that has grown past
+        what waitress buffers does the thread wait for the main loop.
+        """
+        if self.requests and not self.will_close:
+            return bool(self.total_outbufs_len > self.adj.outbuf_high_watermark)
+        return bool(super().writable())
+
+    def handle_close(self) -> None:
+        """Close, and forget what came of a request that will not be complete any more."""
+        super().handle_close()
+        if self.request is not None:
+            self.request.close()
+
+    def is_overdue(self, now: float) -> bool:
+        """Tell whether the client takes too long: to send, to read, or to come back."""
+        if self.requests:
+            return False
+        if now - self.last_activity > IDLE_SECONDS:
+            return True
+        return self.request is not None and now - self._request_began > REQUEST_SECONDS
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost if it were closed."""
+        return not self.requests and self.request is None and not self.total_outbufs_len
+
+    def finish(self) -> None:
+        """Close as soon as what is in flight is answered."""
+        if self.requests:
+            for request in self.requests:
+                # So the answer says `Connection: close`.
+                request.headers["CONNECTION"] = "close"
+        elif self.is_idle:
+            self.handle_close()
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Refuses what waitress's own parser stumbles over, such as a length of 5,000 digits."""
+
+    def __init__(self, big_bodies: BigBodies, adj: Any) -> None:
+        super().__init__(adj)
+        self._big_bodies = big_bodies
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            raise ParsingError("the request line or a header is not valid HTTP") from error
+        if JSON_BYTES < self.content_length <= BODY_BYTES:
+            self._take_more()
+
+    def received(self, data: bytes) -> int:
+        taken = int(super().received(data))
+        if self.body_bytes_received > JSON_BYTES and not self.completed:
+            self._take_more()
+        return taken
+
+    def close(self) -> None:
+        self._big_bodies.give_back(self)
+        super().close()
+
+    def _take_more(self) -> None:
+        if not self._big_bodies.take(self):
+            self.error = Overloaded("too many large requests are on their way; nothing was taken")
+            self.completed = True
+
+
+class _ProblemTask(ErrorTask):  # type: ignore[misc]
+    """Answers what never reaches the application as a problem, like all other errors."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = problem(error.code, "", _DETAILS.get(error.code, error.body))
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", PROBLEM_JSON))
+        if isinstance(error, Overloaded):
+            self.response_headers.append(("Retry-After", str(RETRY_SECONDS)))
+        if not isinstance(error, Overloaded) or self.request.body_rcv is not None:
+            # What else the client sends cannot be told from a next request.
+            self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+_DETAILS = {
+    413: f"a body has at most {BODY_BYTES} bytes",
+    431: f"the headers have at most {HEADER_BYTES} bytes together",
+}

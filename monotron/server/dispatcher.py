@@ -1,0 +1,51 @@
+"""Who works on a request: the threads, a thread for what needs no waiting, or nobody.
+
+Requests that find all threads busy wait in a queue. It has an end: who finds it full is told so at
+once, and may come back. A queue without an end would only make all wait, the longer the more come.
+
+The quick thread says so. It also answers whether the process is alive, which has to work just then.
+"""
+
+from typing import Any
+
+from waitress.task import ThreadedTaskDispatcher
+from waitress.utilities import Error
+
+from monotron.api.access import LIVENESS_PATHS
+
+QUEUE = 1_024
+"""Requests that may wait for a thread. At some thousand a second the last one waits less than half
+a second, and 256 clients, each with one request at a time, never fill it."""
+
+
+class Overloaded(Error):  # type: ignore[misc]
+    """The answer of a server that has too much to do."""
+
+    code = 503
+    reason = "Service Unavailable"
+
+
+class Dispatcher:
+    """Hands each connection with a complete request to a thread."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads: Any = ThreadedTaskDispatcher()
+        self._threads.set_thread_count(threads)
+        self._quick: Any = ThreadedTaskDispatcher()
+        self._quick.set_thread_count(1)
+
+    def add_task(self, channel: Any) -> None:
+        """Have the first request of a connection answered; called by the main loop and threads."""
+        request = channel.requests[0]
+        if request.error is not None or request.path in LIVENESS_PATHS:
+            self._quick.add_task(channel)
+        elif len(self._threads.queue) >= QUEUE:
+            request.error = Overloaded("too many requests wait already; nothing was taken")
+            self._quick.add_task(channel)
+        else:
+            self._threads.add_task(channel)
+
+    def shutdown(self, *, timeout: float) -> None:
+        """End the threads, once they have done what they are at."""
+        self._threads.shutdown(timeout=timeout)
+        self._quick.shutdown(timeout=timeout)

@@ -59,6 +59,10 @@ class Connections(dict[int, Any]):
                 # It sent more, or went away, while its request is worked on.
                 self._watch(number, wanted)
 
+    def close(self) -> None:
+        """Let go of the kernel's list; `wait` cannot be called any more."""
+        self._epoll.close()
+
     def _is_accepting(self, event: tuple[int, int]) -> bool:
         return event[0] in self and bool(self[event[0]].accepting)
 

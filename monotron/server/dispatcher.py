@@ -45,7 +45,8 @@ class Dispatcher:
         else:
             self._threads.add_task(channel)
 
-    def shutdown(self, *, timeout: float) -> None:
-        """End the threads, once they have done what they are at."""
-        self._threads.shutdown(timeout=timeout)
-        self._quick.shutdown(timeout=timeout)
+    def shutdown(self, *, timeout: float) -> bool:
+        """End the threads once they have done what they are at; tells whether all have ended."""
+        for pool in (self._threads, self._quick):
+            pool.shutdown(timeout=timeout)
+        return not self._threads.threads and not self._quick.threads

@@ -87,8 +87,9 @@ class Server:
 
     def stop(self) -> None:
         """Make `run` come to its end. May be called by a signal handler and by any thread."""
-        self._stopping = True
-        self._server.pull_trigger()
+        if not self._stopping:
+            self._stopping = True
+            self._server.pull_trigger()
 
     def _poll(self, seconds: float) -> None:
         self._connections.wait(seconds)
@@ -115,6 +116,7 @@ class Server:
     def _drain(self) -> None:
         """Take no new connection, answer what has come in, close what is idle."""
         end = time.monotonic() + DRAIN_SECONDS
+        self._stopping = True
         self._accept_waiting()
         wasyncore.dispatcher.close(self._server)
         # Whatever the clients have sent by now is in flight.
@@ -126,7 +128,10 @@ class Server:
             for channel in channels:
                 channel.finish()
             self._poll(0.05)
-        self._server.task_dispatcher.shutdown(timeout=1)
+        if self._server.task_dispatcher.shutdown(timeout=1):
+            # A thread that still runs would write to whatever has got the trigger's number.
+            self._server.trigger.close()
+            self._connections.close()
 
     def _accept_waiting(self) -> None:
         """Accept who has connected already: the kernel would reset them."""

@@ -7,6 +7,7 @@ a second from 16 or 32 threads; with `Channel.writable` they get 3,300 (two core
 waitress 3.0.2). `bench/README.md` has the figures behind the numbers here.
 """
 
+import errno
 import logging
 import resource
 import socket
@@ -16,7 +17,8 @@ from contextlib import suppress
 from typing import Any
 
 from waitress import wasyncore
-from waitress.server import create_server
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
 
 from monotron.limits import BODY_BYTES, HEADER_BYTES
 from monotron.server.channel import BigBodies, Channel
@@ -55,11 +57,11 @@ class Server:
         self._next_sweep = 0.0
         self._connections = Connections()
         self._limit = _connection_limit()
-        self._server: Any = create_server(
+        self._server: Any = _Listener(
             app,
-            map=self._connections,
-            sockets=[listener],
-            _dispatcher=Dispatcher(threads),
+            self._connections,
+            listener,
+            Dispatcher(threads),
             connection_limit=self._limit,
             # `_sweep` does this instead.
             cleanup_interval=2**31,
@@ -76,8 +78,6 @@ class Server:
             # A client that goes away is no news.
             log_socket_errors=False,
         )
-        self._server.channel_class = Channel
-        self._server.big_bodies = BigBodies()
 
     def run(self, healthy: Callable[[], bool]) -> None:
         """Answer until `stop` is called or `healthy`, asked each second, says no; then drain."""
@@ -107,6 +107,8 @@ class Server:
             if channel.is_overdue(now):
                 channel.handle_close()
         too_many = len(self._connections) - (self._limit - SPARE_CONNECTIONS)
+        if self._server.no_files_left:
+            too_many = SPARE_CONNECTIONS
         if too_many > 0:
             idle = [channel for channel in channels if channel.connected and channel.is_idle]
             idle.sort(key=lambda channel: channel.last_activity)
@@ -139,6 +141,55 @@ class Server:
         while before != len(self._connections) < CONNECTIONS:
             before = len(self._connections)
             self._server.handle_accept()
+
+
+class _Listener(TcpWSGIServer):  # type: ignore[misc]
+    """The listening socket. Where no file descriptor is left, it waits until the next sweep."""
+
+    channel_class = Channel
+
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        connections: Connections,
+        listener: socket.socket,
+        dispatcher: Dispatcher,
+        **adjustments: Any,
+    ) -> None:
+        self.big_bodies = BigBodies()
+        self._no_files_until = 0.0
+        super().__init__(
+            app,
+            connections,
+            _sock=listener,
+            dispatcher=dispatcher,
+            adj=Adjustments(**adjustments),
+            bind_socket=False,
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+        )
+
+    @property
+    def no_files_left(self) -> bool:
+        """Whether a connection could not be accepted for want of a file descriptor."""
+        return time.monotonic() < self._no_files_until
+
+    def readable(self) -> bool:
+        """Tell whether to accept; asked for again and again it would only fail."""
+        return bool(super().readable()) and not self.no_files_left
+
+    def accept(self) -> Any:
+        """Accept a connection, or None where none is there any more."""
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in _NO_FILES:
+                raise
+            log.warning("no connection can be accepted: %s", error.strerror)
+            self._no_files_until = time.monotonic() + SWEEP_SECONDS
+            return None
+
+
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def _connection_limit() -> int:

@@ -1,5 +1,6 @@
 """What is shipped for running monotron elsewhere is valid, and keeps what it promises."""
 
+import base64
 import json
 import os
 import re
@@ -19,8 +20,9 @@ import yaml
 from falcon import inspect
 
 from monotron.app import create_app
-from monotron.settings import Settings, read_settings
+from monotron.settings import SETTINGS, Settings, read_settings
 from monotron.store.contract import Store
+from tests import shown
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "Dockerfile"
@@ -28,14 +30,25 @@ COMPOSE = ROOT / "docker-compose.yml"
 TRAEFIK = ROOT / "deploy" / "traefik"
 K8S = ROOT / "deploy" / "k8s"
 
+AUTHENTICATION = ROOT / "deploy" / "compose" / "authentication.yml"
+"""What turns authentication on in the compose file at the top, copied beside it."""
+
 COMPOSE_FILES = [COMPOSE, TRAEFIK / "docker-compose.yml"]
+CLOSED_COMPOSE_FILES = [AUTHENTICATION, TRAEFIK / "docker-compose.yml"]
 KUSTOMIZATIONS = [K8S, K8S / "ingress"]
 MANIFESTS = sorted(path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml")
 
 KUBERNETES = ["1.29", "1.37"]
 """The first with ReadWriteOncePod for everybody, and the newest that kubernetes-validate knows."""
 
+DEPLOYED = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file())
+YAML = {".yml", ".yaml"}
+
+ROOT_PAIR = [setting.name for setting in SETTINGS if setting.secret]
+K8S_SECRET = "monotron-root"
 STORAGE = "/data"
+SECRETS = "/run/secrets"
+"""Where Docker and Compose mount secrets, and Kubernetes too."""
 SECONDS_TO_LEAVE = 10
 """How long monotron takes to exit after SIGTERM, at most."""
 
@@ -88,6 +101,10 @@ def image_env() -> dict[str, str]:
 
 def image_settings() -> Settings:
     return read_settings(image_env(), {})
+
+
+def shell_blocks(path: Path) -> list[str]:
+    return shown.blocks(path.read_text(encoding="utf-8"), "sh")
 
 
 def pod() -> Any:
@@ -241,7 +258,7 @@ def test_the_health_check_fails_when_livez_fails_or_nobody_answers() -> None:
 # Compose
 
 
-@pytest.mark.parametrize("path", COMPOSE_FILES, ids=name)
+@pytest.mark.parametrize("path", [*COMPOSE_FILES, AUTHENTICATION], ids=name)
 def test_a_compose_file_is_valid(path: Path) -> None:
     found = run(
         sys.executable,
@@ -261,6 +278,13 @@ def test_composed_monotron_can_write_to_its_volume_only_and_gain_no_rights(path:
     assert monotron["cap_drop"] == ["ALL"]
     assert monotron["security_opt"] == ["no-new-privileges:true"]
     assert not {"cap_add", "privileged", "tmpfs", "user", "devices", "pid"} & set(monotron)
+
+
+def test_the_file_for_authentication_changes_nothing_else() -> None:
+    added = load(AUTHENTICATION)
+    assert set(added) == {"services", "secrets"}
+    assert set(added["services"]) == {"monotron"}
+    assert set(added["services"]["monotron"]) == {"environment", "secrets"}
 
 
 @pytest.mark.parametrize("path", COMPOSE_FILES, ids=name)
@@ -284,6 +308,74 @@ def test_compose_publishes_on_this_machine_only() -> None:
 
 def test_two_compose_files_can_never_run_two_containers_on_one_store() -> None:
     assert len({load(path)["name"] for path in COMPOSE_FILES}) == 1
+
+
+def test_who_is_reached_from_elsewhere_asks_for_credentials() -> None:
+    for path in COMPOSE_FILES:
+        monotron = load(path)["services"]["monotron"]
+        on_loopback = all(port.startswith("127.0.0.1:") for port in monotron.get("ports", []))
+        if "labels" in monotron or not on_loopback:
+            assert path in CLOSED_COMPOSE_FILES
+
+
+@pytest.mark.parametrize("path", CLOSED_COMPOSE_FILES, ids=name)
+def test_composed_monotron_takes_the_root_pair_from_secrets(path: Path) -> None:
+    composed = load(path)
+    monotron = composed["services"]["monotron"]
+    # Without a mode or an owner, which Compose passes over for a file, it says what happens. What
+    # is mounted as a secret is mounted read-only.
+    assert sorted(monotron["secrets"]) == sorted(composed["secrets"]) == sorted(ROOT_PAIR)
+    assert monotron["environment"] == {
+        f"{secret.upper()}_FILE": f"{SECRETS}/{secret}" for secret in monotron["secrets"]
+    }
+    for secret, source in composed["secrets"].items():
+        assert source == {"file": f"./secrets/{secret}"}
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", TRAEFIK / "README.md"], ids=name)
+@pytest.mark.parametrize("umask", ["0022", "0077", "0000"])
+def test_the_secrets_that_the_guide_makes_are_read_by_the_container_and_by_nobody_else(
+    path: Path, umask: str, tmp_path: Path
+) -> None:
+    (script,) = [block for block in shell_blocks(path) if "install -d" in block]
+    making = script.partition("export ")[0]
+    found = run("sh", "-ec", f"umask {umask}; {making}", cwd=tmp_path)
+    assert (found.returncode, found.stderr) == (0, "")
+    # Compose mounts the files, past the folder: its user is another one, and needs to read them.
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    files = {file.name: file for file in (tmp_path / "secrets").iterdir()}
+    assert sorted(files) == sorted(ROOT_PAIR)
+    assert {file.stat().st_mode & 0o777 for file in files.values()} == {0o444}
+    settings = read_settings({f"{key.upper()}_FILE": str(files[key]) for key in files}, {})
+    assert settings.root_api_key == "root"
+    assert settings.root_api_secret is not None
+    assert re.fullmatch("[A-Za-z0-9]{128}", settings.root_api_secret)
+
+
+def test_no_secret_gets_into_the_repository_or_the_image() -> None:
+    rules = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"secrets/", ".env", "/docker-compose.override.yml"} <= set(rules)
+    written = [*ROOT.glob("*.yml"), *(path for path in DEPLOYED if path.suffix in YAML)]
+    for path in written:
+        for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            for keys, value in leaves(manifest):
+                where = f"{name(path)}: {'.'.join(keys)}"
+                assert "secretGenerator" not in keys, where
+                assert (keys[0], value) != ("kind", "Secret"), where
+                for secret in ROOT_PAIR:
+                    assert secret.upper() not in (keys[-1], value), where
+                    assert f"{secret.upper()}=" not in str(value), where
+    for keyword, rest in instructions():
+        assert not re.search("ROOT_API|secrets", rest), f"{keyword} {rest}"
+
+
+def leaves(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Give each single value of a manifest with the keys that lead to it."""
+    members = enumerate(value) if isinstance(value, list) else ()
+    for key, member in value.items() if isinstance(value, dict) else members:
+        yield from leaves(member, (*keys, str(key)))
+    if not isinstance(value, (dict, list)):
+        yield keys, value
 
 
 # Traefik
@@ -434,10 +526,51 @@ def test_the_pod_has_no_rights_to_gain() -> None:
 
 def test_the_pod_can_write_to_its_volume_only() -> None:
     (claim,) = load(K8S / "statefulset.yaml")["spec"]["volumeClaimTemplates"]
-    assert container()["volumeMounts"] == [
-        {"name": claim["metadata"]["name"], "mountPath": STORAGE}
-    ]
-    assert "volumes" not in pod()
+    (writable,) = [mount for mount in container()["volumeMounts"] if not mount.get("readOnly")]
+    assert writable == {"name": claim["metadata"]["name"], "mountPath": STORAGE}
+    assert all(set(volume) == {"name", "secret"} for volume in pod()["volumes"])
+
+
+def test_the_pod_takes_the_root_pair_from_a_secret_that_it_can_read_and_not_write() -> None:
+    (volume,) = pod()["volumes"]
+    (mount,) = [mount for mount in container()["volumeMounts"] if mount["mountPath"] != STORAGE]
+    assert mount == {
+        "name": volume["name"],
+        "mountPath": f"{SECRETS}/monotron",
+        "readOnly": True,
+    }
+    # It is never optional, since without it the service would ask for no credentials. The files
+    # belong to root and fsGroup: others get no rights.
+    assert volume["secret"] == {"secretName": K8S_SECRET, "defaultMode": 0o440}
+    assert pod()["securityContext"]["fsGroup"] == pod()["securityContext"]["runAsGroup"]
+    variables = {entry["name"]: entry["value"] for entry in container()["env"]}
+    assert variables == {
+        f"{secret.upper()}_FILE": f"{SECRETS}/monotron/{secret}" for secret in ROOT_PAIR
+    }
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", K8S / "README.md"], ids=name)
+def test_the_guide_makes_the_secret_that_the_pod_mounts(path: Path) -> None:
+    (block,) = [block for block in shell_blocks(path) if "create secret" in block]
+    lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()
+    (command,) = [line for line in lines if "create secret" in line]
+    # The namespace is there before it, and it is there before the pod.
+    assert "namespace.yaml" in block.partition("create secret")[0]
+    assert "apply -k" in block.partition("create secret")[2]
+    if shutil.which("kubectl") is None:
+        pytest.skip("NOT CHECKED: the command for the secret, because kubectl is not on PATH")
+    found = run("sh", "-ec", f"{command} --dry-run=client --output=yaml")
+    assert found.returncode == 0, found.stderr
+    secret = yaml.safe_load(found.stdout)
+    for version in KUBERNETES:
+        validate(secret, version)
+    assert secret["metadata"]["name"] == K8S_SECRET
+    assert secret["metadata"]["namespace"] == "monotron"
+    values = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+    settings = read_settings({key.upper(): value for key, value in values.items()}, {})
+    assert sorted(values) == sorted(ROOT_PAIR)
+    assert settings.root_api_key == "root"
+    assert re.fullmatch("[A-Za-z0-9]{128}", values["root_api_secret"])
 
 
 def test_the_cluster_adds_no_variables_that_look_like_settings() -> None:

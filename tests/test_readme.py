@@ -1,38 +1,24 @@
 """What the README shows is what happens."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from monotron.settings import SETTINGS
+from monotron.settings import SETTINGS, Setting
 from tests import service as services
-from tests.service import Serve, Service, environment
+from tests import shown
+from tests.service import Serve, Service
+from tests.shown import blocks, run
 
-folder = services.folder
 serve = services.serve
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SHOWN_URL = "http://127.0.0.1:8080"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-
-
-def shown_commands() -> list[tuple[str, str]]:
-    """Give each command of the console blocks with the output shown below it."""
-    commands = []
-    for block in blocks("console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            commands.append((command, output))
-    return commands
+README = shown.page("README.md")
+AUTHENTICATION = re.findall(r"^## Authentication\n.*?(?=^## )", README, re.DOTALL | re.MULTILINE)[0]
+OPEN = README.replace(AUTHENTICATION, "")
+"""What is shown of a service without authentication."""
 
 
 @pytest.fixture
@@ -40,68 +26,74 @@ def service(serve: Serve) -> Service:
     return serve()
 
 
-def run(script: str, service: Service, **variables: str) -> str:
-    """Run a script as a CI system does, against the service."""
-    url = f"http://127.0.0.1:{service.port}"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    store = {"STORAGE_DIR": service.started["folder"]}
-    return subprocess.run(
-        ["sh", "-ec", script.replace(SHOWN_URL, url)],
-        env=environment({"PATH": path, "MONOTRON_URL": url, **store, **variables}),
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+def test_each_command_prints_what_is_shown(service: Service, tmp_path: Path) -> None:
+    assert len(shown.commands(OPEN)) > 15
+    shown.assert_prints_what_is_shown(OPEN, service, tmp_path)
 
 
-def test_each_command_prints_what_is_shown(service: Service) -> None:
-    commands = shown_commands()
-    assert len(commands) > 15
-    for command, shown in commands:
-        # JSON has no newline at its end; a page cannot show that.
-        assert run(command, service).removesuffix("\n") == shown.removesuffix("\n"), command
+def test_authentication_is_turned_on_as_shown(serve: Serve, tmp_path: Path) -> None:
+    (script,) = blocks(AUTHENTICATION, "sh")
+    before, start = script.removesuffix("\n").rsplit("\n", 1)
+    assert start == "monotron serve"
+    run(before, None, tmp_path)
+    files = shown.exported(before)
+    assert set(files) == {"ROOT_API_KEY_FILE", "ROOT_API_SECRET_FILE"}
+    service = serve(variables={name: str(tmp_path / file) for name, file in files.items()})
+    assert service.post("/v1/series/shop").status == 401
+    shown.assert_prints_what_is_shown(AUTHENTICATION, service, tmp_path)
 
 
 def test_jenkinsfile_gets_numbers(service: Service) -> None:
-    (pipeline,) = blocks("groovy")
+    (pipeline,) = blocks(README, "groovy")
     scripts = re.findall(r"script: '(.*)'", pipeline)
     assert len(scripts) == 2
     assert [run(script, service, GIT_COMMIT="90d8c75c8e") for script in scripts] == ["1\n", "1\n"]
 
 
 def test_github_action_gets_a_number(service: Service, tmp_path: Path) -> None:
-    workflow = yaml.safe_load(blocks("yaml")[0])
+    workflow = yaml.safe_load(blocks(README, "yaml")[0])
     output = tmp_path / "output"
     script = workflow["jobs"]["number"]["steps"][0]["run"]
     run(script, service, GITHUB_SHA="90d8c75c8e", GITHUB_OUTPUT=str(output))
     assert output.read_text() == "release=1\n"
 
 
-def test_gitlab_job_gets_a_number(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    job = yaml.safe_load(blocks("yaml")[1])["number"]
-    run("\n".join(job["script"]), service, CI_COMMIT_SHA="90d8c75c8e")
+def test_gitlab_job_gets_a_number(service: Service, tmp_path: Path) -> None:
+    job = yaml.safe_load(blocks(README, "yaml")[1])["number"]
+    run("\n".join(job["script"]), service, tmp_path, CI_COMMIT_SHA="90d8c75c8e")
     assert (tmp_path / "number.env").read_text() == "RELEASE=1\n"
 
 
 def test_ci_scripts_fail_where_there_is_no_number(service: Service) -> None:
-    scripts = re.findall(r"script: '(.*)'", blocks("groovy")[0])
+    scripts = re.findall(r"script: '(.*)'", blocks(README, "groovy")[0])
     service.stop()
     for script in scripts:
         with pytest.raises(subprocess.CalledProcessError):
             run(script, service, GIT_COMMIT="90d8c75c8e")
 
 
-def test_settings_table_is_complete() -> None:
-    for setting in SETTINGS:
-        row = (
-            f"| `{setting.flag}` | `{setting.variable}` | `{setting.default}` | {setting.meaning} |"
-        )
-        assert row in README
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_settings_table_is_complete(setting: Setting) -> None:
+    variables = f"`{setting.variable}`"
+    if setting.secret:
+        variables += f", `{setting.file_variable}`"
+    default = f"`{setting.default}`" if setting.default else "none"
+    assert f"| `{setting.flag}` | {variables} | {default} | {setting.meaning} |\n" in README
 
 
-def test_named_files_exist() -> None:
-    for name in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / name).exists(), name
+def test_settings_table_has_nothing_else() -> None:
+    table = README.partition("| flag | variable |")[2].partition("\n\n")[0]
+    assert table.count("\n") == len(SETTINGS) + 1
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", "deploy/k8s/README.md", "deploy/traefik/README.md", "CONTRIBUTING.md"]
+)
+def test_named_files_and_sections_exist(path: str) -> None:
+    shown.assert_links_lead_somewhere(path)
+
+
+def test_named_modules_exist() -> None:
+    layout = README.partition("## How the code is laid out")[2]
+    files = {path.name for path in (shown.ROOT / "monotron").rglob("*.py")}
+    assert set(re.findall(r"\b\w+\.py\b", layout)) - {"test_store.py"} <= files

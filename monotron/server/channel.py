@@ -6,7 +6,7 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES
@@ -48,6 +48,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
         self._request_began = 0.0
+        self.task_class = _Task
         self.error_task_class = _ProblemTask
         self.parser_class = partial(_Parser, server.big_bodies)
         super().__init__(server, sock, addr, adj, map=map)
@@ -128,6 +129,19 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         if not self._big_bodies.take(self):
             self.error = Overloaded("too many large requests are on their way; nothing was taken")
             self.completed = True
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    """An answer of the application."""
+
+    def set_close_on_finish(self) -> None:
+        """Close the connection after the answer, as an answer without a known length needs it.
+
+        waitress counts a 304 among those, so that who polls would connect anew each time.
+        """
+        asked_to = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or asked_to or self.version != "1.1":
+            super().set_close_on_finish()
 
 
 class _ProblemTask(ErrorTask):  # type: ignore[misc]

@@ -1,14 +1,20 @@
 """What the tests share."""
 
+import base64
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from monotron.app import create_app
+from monotron.core import accounts, api_keys, scopes
+from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.api_keys import Pair
 from monotron.settings import Settings, read_settings
-from monotron.store.contract import Store
+from monotron.store.contract import Store, Table, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import WriteLock
 from tests.memory import MemoryStore
@@ -20,6 +26,9 @@ ENGINES: dict[str, Callable[[Path], Store]] = {
 }
 """Every engine that the contract's suite runs against: a new one is a line here."""
 
+ROOT = Pair("root-of-tests", "it is:secret ünd long")
+"""The root pair of `guarded`."""
+
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
@@ -30,6 +39,34 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.close()
+
+
+def basic(pair: Pair) -> dict[str, str]:
+    """Give the header of HTTP Basic (RFC 7617)."""
+    encoded = base64.b64encode(f"{pair.key}:{pair.secret}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
+
+
+def new_key(store: Store, *texts: str, account: int = FIRST_ACCOUNT) -> Pair:
+    """Make an API key with these scopes, in an account that is made where it is missing."""
+    pair = api_keys.new_pair()
+    now = time.time_ns() // 1000
+
+    def make(txn: Transaction) -> None:
+        accounts.make(txn, account, now=now)
+        api_keys.create(txn, account, pair, scopes.parse(texts), now=now)
+
+    store.update(make)
+    return pair
+
+
+def all_rows(store: Store) -> dict[Table, list[tuple[bytes, bytes]]]:
+    """Give whatever is in the store."""
+    return store.view(
+        lambda reading: {
+            table: reading.scan(table, b"", b"\xff" * 600, limit=100_000) for table in Table
+        }
+    )
 
 
 @pytest.fixture(params=ENGINES)
@@ -74,3 +111,10 @@ def settings() -> Settings:
 def api(store: Store, settings: Settings) -> Api:
     """The API on an empty store."""
     return Api(create_app(store, settings))
+
+
+@pytest.fixture
+def guarded(store: Store, settings: Settings) -> Api:
+    """The API on an empty store, with authentication on; a call sends what `basic` gives."""
+    guarded = replace(settings, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
+    return Api(create_app(store, guarded))

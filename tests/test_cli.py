@@ -1,6 +1,7 @@
-"""`monotron next`, `get` and `list`, on the storage folder of a running service."""
+"""`monotron next`, `get`, `list` and `keys`, on the storage folder of a running service."""
 
 import os
+import re
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from monotron.core import series
+from monotron.core.api_keys import Pair
 from monotron.store.lmdb import LmdbStore
 from tests import service
-from tests.conftest import held
+from tests.conftest import ROOT, basic, held
 from tests.service import JOB, Load, Serve, Service, run
 
 folder, serve = service.folder, service.serve
@@ -30,6 +32,14 @@ def running(serve: Serve) -> Service:
 @pytest.fixture
 def command(folder: Path) -> "Command":
     return Command(folder)
+
+
+@pytest.fixture
+def guarded(serve: Serve) -> Service:
+    """A service that asks for credentials, and has the accounts 1 and 7."""
+    running = serve(variables={"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret})
+    assert running.ask("PUT", "/v1/accounts/7", headers=basic(ROOT)).status == 200
+    return running
 
 
 class Command:
@@ -122,6 +132,22 @@ BAD = {
     "count beyond every number": ("next", "svc", "--count", "9" * 30),
     "empty key to get": ("get", ""),
     "prefix with a line break": ("list", "--prefix", "a\n"),
+    "unknown account": ("next", "svc", "--account", "7"),
+    "account 0": ("next", "svc", "--account", "0"),
+    "negative account": ("list", "--account", "-1"),
+    "too great an account": ("get", "svc", "--account", str(2**63)),
+    "unknown scope": ("keys", "create", "read:everything"),
+    "empty scope": ("keys", "create", ""),
+    "escape in a scope": ("keys", "create", "read:\x1b[31m"),
+    "scope that is no UTF-8": ("keys", "create", os.fsdecode(b"read:\xff")),
+    "too many scopes": ("keys", "create", *["read:series"] * 17),
+    "key in an unknown account": ("keys", "create", "read:series", "--account", "7"),
+    "unknown key": ("keys", "delete", "a" * 24),
+    "what is no key": ("keys", "delete", "a"),
+    "long key to delete": ("keys", "delete", "a" * 600),
+    "key that is no ASCII": ("keys", "delete", "é" * 24),
+    "key to delete that is no UTF-8": ("keys", "delete", os.fsdecode(b"\xff" * 24)),
+    "unknown key in an unknown account": ("keys", "delete", "a" * 24, "--account", "7"),
 }
 
 
@@ -130,23 +156,40 @@ def test_bad_names_and_counts_fail_clearly_and_change_nothing(
     shared: Service, arguments: tuple[str, ...]
 ) -> None:
     shared.take(f"{SERIES}/svc")
-    before = shared.get(SERIES).json
+    before = state(shared)
     assert Command(shared.storage_dir).failure(*arguments).isprintable()
-    assert shared.get(SERIES).json == before
+    assert state(shared) == before
+
+
+def state(running: Service) -> list[bytes]:
+    """Give what a command could have changed."""
+    paths = [SERIES, "/v1/accounts", "/v1/accounts/1/grants"]
+    return [running.get(path).body for path in paths]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["next"], ["next", "a", "b"], ["next", "svc", "--count", "many"], ["reset", "a"]]
+    "arguments",
+    [
+        ["next"],
+        ["next", "a", "b"],
+        ["next", "svc", "--count", "many"],
+        ["next", "svc", "--account", "one"],
+        ["next", "svc", "--account", "9" * 5000],
+        ["reset", "a"],
+        ["keys"],
+        ["keys", "create"],
+        ["keys", "delete"],
+    ],
 )
 def test_wrong_usage_says_what_is_right_and_changes_nothing(
     shared: Service, arguments: list[str]
 ) -> None:
-    before = shared.get(SERIES).json
+    before = state(shared)
     ended = run(*arguments, variables={"STORAGE_DIR": str(shared.storage_dir)})
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "usage: monotron" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert shared.get(SERIES).json == before
+    assert state(shared) == before
 
 
 def test_a_series_at_its_last_value_fails_and_stays(running: Service, command: Command) -> None:
@@ -225,7 +268,9 @@ def test_a_reader_that_has_gone_leaves_no_traceback(
     assert ended.returncode == 1
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["get", "svc"], ["next", "svc"]])
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["get", "svc"], ["next", "svc"], ["keys", "create", "read:series"]]
+)
 def test_output_that_cannot_be_written_fails_with_one_line(
     running: Service, command: Command, arguments: list[str]
 ) -> None:
@@ -245,7 +290,15 @@ def test_a_name_that_the_output_cannot_show_leaves_no_traceback(
     assert "Traceback" not in ended.stderr
 
 
-COMMANDS = [["next", "svc"], ["next", "svc", "--token", "a"], ["get", "svc"], ["list"]]
+COMMANDS = [
+    ["next", "svc"],
+    ["next", "svc", "--token", "a"],
+    ["get", "svc"],
+    ["list"],
+    ["keys", "create", "read:series"],
+    ["keys", "list"],
+    ["keys", "delete", "a" * 24],
+]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
@@ -272,6 +325,115 @@ def test_the_flag_names_the_storage_folder_before_the_variable(
     ended = run("next", "svc", "--storage-dir", str(folder), variables=variables)
     assert (ended.returncode, ended.stdout) == (0, "1\n")
     assert running.take(f"{SERIES}/svc") == 2
+
+
+# Accounts
+
+
+def test_an_account_can_be_named(guarded: Service, command: Command) -> None:
+    seventh = "/v1/accounts/7/series"
+    assert guarded.ask("POST", f"{SERIES}/svc", headers=basic(ROOT)).value == 1
+    assert command("next", "svc", "--account", "7", "--count", "5") == "1 5"
+    assert command("next", "svc", "--account", "7", "--token", "abc") == "6"
+    assert command("get", "svc", "--account", "7") == "6"
+    assert command("list", "--account", "7") == "svc\t6\tabc"
+    answer = guarded.ask("GET", f"{seventh}/svc", headers=basic(ROOT))
+    assert answer.json == {"creator_id": 7, "key": "svc", "token": "abc", "value": 6}
+
+    # Where none is named it is the first.
+    assert command("get", "svc") == "1"
+    assert command("get", "svc", "--account", "1") == "1"
+    assert command("next", "svc", "--account", "1") == "2"
+    assert command("list") == "svc\t2\t"
+    assert "'other'" in command.failure("get", "other", "--account", "7")
+
+
+def test_an_account_that_does_not_exist_is_named(running: Service, command: Command) -> None:
+    for arguments in (["next", "svc"], ["get", "svc"], ["list"], ["keys", "list"]):
+        assert "no account 8" in command.failure(*arguments, "--account", "8")
+    assert running.get(SERIES).json["series"] == []
+
+
+# API keys
+
+
+def create(command: Command, *arguments: str) -> Pair:
+    """Make an API key; it is printed as `curl -u` takes it."""
+    line = command("keys", "create", *arguments)
+    assert re.fullmatch("[A-Za-z0-9]{24}:[A-Za-z0-9]{128}", line)
+    return Pair(*line.split(":"))
+
+
+def test_a_key_works_at_once_and_once_deleted_no_more(guarded: Service, command: Command) -> None:
+    pair = create(command, "read,write:series")
+    assert guarded.ask("POST", f"{SERIES}/svc", headers=basic(pair)).value == 1
+    guarded.ask("DELETE", f"{SERIES}/svc", headers=basic(pair)).assert_problem(403)
+    guarded.ask("GET", "/v1/accounts/7/series", headers=basic(pair)).assert_problem(403)
+
+    ended = run("keys", "delete", pair.key, variables=command.variables)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    guarded.ask("POST", f"{SERIES}/svc", headers=basic(pair)).assert_problem(401)
+    assert pair.key in command.failure("keys", "delete", pair.key)
+    assert guarded.ask("GET", f"{SERIES}/svc", headers=basic(ROOT)).value == 1
+
+
+def test_a_key_can_be_made_in_an_account(guarded: Service, command: Command) -> None:
+    pair = create(command, "--account", "7", "*:series", "read:acl")
+    answer = guarded.ask("POST", f"{SERIES}/svc", headers=basic(pair))
+    assert answer.json["creator_id"] == 7
+    answer = guarded.ask("GET", f"/v1/accounts/7/grants/{pair.key}", headers=basic(pair))
+    assert answer.json["scopes"] == ["*:series", "read:acl"]
+    assert pair.key in command("keys", "list", "--account", "7")
+    assert run("keys", "list", variables=command.variables).stdout == ""
+
+    # Where another account is named it is not there.
+    assert pair.key in command.failure("keys", "delete", pair.key)
+    assert guarded.ask("GET", f"{SERIES}/svc", headers=basic(pair)).status == 200
+    run("keys", "delete", pair.key, "--account", "7", variables=command.variables)
+    guarded.ask("GET", f"{SERIES}/svc", headers=basic(pair)).assert_problem(401)
+
+
+def test_keys_are_listed_oldest_first_and_without_their_secrets(
+    guarded: Service, command: Command
+) -> None:
+    first = create(command, "READ , write:series")
+    grants = "/v1/accounts/1/grants"
+    made = guarded.ask("POST", grants, b'["*:acl","read:account"]', headers=basic(ROOT)).json
+    second = Pair(made["api_key"]["key"], made["api_key"]["secret"])
+    third = create(command, "delete:series")
+    run("keys", "delete", first.key, variables=command.variables)
+    fourth = create(command, "read:series")
+
+    text = command("keys", "list")
+    lines = [line.split("\t") for line in text.split("\n")]
+    assert [(number, key, scopes) for number, key, _, scopes in lines] == [
+        ("2", second.key, "*:acl read:account"),
+        ("3", third.key, "delete:series"),
+        ("4", fourth.key, "read:series"),
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for _, _, day, _ in lines)
+    for pair in (second, third, fourth):
+        assert pair.secret not in text
+    listed = guarded.ask("GET", grants, headers=basic(ROOT)).json
+    assert [each["api_key"]["key"] for each in listed] == [line[1] for line in lines]
+
+
+def test_keys_made_by_command_and_over_http_at_once_are_all_there(
+    guarded: Service, command: Command
+) -> None:
+    grants = "/v1/accounts/1/grants"
+
+    def over_http(_: int) -> str:
+        made = guarded.ask("POST", grants, b'["read:series"]', headers=basic(ROOT)).json
+        return str(made["api_key"]["key"])
+
+    with ThreadPoolExecutor(4) as threads:
+        by_command = threads.map(lambda _: create(command, "read:series").key, range(6))
+        keys = {*threads.map(over_http, range(60)), *by_command}
+    listed = guarded.ask("GET", grants, headers=basic(ROOT)).json
+    assert {each["api_key"]["key"] for each in listed} == keys
+    ids = [each["api_key"]["id"] for each in listed]
+    assert ids == list(range(1, 67))
 
 
 def test_ctrl_c_while_a_command_waits_for_its_turn_is_no_traceback_and_takes_nothing(

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from monotron import __version__
+from monotron.core.api_keys import Pair
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES, URL_BYTES
 from tests import service
+from tests.conftest import ROOT, basic
 from tests.service import (
     JOB,
     PATIENCE,
@@ -35,6 +37,7 @@ folder, serve = service.folder, service.serve
 service_of_module, shared = service.service_of_module, service.shared
 
 SERIES = "/v1/series"
+GRANTS = "/v1/accounts/1/grants"
 
 
 def take_at_once(
@@ -102,6 +105,26 @@ def test_a_worker_sees_at_once_what_the_other_has_given(serve: Serve) -> None:
         ours, others = others, ours
     ours.close()
     others.close()
+
+
+def test_a_key_that_is_deleted_through_one_worker_works_at_none_any_more(serve: Serve) -> None:
+    variables = {"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret}
+    running = serve("--workers", "3", variables=variables)
+    connections = [running.connect_to(worker) for worker in running.workers()]
+    assert len(connections) == 3
+    for deleting in connections:
+        made = ask(deleting, "POST", GRANTS, b'["write:series"]', basic(ROOT)).json["api_key"]
+        pair = Pair(made["key"], made["secret"])
+        for connection in connections:
+            assert ask(connection, "POST", JOB, headers=basic(pair)).status == 200
+        assert ask(deleting, "DELETE", f"{GRANTS}/{pair.key}", headers=basic(ROOT)).status == 200
+        for connection in connections:
+            ask(connection, "POST", JOB, headers=basic(pair)).assert_problem(401)
+        for _ in range(10):
+            running.ask("POST", JOB, headers=basic(pair)).assert_problem(401)
+    assert running.ask("GET", JOB, headers=basic(ROOT)).value == 9
+    for connection in connections:
+        connection.close()
 
 
 # Stopping
@@ -660,3 +683,18 @@ def test_more_connections_than_threads_are_all_answered(serve: Serve) -> None:
     assert json.loads(running.get(JOB).body) == {"bn": 150}
     for connection in connections:
         connection.close()
+
+
+def test_who_polls_keeps_the_connection(shared: Service) -> None:
+    shared.take(f"{SERIES}/polled")
+    with shared.socket() as connection:
+        ask = f"GET {SERIES}/polled HTTP/1.1\r\nHost: monotron\r\n"
+        connection.sendall(f"{ask}\r\n".encode())
+        etag = read_answer(connection, "GET").headers["ETag"]
+        for _ in range(2):
+            connection.sendall(f"{ask}If-None-Match: {etag}\r\n\r\n".encode())
+            answer = read_answer(connection, "GET")
+            assert (answer.status, answer.headers["Connection"]) == (304, None)
+        connection.sendall(f"{ask}If-None-Match: {etag}\r\nConnection: close\r\n\r\n".encode())
+        assert read_answer(connection, "GET").headers["Connection"] == "close"
+        assert connection.recv(1) == b""

@@ -46,7 +46,12 @@ def refused_start(storage_dir: Path | str, *flags: str, before: str = "") -> str
 
 # Settings
 
-WHOLE_NUMBERS = {"port": (0, 65535), "workers": (1, 64), "threads": (1, 256)}
+WHOLE_NUMBERS = {
+    "port": (0, 65535),
+    "workers": (1, 64),
+    "threads": (1, 256),
+    "history": (0, 100_000),
+}
 
 BAD_VALUES = [
     *[
@@ -280,8 +285,10 @@ def test_help_names_every_setting_with_its_variable_and_default() -> None:
     assert ended.returncode == 0
     text = " ".join(ended.stdout.split())
     for setting in SETTINGS:
-        told = f"{setting.meaning} Variable {setting.variable}, default {setting.default}."
-        assert f"{setting.flag} {setting.name.upper()} {told}" in text
+        told = f"Variable {setting.variable}, default {setting.default}."
+        if setting.secret:
+            told = f"A file that holds it. Variable {setting.variable} or {setting.variable}_FILE."
+        assert f"{setting.flag} {setting.flag_name.upper()} {setting.meaning} {told}" in text
 
 
 def test_without_a_command_it_says_which_there_are() -> None:

@@ -4,6 +4,9 @@ import json
 import warnings
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
+
+from tests.service import wait_until
 
 with warnings.catch_warnings():
     # WebOb imports cgi, and Python 3.11 and 3.12 warn of its end.
@@ -12,6 +15,72 @@ with warnings.catch_warnings():
 
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 LAST_VALUE = 9223372036854775807
+
+JSON = "application/json"
+PLAIN = "text/plain; charset=utf-8"
+AS_TEXT = {"Accept": "text/plain"}
+
+PREFER_TEXT = [
+    "text/plain",
+    "Text/Plain",
+    "text/plain; charset=utf-8",
+    "text/*",
+    "text/plain, application/json;q=0.9",
+    "application/json;q=0.1, text/plain;q=0.2",
+    "text/html, text/plain",
+    "text/plain, */*;q=0.1",
+]
+"""What clients send in `Accept` that get a bare number or version."""
+
+PREFER_JSON = [
+    None,
+    "*/*",
+    "application/json",
+    "application/*",
+    "text/plain;q=0",
+    "text/plain;q=0.5, application/json",
+    "text/plain;q=abc",
+    "text/plain;q=0.2, */*",
+    "text/html,application/xhtml+xml,*/*;q=0.8",
+    "image/png",
+    "not a media type",
+    "text/",
+]
+"""What everybody else sends."""
+
+NAMES = [
+    "svc",
+    "feature/login",
+    "/",
+    "//",
+    "..",
+    ".",
+    "a b",
+    "a+b",
+    "100%",
+    "%2F",
+    "a?b#c",
+    "a;b=c&d",
+    '"quoted"',
+    "back\\slash",
+    "Müller",
+    "版本",
+    "😀",
+    "a" * 256,
+    "é" * 128,
+]
+"""Names that get lost where somebody decodes once too often, or not often enough."""
+
+
+def url(*parts: object, account: int | None = None) -> str:
+    """Give a path of the API, for the caller's own account or a named one."""
+    base = "/v1" if account is None else f"/v1/accounts/{account}"
+    return "/".join([base, *(quote(str(part), safe="") for part in parts)])
+
+
+def accepting(accept: str | None) -> dict[str, str]:
+    """Give the headers of a client that accepts this, or says nothing of it."""
+    return {} if accept is None else {"Accept": accept}
 
 
 class RawRequest(webtest.TestRequest):  # type: ignore[misc]
@@ -33,13 +102,18 @@ class Api(webtest.TestApp):  # type: ignore[misc]
     RequestClass = RawRequest
 
 
-def problem(response: Any, status: int) -> str:
-    """Give the detail of an error, once it is clear that it is a problem as RFC 9457 has them."""
+def problem(response: Any, status: int, kind: str | None = None) -> str:
+    """Give the detail of an error, once it is clear that it is a problem as RFC 9457 has them.
+
+    `kind` is the last part of its type, or empty where the status says all.
+    """
     assert response.status_int == status
     assert response.headers["Content-Type"] == "application/problem+json"
     body = json.loads(response.body)
     assert list(body) == ["type", "title", "status", "detail"]
     assert body["type"] == "about:blank" or body["type"].startswith("urn:monotron:problem:")
+    if kind is not None:
+        assert body["type"] == (f"urn:monotron:problem:{kind}" if kind else "about:blank")
     assert body["title"] == HTTPStatus(status).phrase
     assert body["status"] == status
     detail: str = body["detail"]
@@ -47,3 +121,11 @@ def problem(response: Any, status: int) -> str:
     for inside in ("Traceback", ".py", ".mdb", "/tmp", "/work"):
         assert inside not in detail
     return detail
+
+
+def wait_until_ready(api: Api) -> None:
+    """Wait until the store can be written again: its writer need not have noticed at once."""
+    wait_until(
+        lambda: api.get("/readyz", expect_errors=True).status_int == 200,
+        "the store can be written again",
+    )

@@ -5,10 +5,18 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.web import LAST_VALUE, UUID, Api, problem
+from tests.web import (
+    LAST_VALUE,
+    PLAIN,
+    PREFER_JSON,
+    PREFER_TEXT,
+    UUID,
+    Api,
+    accepting,
+    problem,
+)
 
 JSON_UTF8 = "application/json; charset=UTF-8"
-PLAIN = "text/plain; charset=utf-8"
 
 FORMS = [
     UUID,
@@ -103,19 +111,7 @@ def test_anything_else_is_400(api: Api, method: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-@pytest.mark.parametrize(
-    "accept",
-    [
-        "text/plain",
-        "Text/Plain",
-        "text/plain; charset=utf-8",
-        "text/*",
-        "text/plain, application/json;q=0.9",
-        "application/json;q=0.1, text/plain;q=0.2",
-        "text/html, text/plain",
-        "text/plain, */*;q=0.1",
-    ],
-)
+@pytest.mark.parametrize("accept", PREFER_TEXT)
 def test_plain_text_is_the_number_and_a_newline(api: Api, method: str, accept: str) -> None:
     for _ in range(41):
         api.post(f"/{UUID}")
@@ -125,27 +121,10 @@ def test_plain_text_is_the_number_and_a_newline(api: Api, method: str, accept: s
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-@pytest.mark.parametrize(
-    "accept",
-    [
-        None,
-        "*/*",
-        "application/json",
-        "application/*",
-        "text/plain;q=0",
-        "text/plain;q=0.5, application/json",
-        "text/plain;q=abc",
-        "text/plain;q=0.2, */*",
-        "text/html,application/xhtml+xml,*/*;q=0.8",
-        "image/png",
-        "not a media type",
-        "text/",
-    ],
-)
+@pytest.mark.parametrize("accept", PREFER_JSON)
 def test_everybody_else_gets_json(api: Api, method: str, accept: str | None) -> None:
     api.post(f"/{UUID}")
-    headers = {} if accept is None else {"Accept": accept}
-    response = api.request(f"/{UUID}", method=method, headers=headers)
+    response = api.request(f"/{UUID}", method=method, headers=accepting(accept))
     assert response.headers["Content-Type"] == JSON_UTF8
     assert json.loads(response.body) == {"bn": 2 if method == "POST" else 1}
 
@@ -167,6 +146,15 @@ def test_a_number_can_be_polled(api: Api) -> None:
     response = api.get(f"/{UUID}", headers={"If-None-Match": etag})
     assert (response.status_int, response.body) == (200, b'{"bn":2}')
     assert response.headers["ETag"] != etag
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/plain"])
+def test_head_is_get_without_a_body(api: Api, accept: str) -> None:
+    api.post(f"/{UUID}")
+    get = api.get(f"/{UUID}", headers={"Accept": accept})
+    head = api.head(f"/{UUID}", headers={"Accept": accept})
+    assert head.body == b""
+    assert sorted(head.headers.items()) == sorted(get.headers.items())
 
 
 def test_a_query_does_not_change_which_series_it_is(api: Api) -> None:

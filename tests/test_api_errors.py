@@ -1,26 +1,47 @@
 """What is refused, and that a failure takes nothing."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import webtest
+from falcon.inspect import inspect_routes
 
 from monotron.app import create_app
 from monotron.settings import Settings
 from monotron.store.contract import Store, Table
 from monotron.store.lmdb import LmdbStore
-from tests.conftest import held
-from tests.web import UUID, Api, problem
+from tests.conftest import all_rows, held
+from tests.memory import MemoryStore
+from tests.web import LAST_VALUE, UUID, Api, problem, wait_until_ready
 
+READ = {"GET", "HEAD"}
+OF_AN_ACCOUNT = {
+    "/series": READ,
+    "/series/svc": READ | {"POST", "PUT", "DELETE"},
+    "/series/svc/token": READ | {"PUT"},
+    "/series/svc/token/attrs": READ | {"PUT", "DELETE"},
+    "/series/svc/token/attrs/author": READ | {"PUT", "DELETE"},
+    "/tokens/svc/token/attrs": READ | {"PUT", "DELETE"},
+    "/tokens/svc/token/attrs/author": READ | {"PUT", "DELETE"},
+    "/history/svc": READ,
+    "/semver/svc": READ,
+    "/semver/svc/major/token": {"PUT"},
+}
 METHODS = {
-    f"/{UUID}": {"GET", "HEAD", "POST"},
-    "/v1/series": {"GET", "HEAD"},
-    "/v1/series/svc": {"GET", "HEAD", "POST", "PUT", "DELETE"},
-    "/v1/series/svc/token": {"PUT"},
-    "/livez": {"GET", "HEAD"},
-    "/healthz": {"GET", "HEAD"},
-    "/readyz": {"GET", "HEAD"},
-    "/v1": {"GET", "HEAD"},
+    f"/{UUID}": READ | {"POST"},
+    "/livez": READ,
+    "/healthz": READ,
+    "/readyz": READ,
+    "/openapi.json": READ,
+    "/v1": READ,
+    "/v1/accounts": READ,
+    "/v1/accounts/1": READ | {"PUT"},
+    "/v1/accounts/1/grants": READ | {"POST"},
+    f"/v1/accounts/1/grants/{'k' * 24}": READ | {"DELETE"},
+    **{"/v1" + path: methods for path, methods in OF_AN_ACCOUNT.items()},
+    **{"/v1/accounts/1" + path: methods for path, methods in OF_AN_ACCOUNT.items()},
 }
 
 every_path = pytest.mark.parametrize("path", METHODS)
@@ -28,6 +49,14 @@ every_path = pytest.mark.parametrize("path", METHODS)
 
 def allowed(response: webtest.TestResponse) -> set[str]:
     return set(response.headers["Allow"].split(", ")) - {"OPTIONS"}
+
+
+def test_no_path_is_left_out_here(settings: Settings) -> None:
+    routes = {route.path for route in inspect_routes(create_app(MemoryStore(), settings))}
+    patterns = [re.sub(r"\{\w+\}", "[^/]+", route) for route in routes]
+    for path in METHODS:
+        assert any(re.fullmatch(pattern, path) for pattern in patterns), path
+    assert len(METHODS) == len(routes)
 
 
 @every_path
@@ -39,7 +68,7 @@ def test_options_names_what_is_allowed(api: Api, path: str) -> None:
 
 @every_path
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"])
-def test_any_other_method_is_405(api: Api, path: str, method: str) -> None:
+def test_any_other_method_is_405(api: Api, store: Store, path: str, method: str) -> None:
     if method in METHODS[path]:
         return
     response = api.request(path, method=method, status=405)
@@ -47,7 +76,7 @@ def test_any_other_method_is_405(api: Api, path: str, method: str) -> None:
     assert response.headers["Content-Type"] == "application/problem+json"
     if method != "HEAD":
         assert "Allow" in problem(response, 405)
-    assert api.get("/v1/series").json["series"] == []
+    assert not any(all_rows(store).values())
 
 
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
@@ -69,6 +98,18 @@ def test_an_unknown_method_is_a_problem_too(api: Api) -> None:
         "/V1/series",
         "/v1/series/svc/token/more",
         "/v1/series/svc/token/",
+        "/v1/series/svc/token/attrs/author/more",
+        "/v1/tokens",
+        "/v1/tokens/svc",
+        "/v1/tokens/svc/token",
+        "/v1/history",
+        "/v1/history/svc/token",
+        "/v1/semver",
+        "/v1/semver/svc/major",
+        "/v1/semver/svc/major/token/more",
+        "/v1/accounts/1/",
+        "/v1/accounts/1/more",
+        "/v1/accounts/1/series/svc/token/more",
         "/livez/",
         "/a/b/c",
     ],
@@ -103,15 +144,86 @@ def test_an_unknown_path_is_404(api: Api, path: str, method: str) -> None:
         "",
     ],
 )
-def test_what_cannot_be_a_name_is_400(api: Api, name: str) -> None:
+def test_what_cannot_be_a_name_is_400(api: Api, store: Store, name: str) -> None:
+    calls = [
+        ("PUT", f"/series/{name}/token", b""),
+        ("GET", f"/series/{name}/token", b""),
+        ("PUT", f"/series/svc/{name}", b""),
+        ("GET", f"/series/svc/{name}", b""),
+        ("GET", f"/history/{name}", b""),
+        ("PUT", f"/semver/{name}/major/token", b""),
+        ("PUT", f"/semver/svc/major/{name}", b""),
+        ("PUT", f"/semver/svc/{name}/token", b""),
+        ("GET", f"/semver/{name}", b""),
+    ]
+    for base in ("tokens", "series"):
+        for target in (f"/{base}/{name}/token/attrs", f"/{base}/svc/{name}/attrs"):
+            calls += [
+                ("PUT", target, b'{"a":"b"}'),
+                ("GET", target, b""),
+                ("DELETE", target, b""),
+                ("PUT", f"{target}/author", b"text"),
+                ("GET", f"{target}/author", b""),
+                ("DELETE", f"{target}/author", b""),
+            ]
+        target = f"/{base}/svc/token/attrs/{name}"
+        calls += [("PUT", target, b"text"), ("GET", target, b""), ("DELETE", target, b"")]
     if name:
-        problem(api.get(f"/v1/series/{name}", status=400), 400)
-        problem(api.post(f"/v1/series/{name}", status=400), 400)
-        problem(api.delete(f"/v1/series/{name}", status=400), 400)
-        problem(api.put(f"/v1/series/{name}", b'{"value":7}', status=400), 400)
-    problem(api.put(f"/v1/series/{name}/token", status=400), 400)
-    problem(api.put(f"/v1/series/svc/{name}", status=400), 400)
-    assert api.get("/v1/series").json["series"] == []
+        calls += [
+            ("GET", f"/series/{name}", b""),
+            ("POST", f"/series/{name}", b""),
+            ("PUT", f"/series/{name}", b'{"value":7}'),
+            ("DELETE", f"/series/{name}", b""),
+        ]
+    for base in ("/v1", "/v1/accounts/1"):
+        for method, target, body in calls:
+            response = api.request(base + target, method=method, body=body, status=400)
+            problem(response, 400, "invalid-name")
+    assert not any(all_rows(store).values())
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "",
+        "0",
+        "-1",
+        "+1",
+        "1.0",
+        "1e3",
+        "0x1",
+        "abc",
+        "%D9%A3",
+        "%201",
+        "1%0A",
+        str(LAST_VALUE + 1),
+        str(2**64 + 1),
+        "9" * 5_000,
+    ],
+)
+def test_what_cannot_be_an_account_is_400(api: Api, store: Store, number: str) -> None:
+    # Without a number, "accounts" would be the one that the path means to name.
+    targets = [f"/v1/accounts/{number}"] if number else []
+    targets += [f"/v1/accounts/{number}{path}" for path in OF_AN_ACCOUNT]
+    for target in targets:
+        for method in ("GET", "PUT", "POST", "DELETE"):
+            response = api.request(target, method=method, expect_errors=True)
+            # Each account is asked for before the method is.
+            detail = problem(response, 400, "invalid-number")
+            assert "account" in detail
+    assert not any(all_rows(store).values())
+
+
+@pytest.mark.parametrize("account", [2, 7, LAST_VALUE])
+def test_an_account_that_is_not_there_is_404(api: Api, store: Store, account: int) -> None:
+    for path, methods in OF_AN_ACCOUNT.items():
+        for method in methods:
+            target = f"/v1/accounts/{account}{path}"
+            response = api.request(target, method=method, status=404)
+            assert response.headers["Content-Type"] == "application/problem+json"
+            if method != "HEAD":
+                assert str(account) in problem(response, 404)
+    assert not any(all_rows(store).values())
 
 
 @pytest.mark.parametrize(
@@ -122,6 +234,11 @@ def test_what_cannot_be_a_name_is_400(api: Api, name: str) -> None:
         ("/v1/series/%FF", "UTF-8"),
         ("/v1/series/100%", "%25"),
         ("/v1/series?limit=1001", "from 1 to 1000"),
+        ("/v1/history/svc?limit=1001", "from 1 to 1000"),
+        ("/v1/history/svc?before=x", "before"),
+        ("/v1/semver/" + "a" * 210, "1 to 209 bytes of UTF-8, this one has 210"),
+        ("/v1/tokens/svc/token/attrs/" + "a" * 257, "1 to 256 bytes of UTF-8, this one has 257"),
+        ("/v1/accounts/0/series", f"from 1 to {LAST_VALUE}"),
         ("/nothing", "UUID"),
     ],
 )
@@ -170,14 +287,98 @@ def test_a_server_that_does_not_give_the_raw_path_is_refused(
     assert Api(app).get("/v1/series").json["series"] == []
 
 
-CALLS = [
-    ("POST", f"/{UUID}", b""),
-    ("PUT", "/v1/series/svc/token", b""),
-    ("POST", "/v1/series/svc", b""),
-    ("POST", "/v1/series/svc?count=9", b""),
-    ("PUT", "/v1/series/svc", b'{"value":99}'),
-    ("DELETE", "/v1/series/kept", b""),
+KINDS: list[tuple[int, str, str, str, bytes, dict[str, str]]] = [
+    (400, "invalid-name", "GET", "/v1/series/%00", b"", {}),
+    (400, "invalid-name", "POST", "/no-uuid", b"", {}),
+    (400, "invalid-name", "PUT", "/v1/semver/svc/build/token", b"", {}),
+    (400, "invalid-name", "GET", "/v1/series?prefix=%FF", b"", {}),
+    (400, "invalid-name", "PUT", "/v1/tokens/svc/token/attrs", b'{"":"text"}', {}),
+    (400, "invalid-number", "POST", "/v1/series/svc?count=0", b"", {}),
+    (400, "invalid-number", "GET", "/v1/history/svc?limit=0", b"", {}),
+    (400, "invalid-number", "PUT", "/v1/series/svc", b'{"value":"7"}', {}),
+    (400, "invalid-number", "GET", "/v1/accounts/0", b"", {}),
+    (400, "invalid-scope", "POST", "/v1/accounts/1/grants", b'["fly:series"]', {}),
+    (400, "invalid-attribute", "PUT", "/v1/tokens/svc/token/attrs", b'{"a":7}', {}),
+    (400, "invalid-idempotency-key", "POST", "/v1/series/svc", b"", {"Idempotency-Key": "a b"}),
+    (400, "", "PUT", "/v1/series/svc", b"{", {}),
+    (400, "", "PUT", "/v1/tokens/svc/token/attrs/author", b"\xff", {}),
+    (400, "", "GET", "/v1/series?limit=1&limit=1", b"", {}),
+    (404, "", "GET", "/v1/series/other", b"", {}),
+    (404, "", "GET", "/nothing/here", b"", {}),
+    (405, "", "PATCH", "/v1/series/svc", b"", {}),
+    (409, "series-exhausted", "POST", "/v1/series/full", b"", {}),
+    (409, "seed-too-low", "PUT", "/v1/series/full", b'{"value":1}', {}),
+    (413, "", "PUT", "/v1/series/svc", b" " * 65_537, {}),
+    (414, "", "GET", "/v1/series/" + "a" * 9_000, b"", {}),
+    (422, "idempotency-key-reused", "POST", "/v1/series/other", b"", {"Idempotency-Key": "used"}),
 ]
+
+
+@pytest.mark.parametrize(("status", "kind", "method", "target", "body", "headers"), KINDS)
+def test_the_type_tells_programs_what_was_wrong(
+    api: Api,
+    store: Store,
+    status: int,
+    kind: str,
+    method: str,
+    target: str,
+    body: bytes,
+    headers: dict[str, str],
+) -> None:
+    api.put("/v1/series/full", b'{"value":%d}' % LAST_VALUE)
+    api.post("/v1/series/svc", headers={"Idempotency-Key": "used"})
+    before = all_rows(store)
+    response = api.request(target, method=method, body=body, headers=headers, expect_errors=True)
+    problem(response, status, kind)
+    assert all_rows(store) == before
+
+
+def test_text_in_an_error_is_json_again(api: Api) -> None:
+    detail = problem(api.get("/v1/series/%22%5C%E7%89%88%22", status=404), 404)
+    assert repr('"\\版"') in detail
+
+
+RETRIED = {"Idempotency-Key": '"a retry"'}
+
+CALLS: list[tuple[str, str, bytes, dict[str, str]]] = [
+    ("POST", f"/{UUID}", b"", {}),
+    ("POST", f"/{UUID}", b"", RETRIED),
+    ("PUT", "/v1/series/svc/token", b"", {}),
+    ("POST", "/v1/series/svc", b"", {}),
+    ("POST", "/v1/series/svc?count=9", b"", {}),
+    ("PUT", "/v1/series/svc", b'{"value":99}', {}),
+    ("DELETE", "/v1/series/kept", b"", {}),
+    ("PUT", "/v1/semver/svc/minor/token", b"", {}),
+    ("PUT", "/v1/tokens/svc/token/attrs", b'{"author":"Ada"}', {}),
+    ("PUT", "/v1/tokens/svc/token/attrs/url", b"text", {}),
+    ("DELETE", "/v1/tokens/kept/token/attrs", b"", {}),
+    ("DELETE", "/v1/tokens/kept/token/attrs/author", b"", {}),
+    ("PUT", "/v1/accounts/7", b"", {}),
+    ("POST", "/v1/accounts/1/grants", b'["read:series"]', {}),
+]
+"""One of each kind that writes."""
+
+READS: list[tuple[str, str, bytes, dict[str, str]]] = [
+    ("GET", path, b"", {})
+    for path in (
+        f"/{UUID}",
+        "/v1/series",
+        "/v1/series/svc",
+        "/v1/series/svc/token",
+        "/v1/history/svc",
+        "/v1/tokens/svc/token/attrs",
+        "/v1/tokens/svc/token/attrs/author",
+        "/v1/semver/svc",
+        "/v1/accounts",
+        "/v1/accounts/7",
+        "/v1/accounts/1/grants",
+        f"/v1/accounts/1/grants/{'k' * 24}",
+    )
+]
+
+
+def call(api: Api, method: str, path: str, body: bytes, headers: dict[str, str]) -> Any:
+    return api.request(path, method=method, body=body, headers=headers, expect_errors=True)
 
 
 def test_a_store_that_cannot_be_written_is_503_and_takes_nothing(
@@ -185,27 +386,31 @@ def test_a_store_that_cannot_be_written_is_503_and_takes_nothing(
 ) -> None:
     api = Api(create_app(impatient_store, settings))
     api.post("/v1/series/kept")
-    before = api.get("/v1/series").body
+    api.put("/v1/tokens/kept/token/attrs/author", b"Ada")
+    before = all_rows(impatient_store)
     with held(impatient_store.folder):
-        for method, path, body in CALLS:
-            response = api.request(path, method=method, body=body, expect_errors=True)
-            detail = problem(response, 503)
+        for method, path, body, headers in CALLS:
+            response = call(api, method, path, body, headers)
+            detail = problem(response, 503, "store-unavailable")
             assert "nothing was taken" in detail
             assert str(impatient_store.folder) not in detail
             assert int(response.headers["Retry-After"]) > 0
         assert api.get("/v1/series/kept").json["value"] == 1
-    assert api.get("/v1/series").body == before
-    for method, path, body in CALLS:
-        assert api.request(path, method=method, body=body).status_int == 200
+        assert len(api.get("/v1/history/kept").json["history"]) == 1
+        assert api.get("/v1/tokens/kept/token/attrs").json == {"author": "Ada"}
+        assert all_rows(impatient_store) == before
+    wait_until_ready(api)
+    for method, path, body, headers in CALLS:
+        assert call(api, method, path, body, headers).status_int == 200
+    assert api.get(f"/{UUID}").json == {"bn": 2}
 
 
 def test_a_closed_store_is_503(store: LmdbStore, settings: Settings) -> None:
     api = Api(create_app(store, settings))
     store.close()
-    calls = [*CALLS, ("GET", "/v1/series", b""), ("GET", "/v1/series/svc", b"")]
-    for method, path, body in calls:
-        response = api.request(path, method=method, body=body, expect_errors=True)
-        problem(response, 503)
+    for method, path, body, headers in [*CALLS, *READS]:
+        response = call(api, method, path, body, headers)
+        problem(response, 503, "store-unavailable")
         assert int(response.headers["Retry-After"]) > 0
 
 
@@ -213,8 +418,8 @@ def test_a_failing_store_does_not_say_where_it_is(store: LmdbStore, settings: Se
     api = Api(create_app(store, settings))
     # Now LMDB fails at each call, and the store's own message has the folder in it.
     store._env.close()
-    for method, path, body in [*CALLS, ("GET", "/v1/series", b""), ("GET", "/readyz", b"")]:
-        response = api.request(path, method=method, body=body, expect_errors=True)
+    for method, path, body, headers in [*CALLS, *READS, ("GET", "/readyz", b"", {})]:
+        response = call(api, method, path, body, headers)
         assert str(store.folder) not in problem(response, 503)
 
 
@@ -230,14 +435,14 @@ def test_a_full_store_is_507_and_goes_on_once_there_is_room(
             break
         assert response.body == b'{"creator_id":1,"key":"%06d","token":null,"value":1}' % number
         taken.append(path)
-    detail = problem(response, 507)
+    detail = problem(response, 507, "store-full")
     assert "nothing was taken" in detail
     assert str(tiny_store.folder) not in detail
 
-    assert len(taken) > 500
+    assert len(taken) > 250
     problem(api.get(path, status=404), 404)
     assert {api.get(each).json["value"] for each in taken} == {1}
-    assert len(api.get("/v1/series?limit=500").json["series"]) == 500
+    assert len(api.get("/v1/series?limit=1000").json["series"]) == len(taken)
 
     # Deleting needs a little room of its own, so a few of these can be refused too.
     deleted = [each for each in taken if api.delete(each, expect_errors=True).status_int == 200]
@@ -246,11 +451,59 @@ def test_a_full_store_is_507_and_goes_on_once_there_is_room(
     assert api.get("/readyz").status_int == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers"),
+    [
+        ("POST", "/{:032x}", b"", {}),
+        ("POST", "/{:032x}", b"", {"Idempotency-Key": "{}"}),
+        ("POST", "/v1/series/svc?count=1", b"", {"Idempotency-Key": "{}"}),
+        ("PUT", "/v1/series/{}", b'{"value":7}', {}),
+        ("PUT", "/v1/series/svc/{:0200}", b"", {}),
+        ("PUT", "/v1/semver/svc/patch/{}", b"", {}),
+        ("PUT", "/v1/tokens/svc/{}/attrs", b'{"author":"Ada","url":"text"}', {}),
+        ("PUT", "/v1/tokens/svc/{}/attrs/author", b"Ada", {}),
+        ("PUT", "/v1/accounts/{}", b"", {}),
+        ("POST", "/v1/accounts/1/grants", b'["read:series"]', {}),
+    ],
+)
+def test_a_full_store_takes_nothing_whatever_is_asked(
+    tiny_store: LmdbStore,
+    settings: Settings,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: dict[str, str],
+) -> None:
+    api = Api(create_app(tiny_store, settings))
+    for size in (4_000, 1_000):
+        for number in range(64):
+            target = f"/v1/tokens/filling-{size}/token/attrs/{number}"
+            if api.put(target, b"x" * size, expect_errors=True).status_int == 507:
+                break
+    # What still fits onto a page that is there already is taken.
+    for number in range(1, 1_000):
+        before = all_rows(tiny_store)
+        named = {name: value.format(number) for name, value in headers.items()}
+        response = call(api, method, path.format(number), body, named)
+        if response.status_int == 507:
+            break
+        assert response.status_int == 200
+    assert "nothing was taken" in problem(response, 507, "store-full")
+    assert all_rows(tiny_store) == before
+
+
 def test_a_record_of_a_newer_version_is_503(store: LmdbStore, settings: Settings) -> None:
     api = Api(create_app(store, settings))
     api.post("/v1/series/svc")
     row = b"\0\0\0\0\0\0\0\x01svc\0"
     store.update(lambda txn: txn.put(Table.SERIES, row, b"\xff" * 40))
-    for method, path in [("GET", "/v1/series/svc"), ("POST", "/v1/series/svc")]:
-        problem(api.request(path, method=method, expect_errors=True), 503)
+    for method, path in [
+        ("GET", "/v1/series/svc"),
+        ("POST", "/v1/series/svc"),
+        ("PUT", "/v1/series/svc/token"),
+        ("GET", "/v1/series/svc/token"),
+        ("GET", "/v1/history/svc"),
+        ("GET", "/v1/series"),
+    ]:
+        problem(api.request(path, method=method, expect_errors=True), 503, "store-corrupt")
     assert store.view(lambda reading: reading.get(Table.SERIES, row)) == b"\xff" * 40

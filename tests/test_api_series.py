@@ -1,43 +1,34 @@
 """The series API."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.web import LAST_VALUE, Api, problem
-
-JSON = "application/json"
-PLAIN = "text/plain; charset=utf-8"
-AS_TEXT = {"Accept": "text/plain"}
-
-NAMES = [
-    "svc",
-    "feature/login",
-    "/",
-    "//",
-    "..",
-    ".",
-    "a b",
-    "a+b",
-    "100%",
-    "%2F",
-    "a?b#c",
-    "a;b=c&d",
-    '"quoted"',
-    "back\\slash",
-    "Müller",
-    "版本",
-    "😀",
-    "a" * 256,
-    "é" * 128,
-]
+from monotron.app import create_app
+from monotron.settings import Settings
+from monotron.store.contract import Store
+from tests.conftest import all_rows
+from tests.web import (
+    AS_TEXT,
+    JSON,
+    LAST_VALUE,
+    NAMES,
+    PLAIN,
+    PREFER_JSON,
+    PREFER_TEXT,
+    Api,
+    accepting,
+    problem,
+    url,
+)
 
 names = pytest.mark.parametrize("name", NAMES)
 
 
 def path(*parts: str) -> str:
-    return "/v1/series/" + "/".join(quote(part, safe="") for part in parts)
+    return url("series", *parts)
 
 
 def state(key: str, token: str | None, value: int) -> dict[str, Any]:
@@ -87,6 +78,84 @@ def test_the_404_names_the_series(api: Api) -> None:
     assert "feature/login" in problem(api.get("/v1/series/feature%2Flogin", status=404), 404)
 
 
+def test_get_with_a_token_tells_the_value_that_it_got(api: Api) -> None:
+    for token in ("a", "b", "c"):
+        api.put(f"/v1/series/svc/{token}")
+    for token, value in (("a", 1), ("b", 2), ("c", 3)):
+        response = api.get(f"/v1/series/svc/{token}")
+        assert response.status_int == 200
+        assert response.headers["Content-Type"] == JSON
+        assert response.body == (
+            b'{"creator_id":1,"key":"svc","token":"%s","value":%d}' % (token.encode(), value)
+        )
+    assert values(api) == {"svc": 3}
+
+
+def test_get_with_a_token_tells_the_last_of_its_values(api: Api) -> None:
+    for token in "abab":
+        api.put(f"/v1/series/svc/{token}")
+    assert api.get("/v1/series/svc/a").json == state("svc", "a", 3)
+    assert api.get("/v1/series/svc/b").json == state("svc", "b", 4)
+
+
+def test_get_with_a_token_finds_it_behind_values_without_one(api: Api) -> None:
+    api.put("/v1/series/svc/a")
+    api.post("/v1/series/svc?count=500")
+    api.put("/v1/series/svc", b'{"value":9000}')
+    api.post("/v1/series/svc")
+    assert api.get("/v1/series/svc/a").json == state("svc", "a", 1)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_get_with_a_token_that_got_no_value_is_404(api: Api, method: str) -> None:
+    for target in ("/v1/series/svc/a", "/v1/series/other/token", "/v1/series/svc/TOKEN"):
+        api.put("/v1/series/svc/token")
+        response = api.request(target, method=method, status=404)
+        assert response.headers["Content-Type"] == "application/problem+json"
+    assert values(api) == {"svc": 1}
+
+
+def test_the_404_of_a_token_names_it(api: Api) -> None:
+    detail = problem(api.get("/v1/series/svc/feature%2Flogin", status=404), 404, "")
+    assert "svc" in detail
+    assert "feature/login" in detail
+
+
+def test_a_token_is_found_as_long_as_history_holds_its_value(
+    store: Store, settings: Settings
+) -> None:
+    api = Api(create_app(store, replace(settings, history=3)))
+    for token in "abcd":
+        api.put(f"/v1/series/svc/{token}")
+    problem(api.get("/v1/series/svc/a", status=404), 404)
+    assert [api.get(f"/v1/series/svc/{token}").json["value"] for token in "bcd"] == [2, 3, 4]
+    api.post("/v1/series/svc?count=2")
+    problem(api.get("/v1/series/svc/c", status=404), 404)
+    assert api.get("/v1/series/svc/d").json["value"] == 4
+    api.post("/v1/series/svc")
+    problem(api.get("/v1/series/svc/d", status=404), 404)
+
+
+def test_without_history_the_current_token_is_found_and_no_other(
+    store: Store, settings: Settings
+) -> None:
+    api = Api(create_app(store, replace(settings, history=0)))
+    api.put("/v1/series/svc/a")
+    api.put("/v1/series/svc/b")
+    problem(api.get("/v1/series/svc/a", status=404), 404)
+    assert api.get("/v1/series/svc/b").json == state("svc", "b", 2)
+
+
+def test_a_deleted_series_has_no_value_for_its_tokens_any_more(api: Api) -> None:
+    api.put("/v1/series/svc/a")
+    api.put("/v1/series/svc/b")
+    api.delete("/v1/series/svc")
+    for token in "ab":
+        problem(api.get(f"/v1/series/svc/{token}", status=404), 404)
+    api.post("/v1/series/svc")
+    problem(api.get("/v1/series/svc/a", status=404), 404)
+
+
 def test_post_gives_the_next_value_without_a_token(api: Api) -> None:
     api.put("/v1/series/svc/token")
     response = api.post("/v1/series/svc")
@@ -100,6 +169,7 @@ def test_any_name_can_be_a_key_and_a_token(api: Api, name: str) -> None:
     assert api.put(path(name, name)).json == state(name, name, 1)
     assert api.put(path(name, name)).json == state(name, name, 1)
     assert api.get(path(name)).json == state(name, name, 1)
+    assert api.get(path(name, name)).json == state(name, name, 1)
     assert api.post(path(name)).json == state(name, None, 2)
     assert api.put_json(path(name), {"value": 9}).json == state(name, None, 9)
     assert values(api) == {name: 9}
@@ -112,6 +182,8 @@ def test_an_encoded_slash_is_part_of_its_name(api: Api) -> None:
     api.put("/v1/series/a/b%2fc")
     assert api.get("/v1/series/a%2Fb").json == state("a/b", "c", 1)
     assert api.get("/v1/series/a").json == state("a", "b/c", 1)
+    assert api.get("/v1/series/a%2Fb/c").json == state("a/b", "c", 1)
+    assert api.get("/v1/series/a/b%2Fc").json == state("a", "b/c", 1)
     problem(api.put("/v1/series/a/b/c", status=404), 404)
 
 
@@ -136,32 +208,44 @@ def test_the_absolute_form_of_a_target_is_the_same_call(api: Api) -> None:
     assert api.post("http://localhost/v1/series/a%2Fb?count=2").json["value"] == 3
 
 
-@pytest.mark.parametrize(
-    ("method", "target"),
-    [
-        ("PUT", "/v1/series/svc/token"),
-        ("POST", "/v1/series/svc"),
-        ("POST", "/v1/series/svc?count=1"),
-        ("GET", "/v1/series/svc"),
-    ],
-)
-def test_plain_text_is_the_value_and_a_newline(api: Api, method: str, target: str) -> None:
+ONE_NUMBER = [
+    ("PUT", "/series/svc/token", b""),
+    ("POST", "/series/svc", b""),
+    ("POST", "/series/svc?count=1", b""),
+    ("PUT", "/series/svc", b'{"value":120}'),
+    ("GET", "/series/svc", b""),
+    ("GET", "/series/svc/token", b""),
+]
+"""The calls that answer one number, where the token has the value 110."""
+
+one_number = pytest.mark.parametrize(("method", "target", "body"), ONE_NUMBER)
+
+
+@pytest.mark.parametrize("base", ["/v1", "/v1/accounts/1"])
+@one_number
+def test_plain_text_is_the_value_and_a_newline(
+    api: Api, method: str, base: str, target: str, body: bytes
+) -> None:
+    api.put("/v1/series/svc", b'{"value":109}')
     api.put("/v1/series/svc/token")
-    for accept, content_type in [
-        ("text/plain", PLAIN),
-        ("text/*", PLAIN),
-        ("application/json;q=0.5, text/plain", PLAIN),
-        ("*/*", JSON),
-        ("text/plain;q=0.5, application/json", JSON),
-        ("application/json", JSON),
-    ]:
-        response = api.request(target, method=method, headers={"Accept": accept})
-        assert response.headers["Content-Type"] == content_type
-        current = api.get("/v1/series/svc").json["value"]
-        if content_type == PLAIN:
-            assert response.body == b"%d\n" % current
-        else:
-            assert response.json["value"] == current
+    for accept in PREFER_TEXT:
+        headers = accepting(accept)
+        response = api.request(base + target, method=method, body=body, headers=headers)
+        assert response.headers["Content-Type"] == PLAIN
+        value = 110 if target.endswith("token") else api.get("/v1/series/svc").json["value"]
+        assert response.body == b"%d\n" % value
+
+
+@one_number
+def test_everybody_else_gets_json(api: Api, method: str, target: str, body: bytes) -> None:
+    api.put("/v1/series/svc", b'{"value":109}')
+    api.put("/v1/series/svc/token")
+    for accept in PREFER_JSON:
+        headers = accepting(accept)
+        response = api.request(f"/v1{target}", method=method, body=body, headers=headers)
+        assert response.headers["Content-Type"] == JSON
+        value = 110 if target.endswith("token") else api.get("/v1/series/svc").json["value"]
+        assert response.json["value"] == value
 
 
 def test_plain_text_of_a_seed_is_its_value(api: Api) -> None:
@@ -174,7 +258,9 @@ def test_a_count_takes_a_range_without_a_gap(api: Api) -> None:
     api.put("/v1/series/svc/token")
     response = api.post("/v1/series/svc?count=100")
     assert response.headers["Content-Type"] == JSON
-    assert response.json == {**state("svc", None, 101), "first": 2, "count": 100}
+    assert response.body == (
+        b'{"creator_id":1,"key":"svc","token":null,"value":101,"first":2,"count":100}'
+    )
     assert api.post("/v1/series/svc?count=1").json == {
         **state("svc", None, 102),
         "first": 102,
@@ -353,6 +439,20 @@ def test_a_deleted_series_is_gone_and_starts_at_1_again(api: Api) -> None:
     assert api.put("/v1/series/svc/token").json == state("svc", "token", 1)
 
 
+def test_a_deleted_series_leaves_nothing_behind(api: Api, store: Store) -> None:
+    api.put("/v1/series/svc-major/other")
+    before = all_rows(store)
+    for key in ("svc", "svc-patch-v0.0"):
+        api.put(f"/v1/series/{key}", b'{"value":110}')
+        api.put(f"/v1/tokens/{key}/token/attrs", b'{"author":"Ada"}')
+        for number in range(30):
+            api.put(f"/v1/series/{key}/{number}")
+    api.put("/v1/semver/svc/minor/token")
+    for key in ("svc", "svc-minor-v1", "svc-patch-v0.0"):
+        api.delete(f"/v1/series/{key}")
+    assert all_rows(store) == before
+
+
 def test_deleting_a_series_that_is_not_there_is_no_error(api: Api) -> None:
     response = api.delete("/v1/series/svc")
     assert (response.status_int, response.body) == (200, b"")
@@ -480,9 +580,9 @@ def test_a_page_after_what_cannot_be_a_name_is_400(api: Api, query: str) -> None
     problem(api.get(f"/v1/series?{query}", status=400), 400)
 
 
-@pytest.mark.parametrize("target", ["/v1/series/svc", "/v1/series"])
+@pytest.mark.parametrize("target", ["/v1/series/svc", "/v1/series", "/v1/series/svc/token"])
 def test_a_read_can_be_polled(api: Api, target: str) -> None:
-    api.post("/v1/series/svc")
+    api.put("/v1/series/svc/token")
     response = api.get(target)
     assert response.headers["Cache-Control"] == "no-cache"
     etag = response.headers["ETag"]
@@ -497,6 +597,7 @@ def test_a_read_can_be_polled(api: Api, target: str) -> None:
         fresh = api.get(target, headers={"If-None-Match": other})
         assert (fresh.status_int, fresh.body) == (200, response.body)
     api.post("/v1/series/svc")
+    api.put("/v1/series/svc/token")
     changed = api.get(target, headers={"If-None-Match": etag})
     assert changed.status_int == 200
     assert changed.headers["ETag"] != etag
@@ -526,12 +627,64 @@ def test_a_write_is_not_stopped_by_a_condition_for_reads(api: Api) -> None:
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/plain"])
-@pytest.mark.parametrize("target", ["/v1/series/svc", "/v1/series", "/v1/series?limit=1"])
+@pytest.mark.parametrize(
+    "target", ["/v1/series/svc", "/v1/series", "/v1/series?limit=1", "/v1/series/svc/token"]
+)
 def test_head_is_get_without_a_body(api: Api, target: str, accept: str) -> None:
     api.post("/v1/series/svc?count=12")
+    api.put("/v1/series/svc/token")
     get = api.get(target, headers={"Accept": accept})
     head = api.head(target, headers={"Accept": accept})
     assert head.status_int == 200
     assert head.body == b""
     assert sorted(head.headers.items()) == sorted(get.headers.items())
     assert head.headers["Content-Length"] == str(len(get.body))
+
+
+def test_account_1_is_the_caller_s_own_without_authentication(api: Api) -> None:
+    api.put("/v1/series/svc/token")
+    assert api.put("/v1/accounts/1/series/svc/token").json == state("svc", "token", 1)
+    assert api.post("/v1/accounts/1/series/svc").json == state("svc", None, 2)
+    assert api.get("/v1/accounts/1/series/svc").body == api.get("/v1/series/svc").body
+    assert api.get("/v1/accounts/1/series").body == api.get("/v1/series").body
+
+
+@names
+def test_two_accounts_have_series_of_the_same_key_without_seeing_each_other(
+    api: Api, store: Store, name: str
+) -> None:
+    api.put("/v1/accounts/7")
+    own, other = url("series", name), url("series", name, account=7)
+    api.post(f"{own}?count=41")
+    api.put(url("series", name, "token"))
+    before = all_rows(store)
+
+    problem(api.get(other, status=404), 404)
+    problem(api.get(url("series", name, "token", account=7), status=404), 404)
+    assert api.get(url("series", account=7)).json == {"series": [], "next": None}
+    api.delete(other)
+    assert all_rows(store) == before
+
+    assert api.put(url("series", name, "token", account=7)).json == {
+        "creator_id": 7,
+        "key": name,
+        "token": "token",
+        "value": 1,
+    }
+    assert api.post(f"{other}?count=2").json == {
+        "creator_id": 7,
+        "key": name,
+        "token": None,
+        "value": 3,
+        "first": 2,
+        "count": 2,
+    }
+    assert api.get(url("series", name, "token", account=7)).json["value"] == 1
+    assert api.put(other, b'{"value":9}').json["creator_id"] == 7
+    assert [each["value"] for each in api.get(url("series", account=7)).json["series"]] == [9]
+    assert api.get(url("series", name, "token")).json == state(name, "token", 42)
+    assert values(api) == {name: 42}
+
+    api.delete(own)
+    assert api.get(other).json["value"] == 9
+    assert values(api) == {}

@@ -1,4 +1,4 @@
-"""The rules of a series, against a model of ten lines."""
+"""The rules of a series, against a model of a few lines."""
 
 import itertools
 from collections.abc import Callable
@@ -8,15 +8,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import numbers, series
+from monotron.core import accounts, history, numbers, series
 from monotron.core.errors import InvalidNumber, RuleError, SeedTooLow, SeriesExhausted
 from monotron.core.records import Series
-from monotron.store.contract import Store, Transaction
-from tests.web import LAST_VALUE
+from monotron.limits import LAST_VALUE
+from monotron.store.contract import Reading, Store, Transaction
+from tests import invariants
+
+whole_store = invariants.whole_store
 
 State = tuple[int, str | None]
 
-ACCOUNTS = itertools.count(1)
+Taken = tuple[int, str | None, str | None]
+"""A value, the token it was taken for, and the API key that took it."""
+
+KEEP = 5
+"""How many values history holds here."""
+
+ACCOUNTS = itertools.count(2)
 """Each example has an account of its own, so that all of them share one store."""
 
 
@@ -25,13 +34,17 @@ class Model:
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
+        self.taken: dict[str, list[Taken]] = {}
 
-    def advance(self, key: str, token: str | None, count: int) -> State:
+    def advance(self, key: str, token: str | None, count: int, api_key: str | None = None) -> State:
         value, current = self.states.get(key, (0, None))
         if token is None or token != current:
             if value + count > LAST_VALUE:
                 raise SeriesExhausted
             self.states[key] = (value + count, token)
+            newest = range(value + count, value, -1)[:KEEP]
+            before = self.taken.get(key, [])
+            self.taken[key] = [*((each, token, api_key) for each in newest), *before][:KEEP]
         return self.states[key]
 
     def seed(self, key: str, goal: int) -> State:
@@ -43,10 +56,17 @@ class Model:
         return self.states[key]
 
     def delete(self, key: str) -> bool:
+        self.taken.pop(key, None)
         return self.states.pop(key, None) is not None
 
     def get(self, key: str) -> State | None:
         return self.states.get(key)
+
+    def history(self, key: str) -> list[Taken]:
+        return self.taken.get(key, [])
+
+    def value_of(self, key: str, token: str) -> int | None:
+        return next((value for value, each, _ in self.history(key) if each == token), None)
 
     def page(self, prefix: str, after: str, limit: int) -> tuple[list[str], str | None]:
         keys = sorted(key for key in self.states if key.startswith(prefix) and key > after)
@@ -59,10 +79,20 @@ class Rules:
     def __init__(self, store: Store, account: int) -> None:
         self.store = store
         self.account = account
+        store.update(lambda txn: accounts.make(txn, account, now=1))
 
-    def advance(self, key: str, token: str | None, count: int) -> State:
+    def advance(self, key: str, token: str | None, count: int, api_key: str | None = None) -> State:
         return self._update(
-            lambda txn: series.advance(txn, self.account, key, token=token, count=count, now=1)
+            lambda txn: series.advance(
+                txn,
+                self.account,
+                key,
+                token=token,
+                count=count,
+                now=1,
+                api_key=api_key,
+                keep=KEEP,
+            )
         )
 
     def seed(self, key: str, goal: int) -> State:
@@ -74,6 +104,24 @@ class Rules:
     def get(self, key: str) -> State | None:
         state = self.store.view(lambda reading: series.get(reading, self.account, key))
         return None if state is None else (state.value, state.token)
+
+    def history(self, key: str) -> list[Taken]:
+        def read(reading: Reading) -> list[Taken]:
+            state = series.get(reading, self.account, key)
+            if state is None:
+                return []
+            page = history.page(reading, state, keep=KEEP, limit=1_000)
+            assert page.next is None
+            return [(taken.value, taken.token, taken.api_key) for taken in page.history]
+
+        return self.store.view(read)
+
+    def value_of(self, key: str, token: str) -> int | None:
+        def read(reading: Reading) -> int | None:
+            state = series.get(reading, self.account, key)
+            return None if state is None else history.value_of(reading, state, token, keep=KEEP)
+
+        return self.store.view(read)
 
     def page(self, prefix: str, after: str, limit: int) -> tuple[list[str], str | None]:
         page = self.store.view(
@@ -90,13 +138,19 @@ class Rules:
 
 
 KEYS = st.sampled_from(["a", "a/b", "a0", "ab", "b", "é", "\uffff", "😀"])
+TOKENS = st.sampled_from("xyz")
+API_KEYS = st.none() | st.sampled_from(["root", "k" * 24])
 VALUES = st.integers(1, 50) | st.integers(LAST_VALUE - 5, LAST_VALUE)
 CALLS = st.one_of(
-    st.tuples(st.just("advance"), KEYS, st.none() | st.sampled_from("xyz"), st.just(1)),
-    st.tuples(st.just("advance"), KEYS, st.none(), st.integers(1, 9) | st.just(1_000_000)),
+    st.tuples(st.just("advance"), KEYS, st.none() | TOKENS, st.just(1), API_KEYS),
+    st.tuples(
+        st.just("advance"), KEYS, st.none(), st.integers(1, 9) | st.just(1_000_000), API_KEYS
+    ),
     st.tuples(st.just("seed"), KEYS, VALUES),
     st.tuples(st.just("delete"), KEYS),
     st.tuples(st.just("get"), KEYS),
+    st.tuples(st.just("history"), KEYS),
+    st.tuples(st.just("value_of"), KEYS, TOKENS),
     st.tuples(
         st.just("page"),
         st.sampled_from(["", "a", "a/", "é"]),
@@ -119,22 +173,23 @@ def outcome(answerer: Model | Rules, name: str, *arguments: Any) -> object:
 )
 @given(st.lists(CALLS, max_size=30))
 def test_any_calls_are_answered_as_the_model_says(
-    any_store: Store, calls: list[tuple[Any, ...]]
+    whole_store: Store, calls: list[tuple[Any, ...]]
 ) -> None:
-    model, rules = Model(), Rules(any_store, next(ACCOUNTS))
+    model, rules = Model(), Rules(whole_store, next(ACCOUNTS))
     for call in calls:
         assert outcome(rules, *call) == outcome(model, *call)
     keys, after = rules.page("", "", 1_000)
     assert after is None
     assert {key: rules.get(key) for key in keys} == model.states
+    assert {key: rules.history(key) for key in model.taken} == model.taken
 
 
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.sets(KEYS), st.integers(1, 4))
-def test_pages_give_each_series_once(any_store: Store, keys: set[str], limit: int) -> None:
-    rules = Rules(any_store, next(ACCOUNTS))
+def test_pages_give_each_series_once(whole_store: Store, keys: set[str], limit: int) -> None:
+    rules = Rules(whole_store, next(ACCOUNTS))
     for key in keys:
         rules.advance(key, None, 1)
     seen: list[str] = []
@@ -146,8 +201,8 @@ def test_pages_give_each_series_once(any_store: Store, keys: set[str], limit: in
 
 
 @pytest.fixture
-def rules(any_store: Store) -> Rules:
-    return Rules(any_store, 1)
+def rules(whole_store: Store) -> Rules:
+    return Rules(whole_store, 1)
 
 
 def test_a_series_starts_at_1(rules: Rules) -> None:
@@ -214,6 +269,7 @@ def test_nothing_is_given_out_beyond_the_last_value(
     with pytest.raises(SeriesExhausted, match=str(LAST_VALUE)):
         rules.advance("key", token, count)
     assert rules.get("key") == (before, None)
+    assert rules.history("key") == []
 
 
 @pytest.mark.parametrize(("before", "count"), [(LAST_VALUE - 1, 1), (LAST_VALUE - 9, 9)])
@@ -231,13 +287,15 @@ def test_the_token_of_the_last_value_keeps_it(rules: Rules) -> None:
     assert rules.get("key") == (LAST_VALUE, "a")
 
 
-def test_accounts_do_not_share_series(any_store: Store) -> None:
-    first, second = Rules(any_store, 1), Rules(any_store, 2)
+def test_accounts_do_not_share_series(whole_store: Store) -> None:
+    first, second = Rules(whole_store, 1), Rules(whole_store, 2)
+    first.advance("key", "a", 1)
     first.seed("key", 10)
     assert second.get("key") is None
     assert second.advance("key", None, 1) == (1, None)
     assert second.delete("key")
     assert first.get("key") == (10, None)
+    assert first.history("key") == [(1, "a", None)]
     assert second.page("", "", 9) == ([], None)
 
 

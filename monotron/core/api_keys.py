@@ -41,27 +41,58 @@ def create(
     Raises `NoSuchAccount`, and `TooManyApiKeys` where the account has no room for another.
     """
     accounts.require(txn, account)
-    if len(txn.scan(Table.GRANTS, *records.grant_rows(account), limit=API_KEYS)) == API_KEYS:
-        raise TooManyApiKeys(f"an account has at most {API_KEYS} API keys: delete one first")
-    counted = txn.get(Table.SYSTEM, _COUNTER)
-    number = (0 if counted is None else records.unpack_counter(counted)) + 1
+    number = last_id(txn) + 1
     api_key = ApiKey(account, number, pair.key, digest(pair.secret), scopes, now)
-    txn.put(Table.SYSTEM, _COUNTER, records.pack_counter(number))
-    txn.put(Table.API_KEYS, records.api_key_row(pair.key), records.pack_api_key(api_key))
-    txn.put(Table.GRANTS, records.grant_row(account, number), records.api_key_row(pair.key))
+    add(txn, api_key)
     return api_key
+
+
+def add(txn: Transaction, api_key: ApiKey) -> None:
+    """Store an API key whose id is greater than all ids so far.
+
+    Raises `TooManyApiKeys` where the account has no room for another.
+    """
+    rows = records.grant_rows(api_key.account)
+    if len(txn.scan(Table.GRANTS, *rows, limit=API_KEYS)) == API_KEYS:
+        raise TooManyApiKeys(f"an account has at most {API_KEYS} API keys: delete one first")
+    row = records.api_key_row(api_key.key)
+    use_ids(txn, api_key.id)
+    txn.put(Table.API_KEYS, row, records.pack_api_key(api_key))
+    txn.put(Table.GRANTS, records.grant_row(api_key.account, api_key.id), row)
+
+
+def last_id(reading: Reading) -> int:
+    """Give the last id that was used; 0 before the first API key."""
+    counted = reading.get(Table.SYSTEM, _COUNTER)
+    return 0 if counted is None else records.unpack_counter(counted)
+
+
+def use_ids(txn: Transaction, last: int) -> None:
+    """Let no API key have an id up to `last` from now on."""
+    if last > last_id(txn):
+        txn.put(Table.SYSTEM, _COUNTER, records.pack_counter(last))
 
 
 def get(reading: Reading, account: int, key: str) -> ApiKey | None:
     """Give an account's API key, or None where it has no such key."""
-    api_key = _find(reading, key)
+    api_key = find(reading, key)
     return api_key if api_key is not None and api_key.account == account else None
+
+
+def find(reading: Reading, key: str) -> ApiKey | None:
+    """Give an API key of whatever account, or None where there is no such key."""
+    # Any other text is no key of ours, and may be too long for one of the store's.
+    if len(key) != KEY_CHARACTERS or not key.isascii():
+        return None
+    row = records.api_key_row(key)
+    value = reading.get(Table.API_KEYS, row)
+    return None if value is None else records.unpack_api_key(row, value)
 
 
 def get_all(reading: Reading, account: int) -> list[ApiKey]:
     """Give an account's API keys, oldest first."""
     rows = reading.scan(Table.GRANTS, *records.grant_rows(account), limit=API_KEYS)
-    found = [_find(reading, key.decode()) for _, key in rows]
+    found = [find(reading, key.decode(errors="replace")) for _, key in rows]
     return [api_key for api_key in found if api_key is not None]
 
 
@@ -76,7 +107,7 @@ def delete(txn: Transaction, account: int, key: str) -> bool:
 
 def verified(reading: Reading, pair: Pair) -> ApiKey | None:
     """Give the API key where the secret is its own; it takes as long where there is no such key."""
-    api_key = _find(reading, pair.key)
+    api_key = find(reading, pair.key)
     same = hmac.compare_digest(api_key.digest if api_key else _NOBODY, digest(pair.secret))
     return api_key if same else None
 
@@ -84,15 +115,6 @@ def verified(reading: Reading, pair: Pair) -> ApiKey | None:
 def digest(text: str) -> bytes:
     """Give the digest that is kept in place of a secret."""
     return hashlib.sha256(text.encode()).digest()
-
-
-def _find(reading: Reading, key: str) -> ApiKey | None:
-    # Any other text is no key of ours, and may be too long for one of the store's.
-    if len(key) != KEY_CHARACTERS or not key.isascii():
-        return None
-    row = records.api_key_row(key)
-    value = reading.get(Table.API_KEYS, row)
-    return None if value is None else records.unpack_api_key(row, value)
 
 
 def _random(length: int) -> str:

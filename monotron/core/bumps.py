@@ -5,6 +5,7 @@ is forgotten with that series, so that a series that starts again gives no old v
 """
 
 import re
+from collections.abc import Iterator
 
 from monotron.core import records
 from monotron.core.records import Bump
@@ -33,6 +34,15 @@ def remember(txn: Transaction, account: int, name: str, bump: Bump) -> None:
     """Keep what a token got."""
     row = records.bump_row(account, name, bump.part, bump.token)
     txn.put(Table.BUMPS, row, records.pack_bump(bump))
+
+
+def all_of(reading: Reading, account: int, name: str, part: int) -> Iterator[Bump]:
+    """Give every bump of a part."""
+    start, stop = records.bump_rows(account, name, part)
+    while rows := reading.scan(Table.BUMPS, start, stop, limit=_SCAN_ROWS):
+        for _, value in rows:
+            yield records.unpack_bump(value)
+        start = records.after_row(rows[-1][0])
 
 
 def forget(txn: Transaction, account: int, key: str) -> None:

@@ -9,7 +9,7 @@ Values are numbered in the order in which they were given out, from 1. Those num
 unlike the values of a series that was moved up, and so they tell how many are newer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -84,7 +84,7 @@ def add(
     """
     given, newest = (before.given, before.history) if before else (0, 0)
     if keep == 0:
-        return _forget(txn, account, key, newest)
+        return _forget(txn, account, key, entry.value) if newest else 0
     packed = records.pack_entry(entry)
     if newest:
         row = records.history_row(account, key, newest)
@@ -100,6 +100,57 @@ def add(
     )
     _trim(txn, account, key, given + entry.count - keep)
     return first
+
+
+def stored(reading: Reading, series: Series) -> list[tuple[int, Entry]]:
+    """Give every entry there is, each with its last number, oldest first."""
+    return list(_entries(reading, series, None))[::-1] if series.history else []
+
+
+def last(reading: Reading, series: Series) -> tuple[int, Entry] | None:
+    """Give the newest entry there is with its last number."""
+    if not series.history:
+        return None
+    row = records.history_row(series.account, series.key, series.history)
+    value = reading.get(Table.HISTORY, row)
+    if value is not None:
+        return records.unpack_history(value)[-1]
+    return next(_entries(reading, series, None), None)
+
+
+def extend(
+    txn: Transaction,
+    account: int,
+    key: str,
+    entries: Iterable[tuple[int, Entry]],
+    *,
+    newest: int = 0,
+    keep: int | None = None,
+) -> int:
+    """Add entries that come with their last numbers, as `stored` gives them, oldest first.
+
+    `newest` is the first value of the newest row so far, and so is what is given. With `keep`, what
+    is too old is removed as `add` does it.
+    """
+    there = txn.get(Table.HISTORY, records.history_row(account, key, newest)) if newest else None
+    row = there or b""
+    number_before = records.unpack_history(row)[-1][0] if row else 0
+    for number, entry in entries:
+        packed = records.pack_entry(entry)
+        # The numbers within a row have no gap.
+        follows = number - entry.count == number_before
+        if not row or not follows or len(row) + len(packed) > ROW_BYTES:
+            if row:
+                txn.put(Table.HISTORY, records.history_row(account, key, newest), row)
+            if keep is not None:
+                _trim(txn, account, key, number - keep)
+            newest = entry.value - entry.count + 1
+            row = records.pack_history(number - entry.count + 1)
+        row += packed
+        number_before = number
+    if row:
+        txn.put(Table.HISTORY, records.history_row(account, key, newest), row)
+    return newest
 
 
 def delete(txn: Transaction, account: int, key: str) -> None:
@@ -133,14 +184,16 @@ def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
         txn.delete(Table.HISTORY, row)
 
 
-def _forget(txn: Transaction, account: int, key: str, newest: int) -> int:
-    """Remove a part of what is left from a time when history was on; gives what `add` gives."""
-    if not newest:
-        return 0
+def _forget(txn: Transaction, account: int, key: str, value: int) -> int:
+    """Remove a part of what is left from a time when history was on; gives what `add` gives.
+
+    While something is left that is `value`, which has no row: what comes once history is on again
+    begins one of its own, because the numbers within a row have no gap.
+    """
     rows = txn.scan(Table.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS)
     for row, _ in rows:
         txn.delete(Table.HISTORY, row)
-    return newest if len(rows) == TRIM_ROWS else 0
+    return value if len(rows) == TRIM_ROWS else 0
 
 
 _SCAN_ROWS = 16

@@ -2,7 +2,7 @@
 
 import struct
 
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, StoreCorrupt, Table, Transaction
 
 
 def write(txn: Transaction, now: int) -> None:
@@ -15,7 +15,10 @@ def read(reading: Reading) -> int | None:
     value = reading.get(Table.SYSTEM, _KEY)
     if value is None:
         return None
-    _, written_at = _TIME.unpack(value)
+    try:
+        _, written_at = _TIME.unpack(value)
+    except struct.error as error:
+        raise StoreCorrupt(f"the row by which the store is tried is damaged: {error}") from error
     return int(written_at)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from monotron.store.contract import StoreCorrupt
+from monotron.store.contract import MAX_KEY_BYTES, StoreCorrupt
 
 Rows = tuple[bytes, bytes]
 """A range of rows: its first key, and the first after it."""
@@ -33,7 +33,7 @@ def _reads(what: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
         def read(*parts: bytes) -> T:
             try:
                 return unpack(*parts)
-            except (struct.error, UnicodeDecodeError, IndexError) as error:
+            except (struct.error, ValueError, IndexError) as error:
                 raise StoreCorrupt(f"the row of {what} is damaged: {error}") from error
 
         return read
@@ -61,7 +61,8 @@ class Series:
     given: int = 0
     """How many values were given out; fewer than `value` where the series was moved up."""
     history: int = 0
-    """The first value of the newest row of its history; 0 where there is none."""
+    """The first value of the newest row of its history; 0 where there is none. A value that has no
+    row is as good as none: what is given out next begins a row."""
 
 
 def series_row(account: int, key: str) -> bytes:
@@ -79,6 +80,18 @@ def series_rows(account: int, prefix: str = "") -> Rows:
 def after_row(row: bytes) -> bytes:
     """Give the least key that is greater than `row`."""
     return row + b"\0"
+
+
+def rows_after(row: bytes) -> Rows:
+    """Give the range of all rows of a table that come after `row`; with no row, of all."""
+    return after_row(row) if row else row, b"\xff" * (MAX_KEY_BYTES + 1)
+
+
+@_reads("something that belongs to a series")
+def unpack_owner(row: bytes) -> tuple[int, str]:
+    """Read the account and the name that the key of a row begins with."""
+    (account,) = _NUMBER.unpack_from(row)
+    return account, row[_NUMBER.size :].partition(b"\0")[0].decode()
 
 
 def pack_series(series: Series) -> bytes:
@@ -182,6 +195,18 @@ def unpack_history(value: bytes) -> list[tuple[int, Entry]]:
     return entries
 
 
+@_reads("a history")
+def count_history(value: bytes) -> int:
+    """Give how many values a row of history holds; it takes no entry apart."""
+    _check_format("a history", value, _HISTORY_FORMAT)
+    count, place = 0, _HISTORY.size
+    while place < len(value):
+        _, entry_count, _, token_size, api_key_size = _ENTRY.unpack_from(value, place)
+        count += entry_count
+        place += _ENTRY.size + token_size + api_key_size
+    return count
+
+
 # Attributes of tokens
 
 
@@ -219,6 +244,8 @@ def unpack_attribute(value: bytes) -> Attribute:
     _, token_size, name_size = _ATTRIBUTE.unpack_from(value)
     name_at = _ATTRIBUTE.size + token_size
     value_at = name_at + name_size
+    if value_at > len(value):
+        raise IndexError("its names are cut short")
     return Attribute(
         value[_ATTRIBUTE.size : name_at].decode(),
         value[name_at:value_at].decode(),
@@ -285,6 +312,13 @@ def unpack_account(row: bytes) -> int:
     return int(_NUMBER.unpack(row)[0])
 
 
+@_reads("an account")
+def unpack_account_time(value: bytes) -> int:
+    """Read when an account was made: microseconds since 1970-01-01T00:00:00Z."""
+    _check_format("an account", value, _ACCOUNT_FORMAT)
+    return int(_ACCOUNT.unpack(value)[1])
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key, what it may do and where. Of its secret only the digest is known."""
@@ -333,6 +367,12 @@ def grant_rows(account: int) -> Rows:
     return row, row + b"\xff" * 9
 
 
+@_reads("an API key")
+def unpack_grant(row: bytes) -> tuple[int, int]:
+    """Read the account and the API key's id from the key of such a row."""
+    return _NUMBER.unpack_from(row)[0], _NUMBER.unpack_from(row, _NUMBER.size)[0]
+
+
 def pack_counter(number: int) -> bytes:
     """Give the value of a row that counts something in the store."""
     return _COUNTER.pack(_COUNTER_FORMAT, number)
@@ -359,7 +399,18 @@ class Retry:
 
 def retry_row(account: int, idempotency_key: str) -> bytes:
     """Give the key of a retry's row."""
-    return _NUMBER.pack(account) + _digest(idempotency_key)
+    return retry_row_of(account, _digest(idempotency_key))
+
+
+def retry_row_of(account: int, digest: bytes) -> bytes:
+    """Give the key of a retry's row; of the Idempotency-Key there is only the digest."""
+    return _NUMBER.pack(account) + digest
+
+
+@_reads("a retry")
+def unpack_retry_row(row: bytes) -> tuple[int, bytes]:
+    """Read the account and the Idempotency-Key's digest from the key of a retry's row."""
+    return _NUMBER.unpack_from(row)[0], row[_NUMBER.size :]
 
 
 def pack_retry(retry: Retry) -> bytes:
@@ -393,6 +444,12 @@ def retry_time_rows(before: int) -> Rows:
 def retry_of_time_row(row: bytes) -> bytes:
     """Give the key of the retry's row."""
     return row[_NUMBER.size :]
+
+
+@_reads("a retry")
+def unpack_retry_time(row: bytes) -> int:
+    """Read when the retry was made: microseconds since 1970-01-01T00:00:00Z."""
+    return int(_NUMBER.unpack_from(row)[0])
 
 
 def _digest(text: str) -> bytes:

@@ -50,7 +50,8 @@ def bump(
 ) -> Version:
     """Give the next version: one more of `part`.
 
-    The same part and token give the same version again, however long ago that was.
+    The same part and token give the same version again, however long ago that was. Where the part's
+    series was advanced for the token by hand, its version is that of then: lower parts are 0.
 
     Raises `SeriesExhausted`.
     """
@@ -59,11 +60,16 @@ def bump(
         return Version(name, token, done.major, done.minor, done.patch)
     before = _read(txn, account, name)
     key = bumps.series_key(name, part, before.major, before.minor)
-    series.advance(txn, account, key, token=token, now=now, api_key=api_key, keep=keep)
-    after = _read(txn, account, name)
-    made = Bump(part, token, after.major, after.minor, after.patch)
-    bumps.remember(txn, account, name, made)
-    return replace(after, token=token)
+    state = series.get(txn, account, key)
+    if state is not None and state.token == token:
+        # It was advanced for this token by hand: the lower parts have moved on since, perhaps.
+        numbers = (before.major, before.minor, before.patch)[:part] + (0, 0, 0)[part:]
+        after = Version(name, token, *numbers)
+    else:
+        series.advance(txn, account, key, token=token, now=now, api_key=api_key, keep=keep)
+        after = replace(_read(txn, account, name), token=token)
+    bumps.remember(txn, account, name, Bump(part, token, after.major, after.minor, after.patch))
+    return after
 
 
 def part_named(text: str) -> int:

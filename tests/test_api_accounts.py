@@ -111,6 +111,7 @@ def test_accounts_are_listed_by_id_a_page_at_a_time(root: Root) -> None:
     [
         "after=x",
         "after=-1",
+        f"after={LAST_VALUE + 1}",
         f"after={'9' * 5000}",
         "limit=0",
         "limit=1001",

@@ -114,7 +114,6 @@ def test_the_largest_values_are_listed(api: Api) -> None:
     api.post("/v1/series/svc?count=2")
     assert values(api) == [LAST_VALUE, LAST_VALUE - 1]
     assert values(api, f"before={LAST_VALUE}") == [LAST_VALUE - 1]
-    assert values(api, "before=9999999999999999999") == [LAST_VALUE, LAST_VALUE - 1]
 
 
 def test_a_refused_call_is_not_listed(api: Api) -> None:
@@ -239,6 +238,7 @@ def test_an_empty_before_is_none(long: Api) -> None:
         "before=1.0",
         "before=%FF",
         "before=5&before=5",
+        f"before={LAST_VALUE + 1}",
         "before=" + "9" * 20,
         "before=%D9%A3",
     ],

@@ -352,6 +352,11 @@ def test_a_seed_is_json_in_any_writing(api: Api, body: bytes) -> None:
     assert api.put("/v1/series/svc", body).json["value"] == 7
 
 
+@pytest.mark.parametrize("number", ["110.0", "11e1", "1.1E+2"])
+def test_a_seed_is_the_same_number_however_json_writes_it(api: Api, number: str) -> None:
+    assert api.put("/v1/series/svc", f'{{"value":{number}}}').json["value"] == 110
+
+
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "x"])
 def test_a_seed_may_come_as_any_content_type(api: Api, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
@@ -380,8 +385,8 @@ def test_a_seed_may_come_as_any_content_type(api: Api, content_type: str | None)
         b'{"value":false}',
         b'{"value":"7"}',
         b'{"value":[7]}',
-        b'{"value":7.0}',
-        b'{"value":7e0}',
+        b'{"value":7.5}',
+        b'{"value":9007199254740994.0}',
         b'{"value":07}',
         b'{"value":+7}',
         b'{"value":0x7}',

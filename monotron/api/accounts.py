@@ -8,7 +8,7 @@ import falcon
 from monotron.api.access import Needs
 from monotron.api.answers import pollable, to_json
 from monotron.api.query import page_limit, parameters, whole_number
-from monotron.core import accounts
+from monotron.core import accounts, numbers
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store
 
@@ -24,7 +24,9 @@ class Accounts:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Give a page, ordered by id. `next` is the id to go on after, null on the last page."""
         query = parameters(req)
-        after = whole_number("after", query["after"]) if query.get("after") else 0
+        after = 0
+        if query.get("after"):
+            after = numbers.bound("after", whole_number("after", query["after"]))
         limit = page_limit(query)
         page = self._store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
         members = [{"id": account} for account in page.accounts]

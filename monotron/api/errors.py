@@ -3,6 +3,7 @@
 import http
 import json
 import logging
+import time
 from typing import Any
 
 import falcon
@@ -25,6 +26,9 @@ from monotron.store.contract import StoreCorrupt, StoreError, StoreFull, StoreUn
 PROBLEM_JSON = "application/problem+json"
 
 log = logging.getLogger("monotron")
+
+LOG_SECONDS = 1.0
+"""How often a failure of the store is logged while it lasts."""
 
 RETRY_SECONDS = 1
 """What Retry-After says: a store that another process holds is free again in much less."""
@@ -67,6 +71,9 @@ _ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
     StoreFull: (507, "store-full"),
 }
 
+_failures: dict[type[StoreError], tuple[float, int]] = {}
+"""When each kind of failure was logged last, and how many there were since."""
+
 # The store's own messages name folders of the server, which are nobody's business outside.
 _STORE_DETAILS = {
     503: "the store cannot be reached now; nothing was taken, try again",
@@ -87,13 +94,25 @@ def _answer(
     status, kind = next(_ANSWERS[cls] for cls in type(error).__mro__ if cls in _ANSWERS)
     detail = str(error)
     if isinstance(error, StoreError):
-        log.error("%s %s: %s", req.method, type(error).__name__, error)
+        _log_failure(req.method, error)
         detail = _STORE_DETAILS[status]
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         resp.retry_after = RETRY_SECONDS
     resp.status = status
     resp.content_type = PROBLEM_JSON
     resp.data = problem(status, kind, detail)
+
+
+def _log_failure(method: str, error: StoreError) -> None:
+    """Log it, but not once for each request: a full disk under load fails thousands a second."""
+    kind, now = type(error), time.monotonic()
+    logged_at, unlogged = _failures.get(kind, (-LOG_SECONDS, 0))
+    if now - logged_at < LOG_SECONDS:
+        _failures[kind] = (logged_at, unlogged + 1)
+        return
+    _failures[kind] = (now, 0)
+    more = f" ({unlogged} more since the last such line)" if unlogged else ""
+    log.error("%s %s: %s%s", method, kind.__name__, error, more)
 
 
 def _answer_http_error(

@@ -9,7 +9,7 @@ from monotron.api.access import READ_SERIES, Needs
 from monotron.api.answers import pollable, to_json
 from monotron.api.query import page_limit, parameters, whole_number
 from monotron.api.series import no_value_yet
-from monotron.core import history, names, series
+from monotron.core import history, names, numbers, series
 from monotron.core.history import Page, Taken
 from monotron.store.contract import Reading, Store
 
@@ -27,7 +27,9 @@ class History:
         """Give a page, newest first. `next` is the `before` of the next page, null on the last."""
         key = names.series_key(key)
         query = parameters(req)
-        before = whole_number("before", query["before"]) if query.get("before") else None
+        before = None
+        if query.get("before"):
+            before = numbers.bound("before", whole_number("before", query["before"]))
         limit = page_limit(query)
 
         def read(reading: Reading) -> Page | None:

@@ -125,14 +125,16 @@ class _Call:
     needs: str = ""
     """The scope, `root`, or nothing but credentials."""
     takes: tuple[str, ...] = ()
-    """Parameters outside of the path, by their names in `_PARAMETERS`."""
+    """Parameters outside of the path, named as `_parameters` names them."""
     body: Object | None = None
     refuses: tuple[str, ...] = ()
-    """The kinds of problems that are its own."""
+    """Problems of its own, named as `_PROBLEMS` names them."""
     missing: str = ""
     """What a 404 says."""
     polled: bool = False
     """It answers 304 while nothing has changed."""
+    then: tuple[str, ...] = ()
+    """What can be called next, by operationId."""
     open: bool = False
     """It asks for no credentials."""
 
@@ -141,6 +143,7 @@ _Calls = dict[str, dict[str, _Call]]
 """Path, method, call."""
 
 
+@functools.cache
 def _all_calls() -> _Calls:
     of_an_account = _series_calls() | _attribute_calls() | _semver_calls()
     return (
@@ -156,7 +159,12 @@ def _all_calls() -> _Calls:
 
 
 def _renamed(calls: Mapping[str, _Call], suffix: str) -> dict[str, _Call]:
-    return {method: replace(call, name=call.name + suffix) for method, call in calls.items()}
+    return {
+        method: replace(
+            call, name=call.name + suffix, then=tuple(name + suffix for name in call.then)
+        )
+        for method, call in calls.items()
+    }
 
 
 def _build_number_calls() -> _Calls:
@@ -178,6 +186,7 @@ def _build_number_calls() -> _Calls:
         needs="write:series",
         takes=("Idempotency-Key",),
         refuses=("invalid-uuid", *_OF_IDEMPOTENCY, "series-exhausted"),
+        then=("getBuildNumber",),
     )
     return {"/{uuid}": {"get": get, "post": post}}
 
@@ -232,6 +241,7 @@ def _one_series_calls() -> dict[str, _Call]:
             needs="write:series",
             takes=("count", "Idempotency-Key"),
             refuses=("invalid-name", "invalid-number", *_OF_IDEMPOTENCY, "series-exhausted"),
+            then=("getSeries", "getHistory", "takeValueForToken", "deleteSeries"),
         ),
         "put": _Call(
             "seedSeries",
@@ -241,6 +251,7 @@ def _one_series_calls() -> dict[str, _Call]:
             needs="write:series",
             body=_json_body("Seed"),
             refuses=("invalid-name", "invalid-number", "seed-too-low"),
+            then=("getSeries", "deleteSeries"),
         ),
         "delete": _Call(
             "deleteSeries",
@@ -249,6 +260,7 @@ def _one_series_calls() -> dict[str, _Call]:
             _NOTHING,
             needs="delete:series",
             refuses=("invalid-name",),
+            then=("getSeries",),
         ),
     }
 
@@ -272,6 +284,7 @@ def _token_calls() -> dict[str, _Call]:
             _number("Series"),
             needs="write:series",
             refuses=("invalid-name", "series-exhausted"),
+            then=("getValueOfToken", "getHistory", "putAttributes", "deleteSeries"),
         ),
     }
 
@@ -296,6 +309,7 @@ def _all_attributes_calls() -> dict[str, _Call]:
             _json("Attributes"),
             needs="read:series",
             refuses=("invalid-name",),
+            polled=True,
         ),
         "put": _Call(
             "putAttributes",
@@ -305,6 +319,7 @@ def _all_attributes_calls() -> dict[str, _Call]:
             needs="write:series",
             body=_json_body("Attributes"),
             refuses=("invalid-name", "invalid-attribute"),
+            then=("getAttributes", "deleteAttributes"),
         ),
         "delete": _Call(
             "deleteAttributes",
@@ -327,6 +342,7 @@ def _one_attribute_calls() -> dict[str, _Call]:
             needs="read:series",
             refuses=("invalid-name",),
             missing="the token has no such attribute",
+            polled=True,
         ),
         "put": _Call(
             "putAttribute",
@@ -334,8 +350,10 @@ def _one_attribute_calls() -> dict[str, _Call]:
             "Set one attribute to the bare body",
             _json("Attribute"),
             needs="write:series",
-            body={"required": True, "content": {"text/plain": _typed("AttributeValue")}},
+            # No body at all is the empty value.
+            body={"content": {"text/plain": _typed("AttributeValue")}},
             refuses=("invalid-name", "invalid-attribute"),
+            then=("getAttribute", "deleteAttribute"),
         ),
         "delete": _Call(
             "deleteAttribute",
@@ -344,6 +362,7 @@ def _one_attribute_calls() -> dict[str, _Call]:
             _NOTHING,
             needs="write:series",
             refuses=("invalid-name",),
+            then=("getAttribute",),
         ),
     }
 
@@ -366,6 +385,7 @@ def _semver_calls() -> _Calls:
         _number("Version", "PlainVersion"),
         needs="write:series",
         refuses=("invalid-name", "series-exhausted"),
+        then=("getVersion",),
     )
     return {"/semver/{name}": {"get": get}, "/semver/{name}/{part}/{token}": {"put": put}}
 
@@ -379,6 +399,7 @@ def _account_calls() -> _Calls:
         needs="root",
         takes=("accounts.after", "limit"),
         refuses=("invalid-number",),
+        polled=True,
     )
     put = _Call(
         "putAccount",
@@ -387,6 +408,7 @@ def _account_calls() -> _Calls:
         _json("Account"),
         needs="root",
         refuses=("invalid-number",),
+        then=("getAccount", "makeGrant"),
     )
     get = _Call(
         "getAccount",
@@ -395,6 +417,7 @@ def _account_calls() -> _Calls:
         _json("Account"),
         needs="read:account",
         refuses=("invalid-number",),
+        polled=True,
     )
     return {
         "/v1/accounts": {"get": pages},
@@ -411,6 +434,7 @@ def _grant_calls() -> _Calls:
         _json("Grants"),
         needs="read:acl",
         refuses=("invalid-number",),
+        polled=True,
     )
     post = _Call(
         "makeGrant",
@@ -420,6 +444,7 @@ def _grant_calls() -> _Calls:
         needs="write:acl",
         body=_json_body("WantedScopes"),
         refuses=("invalid-number", "invalid-scope", "too-many-api-keys"),
+        then=("getGrant", "deleteGrant"),
     )
     get = _Call(
         "getGrant",
@@ -429,6 +454,7 @@ def _grant_calls() -> _Calls:
         needs="read:acl",
         refuses=("invalid-number",),
         missing="the account has no such API key",
+        polled=True,
     )
     delete = _Call(
         "deleteGrant",
@@ -438,6 +464,7 @@ def _grant_calls() -> _Calls:
         needs="delete:acl",
         refuses=("invalid-number",),
         missing="the account has no such API key",
+        then=("getGrant",),
     )
     return {
         grants: {"get": pages, "post": post},
@@ -458,6 +485,7 @@ def _service_calls() -> _Calls:
         _SERVICE,
         "The store can be read and written",
         _json("Ready") | _headers("Cache-Control.no-store"),
+        refuses=("store-unavailable",),
         open=True,
     )
     name = _Call("getService", _SERVICE, "Name and version", _json("Service"))
@@ -488,10 +516,15 @@ def _parameters() -> dict[str, Object]:
         "grants.key": _parameter("path", "key", "ApiKey", "The API key."),
         "count": _parameter("query", "count", "Count", "How many values; 1 if not given."),
         "prefix": _parameter("query", "prefix", "NameOrNothing", "What the keys start with."),
-        "after": _parameter("query", "after", "NameOrNothing", "The key to go on after."),
-        "accounts.after": _parameter("query", "after", "AccountId", "The id to go on after."),
-        "before": _parameter("query", "before", "Value", "The value to go on before."),
-        "limit": _parameter("query", "limit", "Limit", "Rows in a page."),
+        "after": _parameter("query", "after", "NameOrNothing", "The key to go on after.")
+        | _EMPTY_IS_NONE,
+        "accounts.after": _parameter("query", "after", "Bound", "The id to go on after.")
+        | _EMPTY_IS_NONE,
+        "before": _parameter("query", "before", "Bound", "The value to go on before.")
+        | _EMPTY_IS_NONE,
+        "limit": _parameter(
+            "query", "limit", "Limit", f"Rows in a page; {DEFAULT_PAGE_ROWS} if not given."
+        ),
         "Idempotency-Key": _parameter(
             "header",
             "Idempotency-Key",
@@ -503,6 +536,9 @@ def _parameters() -> dict[str, Object]:
             "header", "If-None-Match", "KnownETags", "The ETag of an earlier answer."
         ),
     }
+
+
+_EMPTY_IS_NONE: Object = {"allowEmptyValue": True}
 
 
 def _parameter(place: str, name: str, schema: str, description: str) -> Object:
@@ -593,8 +629,9 @@ def _number_schemas() -> dict[str, Object]:
     return {
         "Value": _integer(1, LAST_VALUE, 7),
         "AccountId": _integer(1, LAST_VALUE, 1),
+        "Bound": _integer(0, LAST_VALUE, 7),
         "Count": _integer(1, RANGE_VALUES, 100),
-        "Limit": _integer(1, PAGE_ROWS, 50) | {"default": DEFAULT_PAGE_ROWS},
+        "Limit": _integer(1, PAGE_ROWS, 50),
         "PlainNumber": {"type": "string", "pattern": r"^[1-9][0-9]{0,18}\n$", "examples": ["7\n"]},
     }
 
@@ -880,6 +917,8 @@ _PROBLEMS = {
         431, "", f"the headers have at most {HEADER_BYTES} bytes together"
     ),
     "failed": _Problem(500, "", "monotron failed on this request; its log says why"),
+    "not-implemented": _Problem(501, "", "Transfer-Encoding requested is not supported."),
+    "overloaded": _Problem(503, "", "too many requests wait already; nothing was taken"),
     "store-unavailable": _Problem(
         503, "store-unavailable", "the store cannot be reached now; nothing was taken, try again"
     ),
@@ -901,12 +940,13 @@ _STATUSES = {
     422: "The `Idempotency-Key` was used for another request",
     431: "The headers are too large",
     500: "A fault of the service; its log says more",
-    503: "The store cannot be reached; nothing was taken, try again",
+    501: "The request comes in a transfer coding other than `chunked`",
+    503: "Overloaded, or the store cannot be reached; nothing was taken, try again",
     507: "The disk or the store is full; nothing was taken",
 }
 
-_ALIKE = (401, 403, 405, 413, 414, 422, 431, 500, 507)
-"""Where all calls say the same."""
+_ALIKE = (401, 403, 405, 413, 414, 422, 431, 500, 501, 503, 507)
+"""Where all calls answer the same."""
 
 _PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",), 503: ("Retry-After",)}
 
@@ -1009,7 +1049,7 @@ def _operation(path: str, method: str, call: _Call, *, authentication: bool) -> 
         **({"parameters": [_ref("parameters", name) for name in takes]} if takes else {}),
         **({"requestBody": call.body} if call.body else {}),
     }
-    return operation | {"responses": _answers(call) | _grouped(problems)}
+    return operation | {"responses": _answers(path, call) | _grouped(problems)}
 
 
 def _security(call: _Call) -> Object:
@@ -1022,8 +1062,10 @@ def _security(call: _Call) -> Object:
     return {"description": f"Needs {needs}.", "security": [{"basic": [call.needs]}]}
 
 
-def _answers(call: _Call) -> Object:
+def _answers(path: str, call: _Call) -> Object:
     answer: Object = {"description": call.summary, **call.answer}
+    if call.then:
+        answer["links"] = {name: _link(path, name) for name in call.then}
     if not call.polled:
         return {"200": answer}
     headers = _headers("ETag", "Cache-Control", "Vary")["headers"]
@@ -1033,13 +1075,30 @@ def _answers(call: _Call) -> Object:
     }
 
 
+def _link(path: str, name: str) -> Object:
+    """Describe which names a following call shares with this one."""
+    following = next(
+        path for path, calls in _all_calls().items() for call in calls.values() if call.name == name
+    )
+    shared = [each for each in _NAMES.findall(following) if f"{{{each}}}" in path]
+    parameters = {each: f"$request.path.{each}" for each in shared}
+    if name in ("getGrant", "deleteGrant") and "key" not in parameters:
+        parameters["key"] = "$response.body#/api_key/key"
+    return {"operationId": name, "parameters": parameters}
+
+
+_NAMES = re.compile(r"{(\w+)}")
+
+
 def _refusals(
     path: str, method: str, call: _Call, *, authentication: bool
 ) -> Iterator[tuple[str, _Problem]]:
     """Give all problems of a call, those that it shares with others too."""
     names = [*call.refuses, *_OF_EVERY_CALL]
+    if call.body:
+        names += ["invalid-json" if JSON in call.body["content"] else "invalid-text"]
     if not call.open:
-        names += ["store-unavailable", "store-corrupt"]
+        names += ["overloaded"]
     if method in ("post", "put", "delete"):
         names += ["store-full"]
     if "{account_id}" in path:
@@ -1061,6 +1120,7 @@ _OF_EVERY_CALL = (
     "url-too-long",
     "headers-too-large",
     "failed",
+    "not-implemented",
 )
 
 
@@ -1076,14 +1136,19 @@ def _grouped(problems: Iterable[tuple[str, _Problem]]) -> Object:
 
 
 def _components(*, authentication: bool) -> Object:
+    headers, statuses = _response_headers(), [*_ALIKE]
+    if not authentication:
+        del headers["WWW-Authenticate"]
+        statuses = [status for status in statuses if status not in (401, 403)]
     components: Object = {
         "schemas": _schemas(),
         "parameters": _parameters(),
-        "headers": _response_headers(),
+        "headers": headers,
         "responses": {
-            str(each.status): _refusal({name: each})
-            for name, each in _PROBLEMS.items()
-            if each.status in _ALIKE
+            str(status): _refusal(
+                {name: each for name, each in _PROBLEMS.items() if each.status == status}
+            )
+            for status in statuses
         },
     }
     basic = {"type": "http", "scheme": "basic", "description": "An API key and its secret."}

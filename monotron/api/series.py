@@ -7,7 +7,7 @@ import falcon
 
 from monotron.api.access import DELETE_SERIES, READ_SERIES, WRITE_SERIES, Needs
 from monotron.api.answers import answer, pollable, to_json
-from monotron.api.body import read_object
+from monotron.api.body import read_object, whole
 from monotron.api.query import page_limit, parameters, whole_number
 from monotron.api.retries import take_once
 from monotron.core import history, names, numbers, series
@@ -95,9 +95,8 @@ class OneSeries:
         """Move the series up to the `value` of the body; 409 where that would go back."""
         key = names.series_key(key)
         body = read_object(req)
-        value = body.get("value")
-        # bool is a subclass of int, and true is not a number.
-        if type(value) is not int or len(body) != 1:
+        value = whole(body.get("value"))
+        if value is None or len(body) != 1:
             raise InvalidNumber('the body is {"value":N} with a whole number N')
         goal = numbers.value(value)
         now = time.time_ns() // 1000

@@ -14,6 +14,11 @@ def value(number: int) -> int:
     return _within("value", number, 1, LAST_VALUE)
 
 
+def bound(what: str, number: int) -> int:
+    """Give `number` back if a page may begin there; raises `InvalidNumber` otherwise."""
+    return _within(what, number, 0, LAST_VALUE)
+
+
 def limit(number: int) -> int:
     """Give `number` back if a page may have so many rows; raises `InvalidNumber` otherwise."""
     return _within("limit", number, 1, PAGE_ROWS)

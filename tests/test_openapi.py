@@ -1,0 +1,292 @@
+"""`/openapi.json` says what the service does: every route, and every answer to every request."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from falcon.inspect import inspect_routes
+from jsonschema_rs import Draft202012Validator
+
+from monotron.api import errors
+from monotron.api.openapi import document
+from monotron.app import App, create_app
+from monotron.settings import Settings
+from monotron.store.lmdb import LmdbStore
+from tests.service import Service, environment, services
+
+METHODS = {"get", "head", "put", "post", "delete"}
+ROOT = {"ROOT_API_KEY": "root", "ROOT_API_SECRET": "correct horse battery staple"}
+
+
+@pytest.fixture(params=[False, True], ids=["open", "authenticated"])
+def described(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The document."""
+    return document(authentication=request.param)
+
+
+@pytest.fixture
+def app(store: LmdbStore, settings: Settings) -> App:
+    return create_app(store, settings)
+
+
+def operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Give each operation by its method and path."""
+    return {
+        (method.upper(), path): item[method]
+        for path, item in described["paths"].items()
+        for method in METHODS & item.keys()
+    }
+
+
+def inside(node: object) -> Iterator[dict[str, Any]]:
+    """Give every object in a document, the outer before the inner."""
+    if isinstance(node, dict):
+        yield node
+    for child in (
+        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    ):
+        yield from inside(child)
+
+
+def with_schema(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give every object that says how something looks: a parameter, a header, a body."""
+    return [each for each in inside(described) if isinstance(each.get("schema"), dict)]
+
+
+# What is described is there, and the other way round
+
+
+def test_it_has_every_route_with_every_method_and_no_other(
+    app: App, described: dict[str, Any]
+) -> None:
+    routes = {
+        (method.method, route.path)
+        for route in inspect_routes(app)
+        for method in route.methods
+        if not method.internal
+    }
+    assert operations(described).keys() == routes
+
+
+def test_it_names_the_scope_that_each_call_needs(app: App) -> None:
+    told = {}
+    needed = {}
+    for (method, path), operation in operations(document(authentication=True)).items():
+        found: Any = app._router.find(path)
+        needs = found[0].needs
+        name = "GET" if method == "HEAD" else method
+        told[method, path] = [scheme["basic"] for scheme in operation.get("security", [])]
+        if name in needs:
+            scope = needs[name] and ":".join(each.value for each in needs[name])
+            needed[method, path] = [[scope or "root"]]
+        else:
+            needed[method, path] = []
+    assert told == needed
+
+
+def test_it_has_every_kind_of_problem(described: dict[str, Any]) -> None:
+    told = {
+        (members["status"]["const"], kind)
+        for schema in inside(described)
+        if "const" in (members := schema.get("properties", {})).get("status", {})
+        for kind in members.get("type", {}).get("enum", [])
+        if kind != "about:blank"
+    }
+    kinds = {(status, f"urn:monotron:problem:{kind}") for status, kind in errors._ANSWERS.values()}
+    assert told == kinds
+
+
+def test_credentials_are_spoken_of_only_where_they_are_asked_for() -> None:
+    assert "security" not in str(document(authentication=False))
+    assert not {"401", "403"} & {
+        status
+        for operation in operations(document(authentication=False)).values()
+        for status in operation["responses"]
+    }
+    described = document(authentication=True)
+    assert described["security"] == [{"basic": []}]
+    for (_, path), operation in operations(described).items():
+        is_open = path in ("/livez", "/healthz", "/readyz")
+        assert ("401" in operation["responses"]) is not is_open, path
+        assert (operation.get("security") == []) is is_open, path
+
+
+# It is well made
+
+
+def test_it_is_openapi_3_1(described: dict[str, Any]) -> None:
+    assert described["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(described).validate()
+    for schema in [
+        *described["components"]["schemas"].values(),
+        *(each["schema"] for each in with_schema(described)),
+    ]:
+        Draft202012Validator(schema | {"components": described["components"]})
+
+
+def test_what_it_refers_to_is_there_and_nothing_is_left_over(described: dict[str, Any]) -> None:
+    references = {each["$ref"] for each in inside(described) if "$ref" in each}
+    components = {
+        f"#/components/{kind}/{name}"
+        for kind, parts in described["components"].items()
+        for name in parts
+        if kind != "securitySchemes"
+    }
+    assert references == components
+
+    names = [operation["operationId"] for operation in operations(described).values()]
+    assert len(names) == len(set(names))
+    linked = {
+        link["operationId"]
+        for operation in operations(described).values()
+        for link in operation["responses"]["200"].get("links", {}).values()
+    }
+    assert linked <= set(names)
+
+
+def test_every_parameter_header_and_body_has_an_example_that_fits(
+    described: dict[str, Any],
+) -> None:
+    for each in with_schema(described):
+        examples = [named["value"] for named in each.get("examples", {}).values()]
+        if "example" in each:
+            examples.append(each["example"])
+        assert examples, each
+        assert_fits(examples, each["schema"], described)
+
+
+def test_every_schema_has_an_example_that_fits(described: dict[str, Any]) -> None:
+    for schema in described["components"]["schemas"].values():
+        assert schema["examples"]
+        assert_fits(schema["examples"], schema, described)
+
+
+def assert_fits(examples: list[Any], schema: dict[str, Any], described: dict[str, Any]) -> None:
+    whole = schema | {"components": described["components"]}
+    validator = Draft202012Validator(whole, validate_formats=True)
+    for example in examples:
+        validator.validate(example)
+
+
+# The service keeps to it
+
+SCHEMATHESIS = r"""
+color = false
+continue-on-failure = true
+seed = 1
+
+[generation]
+database = "none"
+max-examples = 8
+# Credentials come from the command line. It is the check ignored_auth that leaves them out.
+with-security-parameters = false
+
+[phases.coverage]
+generate-duplicate-query-parameters = true
+
+[phases.stateful.generation]
+max-examples = 40
+
+[phases.stateful.inference]
+# Links guessed from names would crowd out those of the document.
+algorithms = []
+
+[[operations]]
+# Where HEAD is, GET is, and the same code answers: the longest phase can do without.
+include-method = "HEAD"
+[operations.phases.fuzzing]
+enabled = false
+
+[[operations]]
+# An Idempotency-Key, too, is drawn for one request and then for another one.
+include-operation-id-regex = "^take(BuildNumber|Values)"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "404", "409", "422"]
+
+[[operations]]
+# Beside a parameter that nobody knows, which is ignored, Schemathesis (4.32) takes the number in
+# `limit=50` for text, and waits for a 400.
+include-operation-id-regex = "^(list(Series|Accounts)|getHistory|takeValues)"
+[operations.generation]
+allow-extra-parameters = false
+
+[[operations]]
+# `{}` is the answer where there are no attributes, so also where they were deleted.
+include-operation-id-regex = "^getAttributes"
+[operations.checks.use_after_free]
+enabled = false
+"""
+
+PATIENCE = 600.0
+"""Seconds after which Schemathesis counts as hanging. No measure of speed."""
+
+RUNS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "open": ({}, []),
+    "authenticated, plain text": (
+        ROOT,
+        ["--auth", ":".join(ROOT.values()), "--header", "Accept: text/plain"],
+    ),
+}
+"""The service's variables, and Schemathesis's flags."""
+
+
+@dataclass
+class Run:
+    """Schemathesis at work on a service, in a process of its own.
+
+    Its pytest plugin has no such phase as the stateful one, and depends on pytest's inner parts.
+    """
+
+    service: Service
+    tester: "subprocess.Popen[bytes]"
+    report: Path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
+    """All runs, beside each other."""
+    started: dict[str, Run] = {}
+    with ExitStack() as stack:
+        for name, (variables, flags) in RUNS.items():
+            place = tmp_path_factory.mktemp("openapi")
+            service = stack.enter_context(services(place))(variables=variables)
+            report = place / "report"
+            tester = stack.enter_context(schemathesis_on(service, report, flags))
+            stack.callback(tester.kill)
+            started[name] = Run(service, tester, report)
+        yield started
+
+
+def schemathesis_on(service: Service, report: Path, flags: list[str]) -> "subprocess.Popen[bytes]":
+    settings = report.with_name("schemathesis.toml")
+    settings.write_text(SCHEMATHESIS)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings)]
+    url = f"http://127.0.0.1:{service.port}/openapi.json"
+    with report.open("wb") as output:
+        return subprocess.Popen(
+            [*command, "run", url, "--checks", "all", *flags],
+            env=environment({"PYTHONUTF8": "1"}),
+            cwd=report.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_service_answers_as_described(runs: dict[str, Run], name: str) -> None:
+    """Requests made from the document, right and wrong ones; all checks look at the answers."""
+    run = runs[name]
+    status = run.tester.wait(PATIENCE)
+    report = run.report.read_text(encoding="utf-8")
+    print(report)
+    assert status == 0
+    for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
+        assert f"✅ {phase}\n" in report
+    assert run.service.lines == []

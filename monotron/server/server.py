@@ -107,7 +107,8 @@ class Server:
             if channel.is_overdue(now):
                 channel.handle_close()
         too_many = len(self._connections) - (self._limit - SPARE_CONNECTIONS)
-        if self._server.no_files_left:
+        if self._server.lacked_files:
+            self._server.lacked_files = False
             too_many = SPARE_CONNECTIONS
         if too_many > 0:
             idle = [channel for channel in channels if channel.connected and channel.is_idle]
@@ -158,6 +159,8 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
     ) -> None:
         self.big_bodies = BigBodies()
         self._no_files_until = 0.0
+        self.lacked_files = False
+        """Whether a connection could not be accepted, for want of a file descriptor."""
         super().__init__(
             app,
             connections,
@@ -168,14 +171,9 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
         )
 
-    @property
-    def no_files_left(self) -> bool:
-        """Whether a connection could not be accepted for want of a file descriptor."""
-        return time.monotonic() < self._no_files_until
-
     def readable(self) -> bool:
         """Tell whether to accept; asked for again and again it would only fail."""
-        return bool(super().readable()) and not self.no_files_left
+        return bool(super().readable()) and time.monotonic() >= self._no_files_until
 
     def accept(self) -> Any:
         """Accept a connection, or None where none is there any more."""
@@ -186,6 +184,7 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
                 raise
             log.warning("no connection can be accepted: %s", error.strerror)
             self._no_files_until = time.monotonic() + SWEEP_SECONDS
+            self.lacked_files = True
             return None
 
 

@@ -20,6 +20,11 @@ from monotron.store.contract import StoreUnavailable, Transaction
 T = TypeVar("T")
 
 
+GRACE_SECONDS = 0.1
+"""How long one that comes too late waits all the same: the lock may be free at this very moment,
+and the writer's thread about to wake."""
+
+
 class Update:
     """One caller's function, and then what came of it."""
 
@@ -83,6 +88,7 @@ class GroupCommit:
         self._gate = threading.Lock()
         self._closed = False
         self._locked = False
+        self._has_lock = threading.Event()
         self._waiting_since: float | None = None
         """Since when the thread has waited for other processes."""
         self._thread = threading.Thread(target=self._run, name="monotron-writer", daemon=True)
@@ -97,6 +103,8 @@ class GroupCommit:
         update = Update(fn)
         if not self._commit_alone(update):
             patience = self._patience()
+            if patience <= 0 and self._has_lock.wait(GRACE_SECONDS):
+                patience = self._patience()
             with self._gate:
                 if self._closed:
                     raise StoreUnavailable("the store is closed")
@@ -133,8 +141,8 @@ class GroupCommit:
     def _patience(self) -> float:
         """Give how long an update that comes now may wait, in seconds.
 
-        All that wait for another process give up at the same moment, and whoever comes later at
-        once: a process that was stopped with the lock in hand may hold it for good.
+        All that wait for another process give up at the same moment, and whoever comes later
+        nearly at once: a process that was stopped with the lock in hand may hold it for good.
         """
         since = self._waiting_since
         if since is None:
@@ -165,9 +173,11 @@ class GroupCommit:
             batch = [first]
             with self._writing:
                 try:
+                    self._has_lock.clear()
                     self._waiting_since = time.monotonic()
                     self._lock.acquire(blocking=True)
                     self._waiting_since = None
+                    self._has_lock.set()
                     self._locked = True
                     try:
                         open_for_more = self._gather(batch)

@@ -1,9 +1,13 @@
 """The storage folder: made where it is missing, refused where numbers would not be safe."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 from monotron.store.contract import StoreUnavailable
+
+DATA_FILE = "data.mdb"
+"""Where it is, there is a store, whose names are durable."""
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -38,14 +42,16 @@ different hosts." (LMDB documentation, Caveats)
 def prepare(folder: Path) -> Path:
     """Make the folder, with those above it, and give its full path.
 
-    Each folder made is synced into its parent, so that a power cut cannot take it away with the
-    numbers in it. Raises `StoreUnavailable` where it cannot be made or written, or lies on a
-    network file system.
+    Until a store is in it, its name and those above are synced, so that a power cut cannot take
+    them away with the numbers. Raises `StoreUnavailable` where it cannot be made or written, or
+    lies on a network file system.
     """
     folder = folder.absolute()
     try:
         _make(folder)
         folder = folder.resolve(strict=True)
+        if not (folder / DATA_FILE).exists():
+            _sync_names(folder)
     except OSError as error:
         raise StoreUnavailable(
             f"storage folder {folder} cannot be made: {error.strerror}"
@@ -99,7 +105,19 @@ def _make(folder: Path) -> None:
         # Another process was faster, or something else has the name: mkdir's error tells which.
         if not folder.is_dir():
             raise
-    sync(folder.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    """Make the names of a folder and of those above it durable, up to the mount point.
+
+    Not only of those just made: whoever made the others may have died before a sync.
+    """
+    for below, above in pairwise((folder, *folder.parents)):
+        if below.stat().st_dev != above.stat().st_dev:
+            return
+        # To sync it takes the right to read. Where we may not write either, no name is ours.
+        if os.access(above, os.R_OK) or os.access(above, os.W_OK):
+            sync(above)
 
 
 def _unescape(path: str) -> str:

@@ -7,10 +7,13 @@ full disk would be a SIGBUS and a stray pointer a corrupt file.
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import lmdb
 from lmdb.verify import verify
@@ -27,7 +30,7 @@ from monotron.store.contract import (
     Transaction,
 )
 from monotron.store.draft import Draft, check_key
-from monotron.store.lock import WriteLock
+from monotron.store.lock import OpenLock, WriteLock
 
 T = TypeVar("T")
 
@@ -49,9 +52,30 @@ READER_CHECK_SECONDS = 60.0
 """How often the slots of dead readers are freed. A dead reader's slot makes the file grow."""
 
 OPEN_SECONDS = 10.0
-"""How long opening waits for a process that holds the write lock."""
+"""How long opening waits for a process that holds a lock."""
 
 Tables = dict[Table, "lmdb._Database"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a store takes up, at one moment."""
+
+    rows: dict[Table, int]
+    file_bytes: int
+    page_bytes: int
+    used_pages: int
+    free_pages: int
+    """Those that the next commits take, before the file grows."""
+    map_bytes: int
+    """The most that the file can grow to."""
+    map_used_bytes: int
+    commits: int
+    """How many there were since the store was made or restored."""
+    readers: int
+    """Snapshots that are being read, by all processes together."""
+    oldest_reader_behind: int
+    """How many commits the oldest of them is behind: pages freed since then are not used again."""
 
 
 class LmdbStore:
@@ -81,18 +105,20 @@ class LmdbStore:
         self.folder = storage_folder.prepare(Path(folder))
         self.failed: StoreError | None = None
         """Set once the engine can go on only in a process that opens it anew."""
-        try:
-            self._lock = WriteLock(self.folder)
-        except OSError as error:
-            raise StoreUnavailable(
-                f"storage folder {self.folder} cannot be used: {error.strerror}"
-            ) from error
-        self._lock.acquire_within(OPEN_SECONDS)
-        try:
+        with ExitStack() as undo:
+            try:
+                self._opened = OpenLock(self.folder)
+                undo.callback(self._opened.close)
+                self._opened.share_within(OPEN_SECONDS)
+                self._lock = WriteLock(self.folder)
+            except OSError as error:
+                raise StoreUnavailable(
+                    f"storage folder {self.folder} cannot be used: {error.strerror}"
+                ) from error
+            self._lock.acquire_within(OPEN_SECONDS)
+            undo.callback(self._lock.close)
             self._env, self._tables = self._open(map_size)
-        except BaseException:
-            self._lock.close()
-            raise
+            undo.pop_all()
         self._lock.release()
         self._writer = GroupCommit(self._lock, self._commit, wait_seconds=wait_seconds)
 
@@ -101,7 +127,7 @@ class LmdbStore:
         self._guard()
         try:
             with self._env.begin() as txn:
-                return fn(_LmdbReading(txn, self._tables))
+                return fn(LmdbReading(txn, self._tables))
         except lmdb.Error as error:
             raise self._translated(error) from error
 
@@ -109,6 +135,65 @@ class LmdbStore:
         """Run `fn` in a write transaction. See `contract.Store.update`."""
         self._guard()
         return self._writer.update(fn)
+
+    def copy(self, file: IO[bytes]) -> None:
+        """Write a snapshot to a file or pipe, beside writers and without waiting for them.
+
+        It has no free pages. Raises `OSError` where it cannot be written.
+        """
+        self._guard()
+        try:
+            self._env.copyfd(file.fileno(), compact=True)
+        except lmdb.Error as error:
+            if error.code > 0:
+                raise OSError(error.code, os.strerror(error.code)) from error
+            raise self._translated(error) from error
+
+    def copy_pages(self, file: IO[bytes]) -> None:
+        """Write the data file as it is at one moment, page by page and damaged ones too.
+
+        Writers wait only at its beginning: as long as the snapshot is held, none of the pages that
+        belong to it is written again. Raises `OSError` where it cannot be written.
+        """
+        self._guard()
+        lock = WriteLock(self.folder)
+        lock.acquire_within(OPEN_SECONDS)
+        with (self.folder / "data.mdb").open("rb") as data, ExitStack() as snapshot:
+            try:
+                snapshot.enter_context(self._env.begin())
+                head = data.read(2 * self._env.stat()["psize"])
+            except lmdb.Error as error:
+                raise self._translated(error) from error
+            finally:
+                lock.close()
+            file.write(head)
+            shutil.copyfileobj(data, file, 2**20)
+
+    def usage(self) -> Usage:
+        """Give what the store takes up."""
+        self._guard()
+        try:
+            with self._env.begin() as txn:
+                info, main = self._env.info(), self._env.stat()
+                tables = {table: txn.stat(handle) for table, handle in self._tables.items()}
+            readers = _snapshots(self._env.readers())
+        except lmdb.Error as error:
+            raise self._translated(error) from error
+        last, pages = info["last_txnid"], info["last_pgno"] + 1
+        used = _META_PAGES + sum(_pages(each) for each in (main, *tables.values()))
+        return Usage(
+            rows={table: found["entries"] for table, found in tables.items()},
+            file_bytes=(self.folder / "data.mdb").stat().st_size,
+            page_bytes=main["psize"],
+            used_pages=used,
+            # A commit may have come between the two.
+            free_pages=max(0, pages - used),
+            map_bytes=info["map_size"],
+            map_used_bytes=pages * main["psize"],
+            commits=last,
+            readers=len(readers),
+            oldest_reader_behind=max(0, last - min(readers, default=last)),
+        )
 
     def close(self) -> None:
         """See `contract.Store.close`. In a forked child it does nothing: the store is not its."""
@@ -118,9 +203,12 @@ class LmdbStore:
         if self._writer.close():
             self._env.close()
             self._lock.close()
+            self._opened.close()
 
     def _open(self, map_size: int) -> tuple[lmdb.Environment, Tables]:
+        self._allocate_reader_table()
         try:
+            self._make_data_file(map_size)
             env = lmdb.open(
                 str(self.folder),
                 map_size=map_size,
@@ -147,6 +235,49 @@ class LmdbStore:
         # Not only when the files are new: whoever made them may have died before its sync.
         storage_folder.sync(self.folder)
         return env, tables
+
+    def _allocate_reader_table(self) -> None:
+        """Have the disk space of LMDB's lock file, so that no reader finds the disk full.
+
+        LMDB makes it as a hole in its whole length and writes it through memory: where the disk has
+        no room then for the page of a further slot, the kernel kills the process (SIGBUS).
+        """
+        path = self.folder / "lock.mdb"
+        # Opened only where it has to be: to close it would let go of locks that an LMDB of this
+        # process has on it (fcntl_locking(2)).
+        if path.exists() and path.stat().st_blocks * 512 >= _READER_TABLE_BYTES:
+            return
+        try:
+            with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, _READER_TABLE_BYTES)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise StoreFull("the disk is full; nothing was taken") from error
+            # A file system that cannot do that; where the file cannot be opened, LMDB says so.
+
+    def _make_data_file(self, map_size: int) -> None:
+        """Make LMDB's data file where there is none: it has its name only once it is whole.
+
+        LMDB does not sync the two pages that it begins with. A power cut may leave a part of them,
+        which it would take for a damaged store.
+        """
+        data, new = self.folder / storage_folder.DATA_FILE, self.folder / "new.mdb"
+        # A link to a disk that is not there is no place for a new one.
+        if os.path.lexists(data):
+            return
+        try:
+            new.unlink(missing_ok=True)
+            # As the store is opened, but for the lock: nobody else knows of it.
+            lmdb.open(
+                str(new), subdir=False, lock=False, map_size=map_size, mode=0o600, lib_version=0
+            ).close()
+            with new.open("rb") as file:
+                os.fsync(file.fileno())
+            new.rename(data)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise StoreFull("the disk is full; nothing was taken") from error
+            raise StoreUnavailable(f"{data} cannot be made: {error.strerror}") from error
 
     def _check_length(self, env: lmdb.Environment) -> None:
         """Raise `StoreCorrupt` where the data file was cut short: to read past its end is SIGBUS.
@@ -178,7 +309,7 @@ class LmdbStore:
         try:
             self._free_dead_readers()
             with self._env.begin(write=True) as txn:
-                together = Draft(_LmdbReading(txn, self._tables))
+                together = Draft(LmdbReading(txn, self._tables))
                 for update in batch:
                     _run(update, together)
                 together.apply(_LmdbTransaction(txn, self._tables))
@@ -248,7 +379,7 @@ def _run(update: Update, together: Draft) -> None:
         draft.apply(together)
 
 
-class _LmdbReading:
+class LmdbReading:
     """A view's side of the contract; py-lmdb's errors pass through to the store."""
 
     def __init__(self, txn: "lmdb.Transaction[bytes]", tables: Tables) -> None:
@@ -256,12 +387,14 @@ class _LmdbReading:
         self._tables = tables
 
     def get(self, table: Table, key: bytes) -> bytes | None:
+        """See `contract.Reading.get`."""
         check_key(key)
         return self._txn.get(key, db=self._tables[table])
 
     def scan(
         self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
+        """See `contract.Reading.scan`."""
         rows: list[tuple[bytes, bytes]] = []
         with self._txn.cursor(self._tables[table]) as cursor:
             found = _seek_before(cursor, stop) if reverse else _seek(cursor, start)
@@ -274,7 +407,7 @@ class _LmdbReading:
         return rows
 
 
-class _LmdbTransaction(_LmdbReading):
+class _LmdbTransaction(LmdbReading):
     """What a batch is written into."""
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
@@ -292,6 +425,20 @@ def _seek_before(cursor: "lmdb.Cursor[bytes]", stop: bytes) -> bool:
     return cursor.prev() if _seek(cursor, stop) else cursor.last()
 
 
+def _pages(stat: "lmdb._StatDict") -> int:
+    return stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+
+
+def _snapshots(readers: str) -> list[int]:
+    """Give the transactions that are being read, from LMDB's list of reader slots.
+
+    A line has the process, the thread, and the transaction: a hyphen where it reads none.
+    """
+    slots = [line.split() for line in readers.splitlines()]
+    return [int(slot[2]) for slot in slots if len(slot) == 3 and slot[2].isdecimal()]
+
+
+_META_PAGES = 2
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_A_STORE = (
     lmdb.InvalidError,
@@ -301,3 +448,5 @@ _NOT_A_STORE = (
     lmdb.IncompatibleError,
 )
 _PROBE_BYTES = 2**20
+_READER_TABLE_BYTES = 64 * (MAX_READERS + 64)
+"""The slots, and more than what stands before them."""

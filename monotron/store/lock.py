@@ -1,10 +1,12 @@
-"""The order of writers between processes."""
+"""Locks between processes: the order of writers, and who has a store open."""
 
 import ctypes
 import errno
 import fcntl
 import os
 import threading
+import time
+import weakref
 from pathlib import Path
 
 from monotron.store.contract import StoreUnavailable
@@ -73,6 +75,59 @@ class WriteLock:
         """Close the files, which frees what is held."""
         os.close(self._turn)
         os.close(self._write)
+
+
+class OpenLock:
+    """Tells whether a store is open.
+
+    Who opens it shares the lock; who puts another in its place, or needs it still, has it alone.
+
+    The kernel frees it with its holder. A forked child lets go of it at once: the store is not its,
+    and would count as open for as long as the child lives.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the lock file in `folder`; raises `OSError` where that is not allowed."""
+        self._handle: int | None = _open(folder / "open.lock")
+        _open_locks.add(self)
+
+    def share_within(self, seconds: float) -> None:
+        """Take the lock beside others; raises `StoreUnavailable` where one has it alone so long."""
+        end = time.monotonic() + seconds
+        while not self._flock(fcntl.LOCK_SH):
+            if time.monotonic() > end:
+                raise StoreUnavailable("the store is being restored or checked by another process")
+            time.sleep(_ASK_AGAIN_SECONDS)
+
+    def take_alone(self) -> bool:
+        """Take the lock; False where another has it, who may be of this process."""
+        return self._flock(fcntl.LOCK_EX)
+
+    def close(self) -> None:
+        """Close the file, which frees what is held. Closing again does nothing."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+    def _flock(self, how: int) -> bool:
+        assert self._handle is not None  # noqa: S101
+        try:
+            fcntl.flock(self._handle, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+_ASK_AGAIN_SECONDS = 0.05
+_open_locks: "weakref.WeakSet[OpenLock]" = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    for lock in list(_open_locks):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def _open(path: Path) -> int:

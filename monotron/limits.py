@@ -59,3 +59,16 @@ ATTRIBUTES_BYTES = 5 * 2**20
 
 BODY_BYTES = ATTRIBUTES_BYTES
 """The body of any request, as the server takes it in."""
+
+IMPORT_LINES = 1_000
+"""Lines that an import writes in one update: some 30 ms in which no number is given out."""
+
+IMPORT_BYTES = 2**20
+"""After so many bytes of lines an update is full, too: attributes make long ones."""
+
+EXPORT_LINE_BYTES = 2**27
+"""One line of an export. A series with the longest history there can be, all of it with the longest
+tokens, has 70 MB."""
+
+DATABASE_ROW_BYTES = 2**20
+"""One row of a database as text: the longest attribute, with every byte escaped, has 400 KB."""

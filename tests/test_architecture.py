@@ -15,12 +15,13 @@ MAY_IMPORT = {
     "contract": set[str](),
     "engine": {"contract", "engine", "limits", "settings"},
     "core": {"core", "contract", "limits", "settings"},
+    "transfer": {"transfer", "core", "contract", "limits"},
     "api": {"api", "core", "contract", "limits", "settings", "monotron"},
     "app": {"api", "core", "contract", "limits", "settings", "monotron"},
     "server": {"server", "api", "limits", "settings", "monotron"},
     "serve": {"server", "app", "api", "core", "contract", "engine"}
     | {"limits", "settings", "monotron"},
-    "cli": {"serve", "server", "app", "api", "core", "contract", "engine"}
+    "cli": {"serve", "server", "app", "api", "transfer", "core", "contract", "engine"}
     | {"limits", "settings", "monotron"},
     "__main__": {"cli"},
 }
@@ -29,6 +30,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "falcon": {"api", "app"},
     "lmdb": {"engine"},
+    "tqdm": {"cli"},
     "waitress": {"server"},
 }
 """The libraries, and the parts that may know them."""

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,8 +21,10 @@ import yaml
 from falcon import inspect
 
 from monotron.app import create_app
+from monotron.core import records
 from monotron.settings import SETTINGS, Settings, read_settings
-from monotron.store.contract import Store
+from monotron.store.contract import Store, Table
+from monotron.store.lmdb import LmdbStore
 from tests import shown
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +38,7 @@ AUTHENTICATION = ROOT / "deploy" / "compose" / "authentication.yml"
 
 COMPOSE_FILES = [COMPOSE, TRAEFIK / "docker-compose.yml"]
 CLOSED_COMPOSE_FILES = [AUTHENTICATION, TRAEFIK / "docker-compose.yml"]
-KUSTOMIZATIONS = [K8S, K8S / "ingress"]
+KUSTOMIZATIONS = [K8S, K8S / "ingress", K8S / "backup"]
 MANIFESTS = sorted(path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml")
 
 KUBERNETES = ["1.29", "1.37"]
@@ -631,3 +634,100 @@ def test_the_ingress_passes_paths_on_as_they_are() -> None:
 
 def test_no_disruption_budget_holds_up_a_node_drain() -> None:
     assert "PodDisruptionBudget" not in {load(path)["kind"] for path in MANIFESTS}
+
+
+# Backups in Kubernetes
+
+
+def backup_pod() -> Any:
+    return load(K8S / "backup/cronjob.yaml")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def backup_containers() -> dict[str, Any]:
+    pod = backup_pod()
+    return {each["name"]: each for each in pod["initContainers"] + pod["containers"]}
+
+
+def test_the_backup_pod_has_no_rights_to_gain_and_writes_to_its_volume_only() -> None:
+    assert backup_pod()["securityContext"] == pod()["securityContext"]
+    for each in backup_containers().values():
+        assert each["securityContext"] == container()["securityContext"]
+    assert [list(volume) for volume in backup_pod()["volumes"]] == [
+        ["name", "persistentVolumeClaim"]
+    ]
+
+
+def test_the_backup_job_may_run_commands_in_the_pod_of_monotron_only() -> None:
+    role, binding = load(K8S / "backup/role.yaml"), load(K8S / "backup/rolebinding.yaml")
+    only = load(K8S / "statefulset.yaml")["metadata"]["name"] + "-0"
+    assert {rule["resources"][0]: rule["resourceNames"] for rule in role["rules"]} == {
+        "pods": [only],
+        "pods/exec": [only],
+    }
+    account = load(K8S / "backup/serviceaccount.yaml")["metadata"]["name"]
+    assert backup_pod()["serviceAccountName"] == account
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    (volume,) = backup_pod()["volumes"]
+    claim = load(K8S / "backup/volume.yaml")["metadata"]["name"]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim
+
+
+def test_the_backup_job_has_fixed_versions_and_that_of_the_service() -> None:
+    images = {image["name"]: image for image in load(K8S / "backup/kustomization.yaml")["images"]}
+    (ours,) = load(K8S / "kustomization.yaml")["images"]
+    assert images["monotron"] == ours
+    assert {each["image"] for each in backup_containers().values()} == set(images)
+    assert all(re.search(r"\d+\.\d+\.\d+$", image["newTag"]) for image in images.values())
+
+
+def run_backup_job(data: Path, backups: Path) -> subprocess.CompletedProcess[str]:
+    """Do what the three containers do, with folders of ours, and `cp` for `kubectl cp`."""
+    containers = backup_containers()
+    places = {STORAGE: str(data), "/backup/": f"{backups}/", "/backup ": f"{backups} "}
+    dashes = containers["take"]["args"].index("--")
+    assert containers["take"]["args"][:dashes] == ["exec", "monotron-0"]
+    copied, _, source = containers["fetch"]["args"][2].partition(":")
+    assert (containers["fetch"]["args"][0], copied) == ("cp", "monotron-0")
+    for command in (
+        containers["take"]["args"][dashes + 1 :],
+        ["cp", source, containers["fetch"]["args"][3]],
+        containers["keep"]["command"],
+    ):
+        for there, here in places.items():
+            command = [word.replace(there, here) for word in command]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = run(*command, env={"PATH": path, "STORAGE_DIR": str(data)})
+        if done.returncode:
+            break
+    return done
+
+
+def test_the_backup_job_keeps_checked_backups_for_thirty_days(tmp_path: Path) -> None:
+    data, backups = tmp_path / "store", tmp_path / "kept"
+    backups.mkdir()
+    LmdbStore(data).close()
+    old, older = backups / "monotron-20260101T000000Z.mdb", backups / "monotron-2025.mdb"
+    now = time.time()
+    for file, days in ((old, 29), (older, 32)):
+        file.touch()
+        os.utime(file, (now, now - days * 86_400))
+    assert run_backup_job(data, backups).returncode == 0
+    (new,) = set(backups.iterdir()) - {old}
+    assert re.fullmatch(r"monotron-\d{8}T\d{6}Z\.mdb", new.name)
+    assert new.read_bytes() == (data / "backup.mdb").read_bytes()
+
+
+def test_the_backup_job_fails_on_damage_and_keeps_what_it_has(tmp_path: Path) -> None:
+    data, backups = tmp_path / "store", tmp_path / "kept"
+    backups.mkdir()
+    store = LmdbStore(data)
+    row = records.series_row(1, "shop")
+    store.update(lambda txn: txn.put(Table.SERIES, row, b"?"))
+    store.close()
+    (backups / "monotron-2025.mdb").touch()
+    os.utime(backups / "monotron-2025.mdb", (0, 0))
+    done = run_backup_job(data, backups)
+    assert done.returncode == 1
+    assert "problem: " in done.stdout
+    assert {file.name for file in backups.iterdir()} == {"monotron-2025.mdb", "fetched.mdb"}

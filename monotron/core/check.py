@@ -1,0 +1,354 @@
+"""What holds in every store, whatever was done to it: a walk through all tables."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TypeVar
+
+from monotron.core import api_keys, bumps, names, numbers, records, rows, scopes
+from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.errors import RuleError
+from monotron.core.records import Attribute, Bump, Entry, Retry, Series
+from monotron.limits import API_KEYS, ATTRIBUTE_BYTES, ATTRIBUTES
+from monotron.store.contract import MAX_KEY_BYTES, Reading, StoreCorrupt, Table
+
+T = TypeVar("T")
+
+
+@dataclass
+class Report:
+    """What a walk found."""
+
+    rows: dict[Table, int] = field(default_factory=lambda: dict.fromkeys(Table, 0))
+    """How many rows were looked at."""
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What is worth a word, and need not be damage."""
+    newest_change: int = 0
+    """When a series was changed last, in microseconds since 1970-01-01T00:00:00Z; 0 for never."""
+
+
+def walk(reading: Reading) -> Report:
+    """Look at every row: whether it can be read, is what its key says, and fits to the others."""
+    found = _Found(reading)
+    for look in _LOOKS:
+        look(found)
+    return found.report
+
+
+@dataclass
+class _Found:
+    reading: Reading
+    report: Report = field(default_factory=Report)
+    accounts: set[int] = field(default_factory=lambda: {FIRST_ACCOUNT})
+
+    def problem(self, what: str, problem: object) -> None:
+        self.report.problems.append(f"{what}: {problem}")
+
+    def rows(self, table: Table, read: Callable[[bytes, bytes], T]) -> Iterator[tuple[bytes, T]]:
+        """Give the rows that can be read; each of the others is a problem."""
+        for row, value in rows.every(self.reading, table):
+            self.report.rows[table] += 1
+            try:
+                record = read(row, value)
+            except StoreCorrupt as error:
+                self.problem(f"table {table.value}, row {row!r}", error)
+            else:
+                yield row, record
+
+    def obeys(self, what: str, rule: Callable[[T], object], subject: T) -> bool:
+        """Tell whether a rule accepts what is stored; where not, that is a problem."""
+        try:
+            rule(subject)
+        except RuleError as error:
+            self.problem(what, error)
+            return False
+        return True
+
+    def belongs(self, what: str, account: int) -> None:
+        if account not in self.accounts:
+            self.problem(what, f"there is no account {account}")
+
+    def get(self, table: Table, row: bytes) -> bytes | None:
+        return self.reading.get(table, row) if 1 <= len(row) <= MAX_KEY_BYTES else None
+
+    def series(self, account: int, key: str) -> Series | None:
+        """Give a series; raises `StoreCorrupt` where its row, a problem already, is damaged."""
+        row = records.series_row(account, key)
+        value = self.reading.get(Table.SERIES, row)
+        return None if value is None else records.unpack_series(row, value)
+
+
+# Accounts and API keys
+
+
+def _accounts(found: _Found) -> None:
+    for _, account in found.rows(Table.ACCOUNTS, _read_account):
+        if account == FIRST_ACCOUNT:
+            found.problem(f"account {account}", "it has a row, and is there without one")
+        found.accounts.add(account)
+
+
+def _api_keys(found: _Found) -> None:
+    last = _last_api_key(found)
+    ids: set[int] = set()
+    for row, api_key in found.rows(Table.API_KEYS, records.unpack_api_key):
+        what = f"API key {api_key.key!r} of account {api_key.account}"
+        if found.get(Table.GRANTS, records.grant_row(api_key.account, api_key.id)) != row:
+            found.problem(what, "it is not in the list of its account")
+        if not 1 <= api_key.id <= last or api_key.id in ids:
+            found.problem(what, f"its number is {api_key.id}, and {last} was the last new one")
+        ids.add(api_key.id)
+        found.belongs(what, api_key.account)
+        found.obeys(what, scopes.parse, api_key.scopes)
+
+
+def _last_api_key(found: _Found) -> int:
+    try:
+        return api_keys.last_id(found.reading)
+    except StoreCorrupt as error:
+        found.problem("the count of API keys", error)
+        return 0
+
+
+def _grants(found: _Found) -> None:
+    count: Counter[int] = Counter()
+    for _, (account, key) in found.rows(Table.GRANTS, _read_grant):
+        if found.get(Table.API_KEYS, key) is None:
+            found.problem(f"account {account}", f"it lists the API key {key!r}, which is not there")
+        count[account] += 1
+    for account, number in count.items():
+        if number > API_KEYS:
+            found.problem(f"account {account}", f"it has {number} API keys, more than {API_KEYS}")
+
+
+# Series and their history
+
+
+def _series(found: _Found) -> None:
+    for row, state in found.rows(Table.SERIES, records.unpack_series):
+        what = _name(state.account, state.key)
+        found.report.newest_change = max(found.report.newest_change, state.updated_at)
+        if row != records.series_row(state.account, state.key):
+            found.problem(what, "its row has another key")
+        found.belongs(what, state.account)
+        found.obeys(what, names.series_key, state.key)
+        found.obeys(what, numbers.value, state.value)
+        if state.token is not None:
+            found.obeys(what, names.token, state.token)
+        if not 0 <= state.given <= state.value:
+            found.problem(what, f"it is at {state.value}, with {state.given} values given out")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A row of history."""
+
+    row: bytes
+    account: int
+    key: str
+    number: int
+    """Of the first value in it, counted from 1 in the order in which they were given out."""
+    entries: list[tuple[int, Entry]]
+
+    @property
+    def first(self) -> int:
+        """The first value in it."""
+        _, entry = self.entries[0]
+        return entry.value - entry.count + 1
+
+
+def _history(found: _Found) -> None:
+    read = (part for _, part in found.rows(Table.HISTORY, _read_history))
+    for (account, key), group in groupby(read, key=lambda part: (part.account, part.key)):
+        what, parts = _name(account, key), list(group)
+        _values(found, what, parts)
+        with suppress(StoreCorrupt):
+            state = found.series(account, key)
+            if state is None:
+                found.problem(
+                    what, f"there is no such series, but {len(parts)} rows of its history"
+                )
+            else:
+                _newest(found, what, state, parts[-1])
+                _holes(found, what, state, parts)
+
+
+def _values(found: _Found, what: str, parts: list[_Part]) -> None:
+    """Look at the values in a history: each is given out once, and in order."""
+    value = number = skipped = 0
+    for part in parts:
+        if part.row != records.history_row(part.account, part.key, max(part.first, 0)):
+            found.problem(
+                what, f"a row of its history that begins with {part.first} has another key"
+            )
+        if part.number <= number:
+            found.problem(what, f"{part.first} in its history has a number that was there before")
+        for last, entry in part.entries:
+            if entry.count < 1 or entry.value - entry.count < value:
+                found.problem(what, f"{entry.value} in its history comes after {value}")
+            # Moving a series up skips values, and nothing ever takes that back.
+            if entry.value - last < skipped:
+                found.problem(what, f"{entry.value} in its history has the wrong number {last}")
+            value, number, skipped = entry.value, last, max(entry.value - last, skipped)
+
+
+def _newest(found: _Found, what: str, state: Series, part: _Part) -> None:
+    """Compare a series with the newest row of its history."""
+    number, entry = part.entries[-1]
+    if number > state.given or entry.value - number > state.value - state.given:
+        found.problem(
+            what,
+            f"it is at {state.value} with {state.given} values given out, but the newest of its "
+            f"history is {entry.value}, number {number}",
+        )
+    # A seed is newer than what was given out last, and it leaves no token.
+    last = entry.value, entry.token
+    if state.token and number == state.given and last != (state.value, state.token):
+        found.problem(
+            what,
+            f"it is at {state.value} for the token {state.token!r}, but gave out {entry.value} for "
+            f"{entry.token!r} last",
+        )
+    if state.history < part.first:
+        found.problem(
+            what,
+            f"the newest row of its history begins with {part.first}, not with {state.history}",
+        )
+    # Once history was turned off, it is the last value since then, which has no row.
+    elif state.history > part.first and state.token and state.history != state.value:
+        found.problem(what, f"the row of its history that begins with {state.history} is missing")
+
+
+def _holes(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
+    """Remark on values that the history of a series should hold, and does not."""
+    held = sum(entry.count for part in parts for _, entry in part.entries)
+    missing = state.given - parts[0].number + 1 - held
+    if missing > 0:
+        found.report.remarks.append(
+            f"{what}: its history has holes of {missing} values, as where it was turned off"
+        )
+
+
+# Attributes, versions and retries
+
+
+def _attributes(found: _Found) -> None:
+    read = found.rows(Table.ATTRIBUTES, _read_attribute)
+    for (account, key, token), group in groupby(read, key=_token_of):
+        what = f"{_name(account, key)}, token {token!r}"
+        found.belongs(what, account)
+        found.obeys(what, names.series_key, key)
+        found.obeys(what, names.token, token)
+        count = 0
+        for row, (_, _, attribute) in group:
+            count += 1
+            size = len(attribute.value.encode())
+            if row != records.attribute_row(account, key, token, attribute.name):
+                found.problem(what, f"the attribute {attribute.name!r} stands in another's row")
+            found.obeys(what, names.attribute, attribute.name)
+            if size > ATTRIBUTE_BYTES:
+                found.problem(what, f"the attribute {attribute.name!r} has {size} bytes")
+        if count > ATTRIBUTES:
+            found.problem(what, f"it has {count} attributes, more than {ATTRIBUTES}")
+
+
+def _bumps(found: _Found) -> None:
+    given: set[tuple[int, str, int]] = set()
+    for row, (account, name, bump) in found.rows(Table.BUMPS, _read_bump):
+        what = f"version {name!r} of account {account}, token {bump.token!r}"
+        found.belongs(what, account)
+        found.obeys(what, names.token, bump.token)
+        if bump.part not in bumps.PARTS.values():
+            found.problem(what, f"it bumped part {bump.part}, which is none")
+        elif found.obeys(what, names.version_name, name):
+            if row != records.bump_row(account, name, bump.part, bump.token):
+                found.problem(what, "it stands in another's row")
+            with suppress(StoreCorrupt):
+                got = _bumped(found, what, account, name, bump)
+                if got in given:
+                    found.problem(what, "another token got the same version")
+                given.add(got)
+
+
+def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tuple[int, str, int]:
+    """Compare what a token got with the series that it is from; gives which number of which."""
+    key = bumps.series_key(name, bump.part, bump.major, bump.minor)
+    number = (bump.major, bump.minor, bump.patch)[bump.part - 1]
+    state = found.series(account, key)
+    if state is None:
+        found.problem(what, f"it got {number} of the series {key!r}, which is not there")
+    elif not 1 <= number <= state.value:
+        found.problem(what, f"it got {number} of the series {key!r}, which is at {state.value}")
+    return account, key, number
+
+
+def _retries(found: _Found) -> None:
+    times = Counter(row for _, row in found.rows(Table.RETRY_TIMES, _read_retry_time))
+    for row, (account, retry) in found.rows(Table.RETRIES, _read_retry):
+        what = f"retry {row.hex()} of account {account}"
+        found.belongs(what, account)
+        found.obeys(what, numbers.value, retry.value)
+        if times[row] != 1:
+            found.problem(what, f"it has {times[row]} times at which it is removed, not one")
+        del times[row]
+    for row in times:
+        found.problem(f"retry {row.hex()}", "it is not there, but the time at which it is removed")
+
+
+def _system(found: _Found) -> None:
+    for _ in found.rows(Table.SYSTEM, lambda _, value: value):
+        pass
+
+
+_LOOKS = (_accounts, _series, _history, _attributes, _bumps, _api_keys, _grants, _retries, _system)
+
+
+# How rows are read
+
+
+def _read_account(row: bytes, value: bytes) -> int:
+    records.unpack_account_time(value)
+    return records.unpack_account(row)
+
+
+def _read_grant(row: bytes, value: bytes) -> tuple[int, bytes]:
+    account, _ = records.unpack_grant(row)
+    return account, value
+
+
+def _read_history(row: bytes, value: bytes) -> _Part:
+    entries = records.unpack_history(value)
+    if not entries:
+        raise StoreCorrupt("the row of a history is empty")
+    number = records.unpack_history_number(value)
+    return _Part(row, *records.unpack_owner(row), number, entries)
+
+
+def _read_attribute(row: bytes, value: bytes) -> tuple[int, str, Attribute]:
+    return (*records.unpack_owner(row), records.unpack_attribute(value))
+
+
+def _token_of(read: tuple[bytes, tuple[int, str, Attribute]]) -> tuple[int, str, str]:
+    _, (account, key, attribute) = read
+    return account, key, attribute.token
+
+
+def _read_bump(row: bytes, value: bytes) -> tuple[int, str, Bump]:
+    return (*records.unpack_owner(row), records.unpack_bump(value))
+
+
+def _read_retry(row: bytes, value: bytes) -> tuple[int, Retry]:
+    account, _ = records.unpack_retry_row(row)
+    return account, records.unpack_retry(value)
+
+
+def _read_retry_time(row: bytes, value: bytes) -> bytes:
+    records.unpack_retry_time(row)
+    return records.retry_of_time_row(row)
+
+
+def _name(account: int, key: str) -> str:
+    return f"series {key!r} of account {account}"

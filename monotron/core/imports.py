@@ -1,0 +1,178 @@
+"""Imports: what another store or another service had, brought into this one.
+
+Nothing is ever moved back or replaced. Of two values of a series the larger one counts; whatever
+else is there already stays as it is. So what is imported twice changes nothing the second time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from monotron.core import accounts, api_keys, attributes, bumps, history, records, series
+from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.store.contract import Table, Transaction
+
+Numbered = tuple[int, Entry]
+"""An entry of history, and the number of its last value among those given out."""
+
+
+class Outcome(Enum):
+    """What became of something that was brought."""
+
+    NEW = "new"
+    RAISED = "raised"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What became of a series, and how many values its history got."""
+
+    outcome: Outcome
+    values: int = 0
+
+
+def add_account(txn: Transaction, account: int, *, now: int) -> Outcome:
+    """Make an account, unless it is there."""
+    row = records.account_row(account)
+    if account == FIRST_ACCOUNT or txn.get(Table.ACCOUNTS, row) is not None:
+        return Outcome.KEPT
+    accounts.make(txn, account, now=now)
+    return Outcome.NEW
+
+
+def add_series(
+    txn: Transaction, brought: Series, entries: Sequence[Numbered], *, keep: int
+) -> Brought:
+    """Bring a series to where another one is, with the values that were given out there.
+
+    A new one becomes the same, to the byte. One that is there moves up, if it has to. Its history
+    gets the values that are beyond its newest, because entries are in the order of their values; a
+    token that comes too late for that is not known here.
+    """
+    before = series.get(txn, brought.account, brought.key)
+    if before is not None:
+        return _bring_up(txn, before, brought, entries if keep else (), keep=keep)
+    kept = entries if keep else ()
+    newest = history.extend(txn, brought.account, brought.key, kept)
+    if kept and kept[-1][0] < brought.given:
+        # The next value begins a row of its own, as it does after history was off.
+        newest = brought.value
+    _put(txn, replace(brought, history=newest) if newest else brought)
+    return Brought(Outcome.NEW, _count(kept))
+
+
+def add_attribute(txn: Transaction, account: int, key: str, attribute: Attribute) -> Outcome:
+    """Store an attribute, unless the token has one of that name.
+
+    Raises `InvalidAttribute` where the token would have more than it may.
+    """
+    token, name = attribute.token, attribute.name
+    if attributes.get(txn, account, key, token, name) is not None:
+        return Outcome.KEPT
+    attributes.put(txn, account, key, token, {name: attribute.value})
+    return Outcome.NEW
+
+
+def add_bumps(
+    txn: Transaction, account: int, name: str, part: int, brought: Sequence[Bump], *, now: int
+) -> list[tuple[Outcome, Outcome]]:
+    """Remember which versions tokens got, and move the series of the part up to them.
+
+    A version that another token has here stays that token's alone. Gives for each what became of it
+    and of its series.
+    """
+    taken = {_made(name, bump) for bump in bumps.all_of(txn, account, name, part)}
+    outcomes = []
+    for bump in brought:
+        made = key, value = _made(name, bump)
+        if made in taken or bumps.find(txn, account, name, part, bump.token) is not None:
+            outcomes.append((Outcome.KEPT, Outcome.KEPT))
+            continue
+        taken.add(made)
+        moved = add_series(txn, Series(account, key, value, None, now, now), (), keep=0)
+        bumps.remember(txn, account, name, bump)
+        outcomes.append((Outcome.NEW, moved.outcome))
+    return outcomes
+
+
+def add_api_key(txn: Transaction, api_key: ApiKey) -> Outcome:
+    """Store an API key, unless there is one with that key; if its id is used, under the next one.
+
+    Raises `TooManyApiKeys` where the account has no room for another.
+    """
+    if api_keys.find(txn, api_key.key) is not None:
+        return Outcome.KEPT
+    number = max(api_key.id, api_keys.last_id(txn) + 1)
+    api_keys.add(txn, replace(api_key, id=number))
+    return Outcome.NEW
+
+
+def add_retry(
+    txn: Transaction, account: int, digest: bytes, retry: Retry, *, made_at: int
+) -> Outcome:
+    """Keep an answer under an Idempotency-Key of this digest, unless there is one."""
+    row = records.retry_row_of(account, digest)
+    if txn.get(Table.RETRIES, row) is not None:
+        return Outcome.KEPT
+    txn.put(Table.RETRIES, row, records.pack_retry(retry))
+    txn.put(Table.RETRY_TIMES, records.retry_time_row(made_at, row), b"")
+    return Outcome.NEW
+
+
+def _bring_up(
+    txn: Transaction, before: Series, brought: Series, entries: Sequence[Numbered], *, keep: int
+) -> Brought:
+    newer = _newer(before, history.last(txn, before), entries)
+    raised = brought.value > before.value
+    if not newer and not raised:
+        return Brought(Outcome.KEPT)
+    account, key, newest = before.account, before.key, before.history
+    newest = history.extend(txn, account, key, newer, newest=newest, keep=keep)
+    given = max(before.given, newer[-1][0]) if newer else before.given
+    after = replace(before, given=given, history=newest)
+    if raised:
+        after = replace(
+            after, value=brought.value, token=brought.token, updated_at=brought.updated_at
+        )
+    # What has a token was given out, also where no history tells of it.
+    if raised and brought.token and not (newer and newer[-1][1].value == brought.value):
+        after = replace(after, given=given + 1, history=brought.value if newest else 0)
+    _put(txn, after)
+    return Brought(Outcome.RAISED if raised else Outcome.KEPT, _count(newer))
+
+
+def _newer(
+    before: Series, last: Numbered | None, entries: Sequence[Numbered]
+) -> list[tuple[int, Entry]]:
+    """Give what is beyond the newest entry that is there, numbered to go on behind it.
+
+    Values that the series has passed already were given out, or skipped, before its present one;
+    they get numbers that leave as many skipped.
+    """
+    number, top = (last[0], last[1].value) if last else (0, 0)
+    newer = []
+    for _, entry in entries:
+        if entry.value <= top:
+            continue
+        first = max(entry.value - entry.count, top)
+        number = max(number, before.given - max(0, before.value - first))
+        number += entry.value - first
+        newer.append((number, replace(entry, count=entry.value - first)))
+        top = entry.value
+    return newer
+
+
+def _made(name: str, bump: Bump) -> tuple[str, int]:
+    """Give the series of a bump, and which of its values the bump got."""
+    key = bumps.series_key(name, bump.part, bump.major, bump.minor)
+    return key, (bump.major, bump.minor, bump.patch)[bump.part - 1]
+
+
+def _count(entries: Sequence[Numbered]) -> int:
+    return sum(entry.count for _, entry in entries)
+
+
+def _put(txn: Transaction, state: Series) -> None:
+    txn.put(Table.SERIES, records.series_row(state.account, state.key), records.pack_series(state))

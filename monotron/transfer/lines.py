@@ -1,0 +1,409 @@
+"""Lines: the format of `monotron export`, one JSON object on each.
+
+The first line says what the file is, the last one that it is whole. Each line between them holds
+one thing and stands for itself, and a series has its history with it, so that one line is one
+consistent series. Times are microseconds since 1970-01-01T00:00:00Z, as in the store.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from monotron.core import attributes, names, scopes
+from monotron.core.bumps import PARTS
+from monotron.core.errors import RuleError
+from monotron.core.imports import Numbered
+from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.limits import LAST_VALUE
+
+HEADER = {"monotron": "export", "version": 1}
+
+LAST_TIME = 253_402_300_799_999_999
+"""The last microsecond of the year 9999, which is the last one that a date can name."""
+
+Members = Mapping[str, Any]
+
+
+class BrokenLine(Exception):
+    """A line that cannot be understood; the message says why."""
+
+
+class Line(Protocol):
+    """One thing that is moved."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def read(cls, members: Members) -> "Line":
+        """Make it from the members of a JSON object; raises `BrokenLine` or a `RuleError`."""
+        ...
+
+    def members(self) -> Members:
+        """Give the members of its JSON object."""
+        ...
+
+
+def to_json(line: Line) -> str:
+    """Give a line's text."""
+    return _encode({"kind": line.kind, **line.members()})
+
+
+def header() -> str:
+    """Give the first line's text."""
+    return _encode(HEADER)
+
+
+def from_json(text: str) -> Line:
+    """Read a line; raises `BrokenLine`."""
+    members = members_of(text)
+    kind = members.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise BrokenLine(f"kind is {kind!r:.80}, which is not one of {', '.join(KINDS)}")
+    try:
+        return KINDS[kind].read(members)
+    except RuleError as error:
+        raise BrokenLine(str(error)) from error
+
+
+def members_of(text: str) -> Members:
+    """Give the members of a JSON object; raises `BrokenLine` for anything else."""
+    try:
+        members = json.loads(text)
+    # Depth is what breaks the parser without being wrong.
+    except (ValueError, RecursionError) as error:
+        raise BrokenLine(f"it is not JSON: {error}") from error
+    if not isinstance(members, dict):
+        raise BrokenLine("it is not a JSON object")
+    return members
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """An account; what it has is on lines of its own."""
+
+    kind: ClassVar[str] = "account"
+    account: int
+    created_at: int
+
+    @classmethod
+    def read(cls, members: Members) -> "AccountLine":
+        """See `Line.read`."""
+        return cls(_account(members), _time(members, "created_at"))
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {"account": self.account, "created_at": self.created_at}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyLine:
+    """An API key. Nobody can find the secret from its digest."""
+
+    kind: ClassVar[str] = "api_key"
+    api_key: ApiKey
+
+    @classmethod
+    def read(cls, members: Members) -> "ApiKeyLine":
+        """See `Line.read`."""
+        key = text(members, "key")
+        if not _API_KEY.fullmatch(key):
+            raise BrokenLine("key has to be of 24 letters and digits")
+        wanted = members.get("scopes")
+        if not isinstance(wanted, list):
+            raise BrokenLine("scopes has to be a list")
+        return cls(
+            ApiKey(
+                _account(members),
+                integer(members, "id"),
+                key,
+                _digest(members, "digest", 32),
+                scopes.parse(wanted),
+                _time(members, "created_at"),
+            )
+        )
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {
+            "account": self.api_key.account,
+            "id": self.api_key.id,
+            "key": self.api_key.key,
+            "digest": self.api_key.digest.hex(),
+            "scopes": list(self.api_key.scopes),
+            "created_at": self.api_key.created_at,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyIdsLine:
+    """How many ids API keys have had, those that are deleted too."""
+
+    kind: ClassVar[str] = "api_key_ids"
+    last: int
+
+    @classmethod
+    def read(cls, members: Members) -> "ApiKeyIdsLine":
+        """See `Line.read`."""
+        return cls(integer(members, "last", least=0))
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {"last": self.last}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLine:
+    """The answer that an Idempotency-Key stands for; of key and request there are digests."""
+
+    kind: ClassVar[str] = "retry"
+    account: int
+    digest: bytes
+    retry: Retry
+    created_at: int
+
+    @classmethod
+    def read(cls, members: Members) -> "RetryLine":
+        """See `Line.read`."""
+        retry = Retry(_digest(members, "request", 16), integer(members, "value"))
+        created_at = _time(members, "created_at")
+        return cls(_account(members), _digest(members, "digest", 16), retry, created_at)
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {
+            "account": self.account,
+            "digest": self.digest.hex(),
+            "request": self.retry.request.hex(),
+            "value": self.retry.value,
+            "created_at": self.created_at,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesLine:
+    """A series with its history, oldest first. Which row it is in, is the store's own business."""
+
+    kind: ClassVar[str] = "series"
+    series: Series
+    history: list[Numbered] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, members: Members) -> "SeriesLine":
+        """See `Line.read`."""
+        value = integer(members, "value")
+        series = Series(
+            _account(members),
+            names.series_key(text(members, "key")),
+            value,
+            _token(members),
+            _time(members, "created_at"),
+            _time(members, "updated_at"),
+            integer(members, "given", least=0, most=value),
+        )
+        entries = members.get("history", [])
+        if not isinstance(entries, list):
+            raise BrokenLine("history has to be a list")
+        history = [_read_entry(entry) for entry in entries]
+        _check_history(series, history)
+        return cls(series, history)
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        state = self.series
+        return {
+            "account": state.account,
+            "key": state.key,
+            "value": state.value,
+            "token": state.token,
+            "created_at": state.created_at,
+            "updated_at": state.updated_at,
+            "given": state.given,
+            "history": [_entry_members(number, entry) for number, entry in self.history],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeLine:
+    """A text kept beside a token."""
+
+    kind: ClassVar[str] = "attribute"
+    account: int
+    key: str
+    attribute: Attribute
+
+    @classmethod
+    def read(cls, members: Members) -> "AttributeLine":
+        """See `Line.read`."""
+        attribute = Attribute(
+            names.token(text(members, "token")), text(members, "name"), text(members, "value")
+        )
+        attributes.valid({attribute.name: attribute.value})
+        return cls(_account(members), names.series_key(text(members, "key")), attribute)
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {
+            "account": self.account,
+            "key": self.key,
+            "token": self.attribute.token,
+            "name": self.attribute.name,
+            "value": self.attribute.value,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BumpLine:
+    """Which semantic version a token got."""
+
+    kind: ClassVar[str] = "bump"
+    account: int
+    name: str
+    bump: Bump
+
+    @classmethod
+    def read(cls, members: Members) -> "BumpLine":
+        """See `Line.read`."""
+        part = text(members, "part")
+        if part not in PARTS:
+            raise BrokenLine("part has to be major, minor or patch")
+        numbers = [
+            integer(members, each, least=1 if each == part else 0)
+            for each in ("major", "minor", "patch")
+        ]
+        bump = Bump(PARTS[part], names.token(text(members, "token")), *numbers)
+        return cls(_account(members), names.version_name(text(members, "name")), bump)
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {
+            "account": self.account,
+            "name": self.name,
+            "part": _PART_NAMES[self.bump.part],
+            "token": self.bump.token,
+            "major": self.bump.major,
+            "minor": self.bump.minor,
+            "patch": self.bump.patch,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EndLine:
+    """The last line: an export without it has been cut off."""
+
+    kind: ClassVar[str] = "end"
+
+    @classmethod
+    def read(cls, members: Members) -> "EndLine":
+        """See `Line.read`."""
+        return cls()
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {}
+
+
+KINDS: dict[str, type[Line]] = {
+    line.kind: line
+    for line in (
+        AccountLine,
+        ApiKeyLine,
+        ApiKeyIdsLine,
+        RetryLine,
+        SeriesLine,
+        AttributeLine,
+        BumpLine,
+        EndLine,
+    )
+}
+
+
+# Members, and what each may be
+
+
+def text(members: Members, name: str) -> str:
+    """Give a member that is a string."""
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise BrokenLine(f"{name} has to be a string")
+    return value
+
+
+def integer(members: Members, name: str, *, least: int = 1, most: int = LAST_VALUE) -> int:
+    """Give a member that is a whole number."""
+    value = members.get(name)
+    # In Python True is a number, too.
+    if type(value) is not int or not least <= value <= most:
+        raise BrokenLine(f"{name} has to be a whole number from {least} to {most}")
+    return value
+
+
+def _account(members: Members) -> int:
+    return integer(members, "account")
+
+
+def _time(members: Members, name: str) -> int:
+    return integer(members, name, least=0, most=LAST_TIME)
+
+
+def _token(members: Members) -> str | None:
+    return None if members.get("token") is None else names.token(text(members, "token"))
+
+
+def _digest(members: Members, name: str, size: int) -> bytes:
+    value = text(members, name)
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * size}}}", value):
+        raise BrokenLine(f"{name} has to be of {2 * size} hex digits")
+    return bytes.fromhex(value)
+
+
+def _read_entry(members: Any) -> Numbered:
+    if not isinstance(members, dict):
+        raise BrokenLine("history has to be a list of objects")
+    value = integer(members, "value")
+    api_key = members.get("api_key")
+    if api_key is not None and not _WORD.fullmatch(text(members, "api_key")):
+        raise BrokenLine("api_key has to be of 1 to 24 letters and digits")
+    count = 1 if "count" not in members else integer(members, "count", most=min(value, 2**32 - 1))
+    number = integer(members, "number", least=count, most=value)
+    return number, Entry(value, count, _token(members), api_key, _time(members, "created_at"))
+
+
+def _entry_members(number: int, entry: Entry) -> Members:
+    members: dict[str, Any] = {"value": entry.value}
+    if entry.count != 1:
+        members["count"] = entry.count
+    members |= {"number": number, "created_at": entry.created_at}
+    if entry.token is not None:
+        members["token"] = entry.token
+    if entry.api_key is not None:
+        members["api_key"] = entry.api_key
+    return members
+
+
+def _check_history(series: Series, history: list[Numbered]) -> None:
+    """Raise `BrokenLine` where the values cannot have been given out in this order."""
+    value_before, number_before, skipped = 0, 0, 0
+    for number, entry in history:
+        # A series that is moved up skips values, and nothing takes that back.
+        if entry.value - entry.count < value_before or not (
+            number_before <= number - entry.count and skipped <= entry.value - number
+        ):
+            raise BrokenLine(f"history has {entry.value} in the wrong place, or a wrong number")
+        value_before, number_before, skipped = entry.value, number, entry.value - number
+    if number_before > series.given or skipped > series.value - series.given:
+        raise BrokenLine("history has more than value and given leave room for")
+    if history and series.token and number_before == series.given:
+        newest = history[-1][1]
+        if (newest.value, newest.token) != (series.value, series.token):
+            raise BrokenLine("history does not end with the series' own value and token")
+
+
+def _encode(members: Members) -> str:
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
+
+
+_PART_NAMES = {number: name for name, number in PARTS.items()}
+_API_KEY = re.compile(r"[A-Za-z0-9]{24}")
+_WORD = re.compile(r"[A-Za-z0-9]{1,24}")

@@ -1,0 +1,242 @@
+"""Rows of the older series service's database, as psql writes them: CSV, or JSON lines.
+
+The tables are mn_entry, mn_entry_version and mn_token_attr. A row of the first two says that a
+series had a value with a token; which of the two it is from makes no difference. Rows of one series
+that follow each other in the order of their values become one series with its history.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from itertools import chain
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+from monotron.core import names
+from monotron.core.errors import RuleError
+from monotron.core.records import Entry, Series
+from monotron.limits import DATABASE_ROW_BYTES, IMPORT_LINES
+from monotron.transfer import lines
+from monotron.transfer.items import (
+    Advance,
+    Broken,
+    CannotRead,
+    Item,
+    Read,
+    TextLine,
+    text_lines,
+)
+from monotron.transfer.lines import AttributeLine, BrokenLine, SeriesLine
+
+COLUMNS = ("key", "creator_id", "token", "value")
+"""What each row has; a row with a `name` too is an attribute."""
+
+
+class Row(NamedTuple):
+    """A row of a table; in CSV an empty cell is an empty text, and NULL as well."""
+
+    first: int
+    """The line on which it begins."""
+    last: int
+    cells: Mapping[str, Any]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that a series had."""
+
+    row: Row
+    account: int
+    key: str
+    value: int
+    token: str | None
+    created_at: int
+    """When the row was made."""
+    updated_at: int
+    """When it got this value."""
+
+    def follows(self, other: "Value") -> bool:
+        """Tell whether the same series had it later."""
+        return (self.account, self.key) == (other.account, other.key) and self.value > other.value
+
+
+def read(stream: BinaryIO, now: int, advance: Advance) -> Iterator[Item]:
+    """Give what the rows hold; raises `CannotRead` where they are not of these tables.
+
+    `now` is the time of rows that have none.
+    """
+    rest = text_lines(stream, advance, DATABASE_ROW_BYTES)
+    first = next(rest, None)
+    if first is None:
+        raise CannotRead("it is empty, without even the names of columns")
+    every = chain([first], rest)
+    rows = _json_rows(every) if first.text.lstrip().startswith("{") else _csv_rows(every)
+    return _grouped(_read(row, now) if isinstance(row, Row) else row for row in rows)
+
+
+def _json_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
+    for number, text, size, whole in texts:
+        if not whole:
+            yield Broken(_place(number, number), f"it has more than {DATABASE_ROW_BYTES} bytes")
+        elif not text.isspace():
+            try:
+                cells = lines.members_of(text)
+            except BrokenLine as error:
+                yield Broken(_place(number, number), str(error))
+            else:
+                yield Row(number, number, cells, size)
+
+
+class _Reader(Protocol):
+    """What `csv.reader` gives."""
+
+    line_num: int
+
+    def __next__(self) -> list[str]: ...
+
+
+def _csv_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
+    # Of a line that is too long the beginning is enough: its cells are too long, or too many.
+    reader = csv.reader((each.text for each in texts), strict=True)
+    try:
+        columns = next(reader)
+    except csv.Error as error:
+        raise CannotRead(f"it is neither CSV nor JSON lines: {error}") from error
+    if not {*COLUMNS} <= {*columns}:
+        raise CannotRead(
+            "the first line has to name the columns of mn_entry, mn_entry_version or "
+            f"mn_token_attr, among them {', '.join(COLUMNS)}"
+        )
+    return _rows_below(columns, reader)
+
+
+def _rows_below(columns: Sequence[str], reader: _Reader) -> Iterator[Row | Broken]:
+    while True:
+        first = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Broken(_place(first, reader.line_num), f"it is not CSV: {error}")
+            continue
+        if len(cells) == len(columns):
+            size = sum(map(len, cells))
+            yield Row(first, reader.line_num, dict(zip(columns, cells, strict=True)), size)
+        elif cells:
+            yield Broken(
+                _place(first, reader.line_num),
+                f"it has {len(cells)} cells, and there are {len(columns)} columns",
+            )
+
+
+def _read(row: Row, now: int) -> Value | Read | Broken:
+    try:
+        if row.cells.get("name") is not None:
+            return Read(_place(row.first, row.last), _attribute(row.cells), size=row.size)
+        return _value(row, now)
+    except (BrokenLine, RuleError) as error:
+        return Broken(_place(row.first, row.last), str(error))
+
+
+def _attribute(cells: Mapping[str, Any]) -> AttributeLine:
+    return AttributeLine.read({**cells, "account": _integer(cells, "creator_id")})
+
+
+def _value(row: Row, now: int) -> Value:
+    cells = row.cells
+    created_at = _time(cells, "created_at", now)
+    return Value(
+        row,
+        _integer(cells, "creator_id"),
+        names.series_key(lines.text(cells, "key")),
+        _integer(cells, "value"),
+        names.token(lines.text(cells, "token")) if cells.get("token") else None,
+        created_at,
+        _time(cells, "updated_at", created_at),
+    )
+
+
+def _grouped(found: Iterable[Value | Read | Broken]) -> Iterator[Item]:
+    group: list[Value] = []
+    for each in found:
+        follows = isinstance(each, Value) and group and each.follows(group[-1])
+        if group and (not follows or len(group) == IMPORT_LINES):
+            yield _series(group)
+            group = []
+        if isinstance(each, Value):
+            group.append(each)
+        else:
+            yield each
+    if group:
+        yield _series(group)
+
+
+def _series(group: Sequence[Value]) -> Read:
+    with_token = (each for each in group if each.token is not None)
+    history = [
+        (number, Entry(each.value, 1, each.token, None, each.updated_at))
+        for number, each in enumerate(with_token, start=1)
+    ]
+    first, last = group[0], group[-1]
+    series = Series(
+        last.account,
+        last.key,
+        last.value,
+        last.token,
+        first.created_at,
+        last.updated_at,
+        given=len(history),
+    )
+    return Read(
+        _place(first.row.first, last.row.last),
+        SeriesLine(series, history),
+        lines=len(group),
+        size=sum(each.row.size for each in group),
+    )
+
+
+def _integer(cells: Mapping[str, Any], name: str) -> int:
+    value = cells.get(name)
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
+        value = int(value)
+    return lines.integer({name: value}, name)
+
+
+def _time(cells: Mapping[str, Any], name: str, default: int) -> int:
+    if cells.get(name) in (None, ""):
+        return default
+    try:
+        return _microseconds(lines.text(cells, name))
+    except ValueError as error:
+        raise BrokenLine(f"{name} is no time as PostgreSQL writes it: {error}") from error
+
+
+# A row often has one time twice, and so do rows that were written together.
+@lru_cache(maxsize=1_000)
+def _microseconds(text: str) -> int:
+    """Give a time in microseconds since 1970-01-01T00:00:00Z; one that is older counts as that."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("it has to be such as 2024-01-02 03:04:05.678+00")
+    time, fraction, sign, hours, minutes = match.groups()
+    seconds = datetime.fromisoformat(time).replace(tzinfo=timezone.utc) - _EPOCH
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    since = seconds + offset if sign == "-" else seconds - offset
+    return max(since // _MICROSECOND + int((fraction or "").ljust(6, "0")), 0)
+
+
+def _place(first: int, last: int) -> str:
+    return f"line {first}" if first == last else f"lines {first} to {last}"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?"
+    r"(?:Z|([+-])(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
+)

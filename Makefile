@@ -22,7 +22,7 @@ tests: .venv/test
 	@echo 'The rules and the API alone:'
 	$(BIN)/coverage report --include='monotron/core/*,monotron/api/*' --skip-covered --fail-under=97
 
-# The tests again, on each Python that the machine has.
+# The tests again, on each other Python that the machine has.
 every-python: .venv/test
 	$(BIN)/nox
 

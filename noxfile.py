@@ -1,7 +1,11 @@
-"""Runs the tests on every Python from 3.10 on that the machine has."""
+"""Runs the tests on every other Python from 3.10 on that the machine has.
+
+The one that runs this has run them already, in `make test`.
+"""
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -14,7 +18,7 @@ def pythons() -> list[str]:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = [str(folder) for folder in sorted(pyenv.glob("versions/3.*/bin"))]
     os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
-    versions = [f"3.{minor}" for minor in range(OLDEST, NEWEST + 1)]
+    versions = [f"3.{minor}" for minor in range(OLDEST, NEWEST + 1) if minor != sys.version_info[1]]
     return [version for version in versions if starts(f"python{version}")]
 
 

@@ -188,7 +188,7 @@ def test_a_storage_folder_below_one_that_cannot_be_written_is_named(folder: Path
     assert "denied" in line
 
 
-@pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "turn.lock", "write.lock"])
+@pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "open.lock", "turn.lock", "write.lock"])
 def test_a_file_of_the_store_that_cannot_be_written_is_clear(folder: Path, name: str) -> None:
     folder.mkdir()
     LmdbStore(folder).close()
@@ -198,7 +198,7 @@ def test_a_file_of_the_store_that_cannot_be_written_is_clear(folder: Path, name:
     assert "denied" in line
 
 
-@pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "turn.lock", "write.lock"])
+@pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "open.lock", "turn.lock", "write.lock"])
 def test_a_folder_in_the_place_of_a_file_of_the_store_is_clear(folder: Path, name: str) -> None:
     (folder / name).mkdir(parents=True)
     line = refused_start(folder)

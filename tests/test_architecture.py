@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "server": {"server", "api", "limits", "settings", "monotron"},
     "serve": {"server", "app", "api", "core", "contract", "engine"}
     | {"limits", "settings", "monotron"},
-    "cli": {"serve", "server", "app", "api", "transfer", "core", "contract", "engine"}
+    "commands": {"commands", "transfer", "core", "contract", "engine", "limits", "settings"},
+    "cli": {"commands", "serve", "server", "app", "api", "transfer", "core", "contract", "engine"}
     | {"limits", "settings", "monotron"},
     "__main__": {"cli"},
 }
@@ -30,7 +31,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "falcon": {"api", "app"},
     "lmdb": {"engine"},
-    "tqdm": {"cli"},
+    "tqdm": {"commands"},
     "waitress": {"server"},
 }
 """The libraries, and the parts that may know them."""

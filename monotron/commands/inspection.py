@@ -1,0 +1,79 @@
+"""`monotron check` and `monotron stats`."""
+
+import argparse
+import json
+from pathlib import Path
+
+from monotron.commands.arguments import Commands, add_setting
+from monotron.commands.copies import end_as_interrupted
+from monotron.commands.output import show, show_columns
+from monotron.commands.stores import with_store
+from monotron.core import check, stats
+from monotron.settings import Settings
+from monotron.store import backup
+from monotron.store.contract import Table
+from monotron.store.data_file import reading_file, verify_file
+
+
+def add_to(commands: Commands) -> None:
+    """Add them, with their arguments."""
+    command = commands.add_parser("check", help="look at all that is stored; 1 if it is damaged")
+    command.set_defaults(command=_check)
+    command.add_argument(
+        "target", metavar="FILE|DIR", nargs="?", help="a backup, or a storage folder: default ours"
+    )
+    add_setting(command, "storage_dir")
+
+    command = commands.add_parser("stats", help="print how much is stored and what it takes up")
+    command.set_defaults(command=_stats)
+    command.add_argument("--json", action="store_true", help="as one JSON object")
+    add_setting(command, "storage_dir")
+
+
+def _check(settings: Settings, arguments: argparse.Namespace) -> int:
+    end_as_interrupted()
+    target = settings.storage_dir if arguments.target is None else Path(arguments.target)
+    with backup.standing_still(target) as still:
+        if still.copied:
+            show("the store is in use: a copy of it is checked")
+        problems = verify_file(still.path)
+        if not problems:
+            with reading_file(still.path) as reading:
+                report = check.walk(reading)
+            show_columns({table.value: count for table, count in report.rows.items()})
+            for remark in report.remarks:
+                show(f"remark: {remark}")
+            problems = report.problems
+    for problem in problems:
+        show(f"problem: {problem}")
+    show(f"{target} is damaged" if problems else f"{target} is whole")
+    return 1 if problems else 0
+
+
+def _stats(settings: Settings, arguments: argparse.Namespace) -> int:
+    usage, values = with_store(settings, lambda store: (store.usage(), stats.history_values(store)))
+    figures = {
+        "series": usage.rows[Table.SERIES],
+        "history_rows": usage.rows[Table.HISTORY],
+        "history_values": values,
+        "attributes": usage.rows[Table.ATTRIBUTES],
+        "versions": usage.rows[Table.BUMPS],
+        # The first account is always there, without a row.
+        "accounts": usage.rows[Table.ACCOUNTS] + 1,
+        "api_keys": usage.rows[Table.API_KEYS],
+        "retries": usage.rows[Table.RETRIES],
+        "file_bytes": usage.file_bytes,
+        "page_bytes": usage.page_bytes,
+        "pages_used": usage.used_pages,
+        "pages_free": usage.free_pages,
+        "map_bytes": usage.map_bytes,
+        "map_used_bytes": usage.map_used_bytes,
+        "commits": usage.commits,
+        "readers": usage.readers,
+        "oldest_reader_behind": usage.oldest_reader_behind,
+    }
+    if arguments.json:
+        show(json.dumps(figures))
+    else:
+        show_columns(figures)
+    return 0

@@ -1,0 +1,65 @@
+"""`monotron keys create`, `list` and `delete`: as the API's grants, without the root pair."""
+
+import argparse
+import time
+from datetime import datetime, timezone
+
+from monotron.commands.arguments import Commands, add_place
+from monotron.commands.output import fail, show
+from monotron.commands.stores import account_of, with_store
+from monotron.core import api_keys, scopes
+from monotron.core.records import ApiKey
+from monotron.settings import Settings
+from monotron.store.contract import Reading, Transaction
+
+
+def add_to(commands: Commands) -> None:
+    """Add them, with their arguments."""
+    keys = commands.add_parser("keys", help="API keys")
+    commands = keys.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("create", help="make an API key and print it as KEY:SECRET")
+    command.set_defaults(command=_create_key)
+    command.add_argument("scopes", metavar="SCOPE", nargs="+", help="such as read,write:series")
+    add_place(command)
+
+    command = commands.add_parser("list", help="print every API key: id, key, day made, scopes")
+    command.set_defaults(command=_list_keys)
+    add_place(command)
+
+    command = commands.add_parser("delete", help="make an API key good for nothing")
+    command.set_defaults(command=_delete_key)
+    command.add_argument("key", metavar="KEY")
+    add_place(command)
+
+
+def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
+    wanted = scopes.parse(arguments.scopes)
+    pair = api_keys.new_pair()
+    now = time.time_ns() // 1000
+
+    def create(txn: Transaction) -> ApiKey:
+        return api_keys.create(txn, account_of(txn, arguments), pair, wanted, now=now)
+
+    with_store(settings, lambda store: store.update(create))
+    show(f"{pair.key}:{pair.secret}")
+    return 0
+
+
+def _list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
+    def read(reading: Reading) -> list[ApiKey]:
+        return api_keys.get_all(reading, account_of(reading, arguments))
+
+    for api_key in with_store(settings, lambda store: store.view(read)):
+        made = datetime.fromtimestamp(api_key.created_at / 1e6, timezone.utc)
+        show(api_key.id, api_key.key, f"{made:%Y-%m-%d}", " ".join(api_key.scopes), sep="\t")
+    return 0
+
+
+def _delete_key(settings: Settings, arguments: argparse.Namespace) -> int:
+    def delete(txn: Transaction) -> bool:
+        return api_keys.delete(txn, account_of(txn, arguments), arguments.key)
+
+    if not with_store(settings, lambda store: store.update(delete)):
+        return fail(f"account {arguments.account} has no API key {arguments.key!r}", 1)
+    return 0

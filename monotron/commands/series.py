@@ -1,0 +1,87 @@
+"""`monotron next`, `get` and `list`."""
+
+import argparse
+import time
+
+from monotron.commands.arguments import Commands, add_place, add_setting
+from monotron.commands.output import fail, show
+from monotron.commands.stores import account_of, with_store
+from monotron.core import names, numbers, series
+from monotron.core.records import Series
+from monotron.limits import PAGE_ROWS
+from monotron.settings import Settings
+from monotron.store.contract import Reading, Store, Transaction
+
+
+def add_to(commands: Commands) -> None:
+    """Add them, with their arguments."""
+    command = commands.add_parser("next", help="take the next value of a series and print it")
+    command.set_defaults(command=_next)
+    command.add_argument("key", metavar="KEY")
+    command.add_argument("--token", help="the state that the value is for, such as a git hash")
+    command.add_argument(
+        "--count", type=int, default=1, help="how many values; prints the first and the last"
+    )
+    add_setting(command, "history")
+    add_place(command)
+
+    command = commands.add_parser("get", help="print the current value of a series")
+    command.set_defaults(command=_get)
+    command.add_argument("key", metavar="KEY")
+    add_place(command)
+
+    command = commands.add_parser("list", help="print every series: key, value and token")
+    command.set_defaults(command=_list)
+    command.add_argument("--prefix", default="", help="only keys that start like this")
+    add_place(command)
+
+
+def _next(settings: Settings, arguments: argparse.Namespace) -> int:
+    key = names.series_key(arguments.key)
+    token = None if arguments.token is None else names.token(arguments.token)
+    count = numbers.count(arguments.count)
+    now = time.time_ns() // 1000
+
+    def take(txn: Transaction) -> Series:
+        account = account_of(txn, arguments)
+        return series.advance(
+            txn, account, key, token=token, count=count, now=now, keep=settings.history
+        )
+
+    state = with_store(settings, lambda store: store.update(take))
+    first = state.value - count + 1
+    show(state.value if count == 1 else f"{first} {state.value}")
+    return 0
+
+
+def _get(settings: Settings, arguments: argparse.Namespace) -> int:
+    key = names.series_key(arguments.key)
+
+    def read(reading: Reading) -> Series | None:
+        return series.get(reading, account_of(reading, arguments), key)
+
+    state = with_store(settings, lambda store: store.view(read))
+    if state is None:
+        return fail(f"the series {key!r} has no value yet", 1)
+    show(state.value)
+    return 0
+
+
+def _list(settings: Settings, arguments: argparse.Namespace) -> int:
+    prefix = names.prefix(arguments.prefix)
+
+    def print_all(store: Store) -> None:
+        account = store.view(lambda reading: account_of(reading, arguments))
+        after: str | None = ""
+        while after is not None:
+            page = store.view(
+                lambda reading, after=after: series.page(  # type: ignore[misc]
+                    reading, account, prefix=prefix, after=after, limit=PAGE_ROWS
+                )
+            )
+            for each in page.series:
+                show(each.key, each.value, each.token or "", sep="\t")
+            after = page.next
+
+    with_store(settings, print_all)
+    return 0

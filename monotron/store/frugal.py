@@ -16,37 +16,33 @@ from monotron.store.lmdb import LmdbStore
 
 T = TypeVar("T")
 
-CALLS = 32
-"""Views and updates after which the pages are let go."""
-
 
 class FrugalStore:
-    """A store that lets go of the pages it has read; the next reader finds them in the cache."""
+    """A store that lets go of the pages it has read after each view and update.
+
+    The next reader finds them in the cache. It costs less than a millisecond, so it is for long
+    views and updates.
+    """
 
     def __init__(self, store: LmdbStore) -> None:
         self._store = store
-        self._calls = 0
+        self._file = store.folder / "data.mdb"
 
     def view(self, fn: Callable[[Reading], T]) -> T:
         """See `contract.Store.view`."""
         result = self._store.view(fn)
-        self._count()
+        let_go(self._file)
         return result
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
         """See `contract.Store.update`."""
         result = self._store.update(fn)
-        self._count()
+        let_go(self._file)
         return result
 
     def close(self) -> None:
         """See `contract.Store.close`."""
         self._store.close()
-
-    def _count(self) -> None:
-        self._calls += 1
-        if self._calls % CALLS == 0:
-            let_go(self._store.folder / "data.mdb")
 
 
 def let_go(file: Path) -> None:

@@ -13,6 +13,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import webtest
 
+TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+"""RFC 9110 has these otherwise than Python before 3.13."""
+
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 LAST_VALUE = 9223372036854775807
 
@@ -114,7 +117,7 @@ def problem(response: Any, status: int, kind: str | None = None) -> str:
     assert body["type"] == "about:blank" or body["type"].startswith("urn:monotron:problem:")
     if kind is not None:
         assert body["type"] == (f"urn:monotron:problem:{kind}" if kind else "about:blank")
-    assert body["title"] == HTTPStatus(status).phrase
+    assert body["title"] == TITLES.get(status, HTTPStatus(status).phrase)
     assert body["status"] == status
     detail: str = body["detail"]
     assert detail

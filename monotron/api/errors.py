@@ -39,12 +39,16 @@ def problem(status: int, kind: str, detail: str) -> bytes:
     return json.dumps(
         {
             "type": f"urn:monotron:problem:{kind}" if kind else "about:blank",
-            "title": http.HTTPStatus(status).phrase,
+            "title": _TITLES.get(status) or http.HTTPStatus(status).phrase,
             "status": status,
             "detail": detail,
         },
         ensure_ascii=False,
     ).encode("utf-8", errors="backslashreplace")
+
+
+# As RFC 9110 has them; Python had older names until 3.13.
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 def handle_errors(app: "falcon.App[Any, Any]") -> None:

@@ -1,0 +1,88 @@
+// Numbers and versions from Monotron. Jenkins shows monotron.txt as the help of this.
+//
+// Only steps, and plain values between them: it runs in the sandbox too, and survives a restart.
+
+/**
+ * Gives the next number of the series `key`, as text; with `token: ...` the same number for the same
+ * token. Further options: `url`, `credentials`. Fails the build where there is no number.
+ */
+String next(Map options = [:], Object key) {
+    checkOptions(options, ['token', 'url', 'credentials'])
+    List words = ['next', checked('key', key)]
+    if (options.containsKey('token')) {
+        words.add(checked('token', options.token))
+    }
+    return ask(options, words)
+}
+
+/**
+ * Gives the version after a bump of `major`, `minor` or `patch`, such as 1.3.0; the same one for the
+ * same token. Options: `url`, `credentials`. Fails the build where there is no version.
+ */
+String version(Map options = [:], Object name, Object bump, Object token) {
+    checkOptions(options, ['url', 'credentials'])
+    return ask(options, ['version', checked('name', name), checked('bump', bump), checked('token', token)])
+}
+
+private void checkOptions(Map options, List allowed) {
+    int known = 0
+    for (int i = 0; i < allowed.size(); i++) {
+        if (options.containsKey(allowed[i])) {
+            known++
+        }
+    }
+    if (known != options.size()) {
+        error("monotron: the options are ${allowed}, and here are others: ${options}")
+    }
+}
+
+private String checked(String what, Object value) {
+    if (value == null) {
+        error("monotron: the ${what} is null (env.GIT_COMMIT is, before a checkout)")
+    }
+    if (!(value instanceof CharSequence) && !(value instanceof Number)) {
+        error("monotron: the ${what} has to be text, and this is none: ${value}")
+    }
+    String text = value.toString()
+    if (text.isEmpty()) {
+        error("monotron: the ${what} is empty")
+    }
+    return text
+}
+
+private String ask(Map options, List words) {
+    String url = options.url ?: env.MONOTRON_URL
+    if (!url) {
+        error('monotron: no address; set the variable MONOTRON_URL or the option url')
+    }
+    // As variables, never as text of the script: a branch may be called $(rm -rf .).
+    List variables = ['MONOTRON_URL=' + url]
+    String arguments = ''
+    for (int i = 0; i < words.size(); i++) {
+        variables.add('MONOTRON_WORD' + i + '=' + words[i])
+        arguments += ' "$MONOTRON_WORD' + i + '"'
+    }
+    // With a first line like this Jenkins runs it without -x.
+    String script = '#!/bin/sh\nset --' + arguments + '\n' + libraryResource('monotron.sh')
+
+    String credentials = options.credentials ?: env.MONOTRON_CREDENTIALS
+    String answer = ''
+    withEnv(variables) {
+        if (credentials) {
+            withCredentials([usernamePassword(
+                credentialsId: credentials,
+                usernameVariable: 'MONOTRON_API_KEY',
+                passwordVariable: 'MONOTRON_API_SECRET'
+            )]) {
+                answer = sh(script: script, returnStdout: true, label: 'monotron')
+            }
+        } else {
+            answer = sh(script: script, returnStdout: true, label: 'monotron')
+        }
+    }
+    answer = answer.trim()
+    if (answer.isEmpty()) {
+        error('monotron: the script gave no number')
+    }
+    return answer
+}

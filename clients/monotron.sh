@@ -1,0 +1,289 @@
+#!/bin/sh
+# Gives the next number of a series of Monotron, or the next semantic version.
+# It needs a POSIX shell, curl 7.52 or newer, od, sed, sleep and tr.
+
+# A trace would write the secret into the log of the build.
+{ set +x; } 2>/dev/null
+# Each failure is handled where it happens, whatever the shell around this was told.
+set +e -f -u
+unset IFS
+LC_ALL=C
+export LC_ALL
+
+usage() {
+    cat <<'END'
+usage:
+  monotron.sh next KEY TOKEN           the number of TOKEN: the same as last time, or the next
+  monotron.sh next KEY                 the next number
+  monotron.sh build UUID               the next build number
+  monotron.sh version NAME PART TOKEN  the next version; PART is major, minor or patch
+  monotron.sh get KEY                  the current number; takes none
+
+It prints the number or the version and nothing else. Where there is none it prints nothing,
+says why on stderr and exits with 1, or with 2 where it was called wrongly.
+
+  MONOTRON_URL         where the service is, such as https://ci.example.com/monotron
+  MONOTRON_API_KEY     key and secret of an API key, where the service asks for one
+  MONOTRON_API_SECRET
+  MONOTRON_TRIES       how often to ask before giving up, 1 to 99; 6 where it is not set
+END
+}
+
+main() {
+    for tool in curl od sed sleep tr; do
+        command -v "$tool" >/dev/null || fail "$tool is not installed here"
+    done
+    expected=number
+    case "$#:${1-}" in
+    3:next)
+        method=PUT
+        encode key "$2"
+        path=/v1/series/$encoded
+        encode token "$3"
+        path=$path/$encoded
+        ;;
+    2:next)
+        method=POST
+        encode key "$2"
+        path=/v1/series/$encoded
+        ;;
+    2:build)
+        method=POST
+        encode UUID "$2"
+        path=/$encoded
+        ;;
+    4:version)
+        method=PUT expected=version
+        encode name "$2"
+        path=/v1/semver/$encoded
+        case $3 in
+        major | minor | patch) path=$path/$3 ;;
+        *) misused "the part of a version is major, minor or patch" ;;
+        esac
+        encode token "$4"
+        path=$path/$encoded
+        ;;
+    2:get)
+        method=GET
+        encode key "$2"
+        path=/v1/series/$encoded
+        ;;
+    1:help | 1:-h | 1:--help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+    read_settings
+    ask_until_answered
+}
+
+# Percent-encodes a name, whose bytes are UTF-8, into $encoded.
+encode() {
+    rest=$2 encoded=
+    [ -n "$rest" ] || misused "the $1 is empty"
+    case $rest in
+    *[[:cntrl:]]*) misused "the $1 has a control character, such as a line break" ;;
+    esac
+    # Letters by name: what a range holds depends on the shell.
+    letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
+    while [ -n "$rest" ]; do
+        plain=${rest%%[!"${letters}"0123456789._~-]*}
+        rest=${rest#"$plain"}
+        others=${rest%%["${letters}"0123456789._~-]*}
+        rest=${rest#"$others"}
+        encoded=$encoded$plain
+        [ -n "$others" ] || break
+        bytes=$(printf '%s' "$others" | od -An -v -tx1 | tr abcdef ABCDEF)
+        [ -n "$bytes" ] || fail "od does not work here"
+        for byte in $bytes; do
+            encoded=$encoded%$byte
+        done
+    done
+}
+
+read_settings() {
+    url=${MONOTRON_URL-}
+    case $url in
+    '') misused "MONOTRON_URL is not set" ;;
+    # It is not shown here, since it may hold a secret.
+    *@*) misused "MONOTRON_URL has an @: credentials belong into MONOTRON_API_KEY and _SECRET" ;;
+    *[[:cntrl:][:space:]?\#\\\"]*) misused "MONOTRON_URL has a character that it cannot have" ;;
+    http://[!/]* | https://[!/]*) ;;
+    *) misused "MONOTRON_URL has to start with http:// or https:// and the name of a host" ;;
+    esac
+    while [ "$url" != "${url%/}" ]; do
+        url=${url%/}
+    done
+
+    tries=${MONOTRON_TRIES:-6}
+    case $tries in
+    *[!0123456789]* | 0* | ???*) misused "MONOTRON_TRIES has to be a number from 1 to 99" ;;
+    esac
+
+    user=${MONOTRON_API_KEY-} secret=${MONOTRON_API_SECRET-} config=
+    case "${user:+key}${secret:+secret}" in
+    '') ;;
+    keysecret)
+        case $user$secret in
+        *[[:cntrl:]]*) misused "MONOTRON_API_KEY or MONOTRON_API_SECRET has a control character" ;;
+        esac
+        case $user in
+        *:*) misused "MONOTRON_API_KEY has a colon, which no key has" ;;
+        esac
+        # As a program of its own, printf would have the secret on its command line.
+        [ "$(command -v printf)" = printf ] || fail "this shell has no printf of its own"
+        escape "$user:$secret"
+        config="user = \"$escaped\""
+        ;;
+    *) misused "MONOTRON_API_KEY and MONOTRON_API_SECRET belong together: only one is set" ;;
+    esac
+}
+
+# Puts a backslash before what is special in quotes in curl's configuration, into $escaped.
+escape() {
+    rest=$1 escaped=
+    while :; do
+        plain=${rest%%[\\\"]*}
+        escaped=$escaped$plain
+        rest=${rest#"$plain"}
+        [ -n "$rest" ] || break
+        escaped=$escaped\\${rest%"${rest#?}"}
+        rest=${rest#?}
+    done
+}
+
+ask_until_answered() {
+    newline='
+'
+    # One for all tries: a number that was taken for a lost answer is given again.
+    retry_key=$(od -An -v -N16 -tx1 /dev/urandom | tr -d ' \n')
+    [ "${#retry_key}" -eq 32 ] || fail "/dev/urandom gives no random bytes"
+    try=1 pause=1
+    while :; do
+        ask
+        judge
+        [ "$try" -lt "$tries" ] || fail "$url$path: $reason; that was try $try of $tries"
+        try=$((try + 1))
+        wait=$pause
+        [ "$retry_after" -le "$wait" ] || wait=$retry_after
+        say "$url$path: $reason; try $try of $tries in $wait s"
+        sleep "$wait"
+        [ "$pause" -ge 16 ] || pause=$((pause * 2))
+    done
+}
+
+# Asks once: $failure is curl's exit status, $code the status of the answer, $head and $text the rest.
+ask() {
+    set -- --header 'Accept: text/plain'
+    # With a length, though it is 0: some proxies refuse a request without one.
+    [ "$method" = GET ] || set -- "$@" --data '' --header 'Content-Type:'
+    [ "$method" != POST ] || set -- "$@" --header "Idempotency-Key: \"$retry_key\""
+    answer=$(
+        {
+            # No .curlrc: what it asks for, such as a trace, could write the secret into the log.
+            printf '%s\n' "$config" | curl --disable --config - --silent --show-error --include \
+                --globoff --path-as-is --proto '=http,https' --connect-timeout 10 --max-time 30 \
+                --request "$method" "$@" --write-out '\n%{http_code}' --url "$url$path"
+            printf ' %s' "$?"
+        } | tr -d '\r\000'
+    )
+    last=${answer##*"$newline"}
+    code=${last% *} failure=${last##* }
+    text=${answer%"$newline"*} head=
+    # What a proxy says to CONNECT, or a 100, comes before the answer itself.
+    while :; do
+        case $text in
+        HTTP/*"$newline$newline"*) ;;
+        *) break ;;
+        esac
+        head=${text%%"$newline$newline"*}
+        text=${text#*"$newline$newline"}
+    done
+}
+
+# Ends the script with the number, or where no other try can help. Otherwise $reason says what was
+# wrong, and $retry_after how many seconds the service asks to wait.
+judge() {
+    retry_after=0
+    case $failure:$code in
+    0:200)
+        is_expected || fail "$url$path: the answer is no $expected: is this Monotron?"
+        printf '%s\n' "$found" || fail "the $expected cannot be written"
+        exit 0
+        ;;
+    0:3??) fail "$url$path: $code, a redirect: MONOTRON_URL has to lead to the service itself" ;;
+    0:429 | 0:5??)
+        describe
+        read_retry_after
+        ;;
+    0:000) fail "$url$path: the answer is not HTTP" ;;
+    0:*)
+        describe
+        fail "$url$path: $reason"
+        ;;
+    # No name, no connection, no answer or half of one, and what comes of a proxy that restarts.
+    5:* | 6:* | 7:* | 16:* | 18:* | 28:* | 35:* | 52:* | 55:* | 56:* | 92:*)
+        reason="no answer (curl: $failure)"
+        ;;
+    *) fail "$url$path: curl failed with exit status $failure" ;;
+    esac
+}
+
+# Tells whether the answer is just what was asked for, and puts it into $found.
+is_expected() {
+    # Without the newline at its end it may be the first half of a number.
+    case $text in
+    *"$newline") found=${text%"$newline"} ;;
+    *) return 1 ;;
+    esac
+    case $expected:$found in
+    *:*[!0123456789.]*) return 1 ;;
+    number:*.* | number:0* | number: | number:????????????????????*) return 1 ;;
+    version:*.*.*.* | version:.* | version:*. | version:*..*) return 1 ;;
+    number:* | version:*.*.*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
+# Puts the status into $reason, with the detail of a problem (RFC 9457) where there is one.
+describe() {
+    # On one line and without control characters: the log of a build is read by programs too.
+    detail=$(
+        printf '%s' "$text" | tr '\001-\037\177' ' ' |
+            sed -n 's/.*"detail": *"\([^"\\]*\(\\.[^"\\]*\)*\)".*/\1/p' |
+            sed 's/\\\(["\\/]\)/\1/g'
+    )
+    reason="$code${detail:+: $detail}"
+}
+
+read_retry_after() {
+    seconds=$(
+        printf '%s\n' "$head" | tr '[:upper:]' '[:lower:]' |
+            sed -n 's/^retry-after: *0*\([0-9][0-9]*\) *$/\1/p' | sed -n '$p'
+    )
+    case $seconds in
+    '') ;;
+    ???* | [789]? | 6[!0]) retry_after=60 ;;
+    *) retry_after=$seconds ;;
+    esac
+}
+
+say() {
+    printf 'monotron: %s\n' "$1" >&2
+}
+
+fail() {
+    say "$1"
+    exit 1
+}
+
+misused() {
+    say "$1"
+    exit 2
+}
+
+main "$@"

@@ -1,0 +1,102 @@
+/** The API, as far as the page needs it: nothing but GET. */
+
+import { BASE } from "./address.js";
+import { authorization } from "./credentials.js";
+import { exact } from "./numbers.js";
+import { setClock } from "./times.js";
+
+const PATIENCE = 20_000;
+
+/** Credentials are needed, or do not fit: 401 or 403. */
+export class Refused extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+/** The request can never be answered as it is: another 4xx. */
+export class Impossible extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+/** No answer for now: the network, 429 or 5xx. `wait` is what Retry-After asks for, in ms. */
+export class Trouble extends Error {
+  constructor(what, wait = 0) {
+    super(what);
+    this.wait = wait;
+  }
+}
+
+/** Tell a failure of a request from a fault in this page. */
+export function isFailure(error) {
+  return error instanceof Refused || error instanceof Impossible || error instanceof Trouble;
+}
+
+/**
+ * Ask for `path` below the page. Gives `{body, etag}`, with a null body where the answer still has
+ * the given `etag`. The body is what the JSON says, with each number exact, or a Blob for an image.
+ *
+ * Raises Refused, Impossible or Trouble, or an AbortError where `signal` is aborted.
+ */
+export async function get(path, { etag = null, signal = null, image = false } = {}) {
+  const headers = new Headers();
+  if (etag) headers.set("If-None-Match", etag);
+  const known = authorization();
+  if (known) headers.set("Authorization", known);
+
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), PATIENCE);
+  const abort = () => late.abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    signal?.throwIfAborted();
+    // Without "omit" the browser would ask for a password in a window of its own.
+    const response = await fetch(new URL(path, BASE), {
+      headers,
+      credentials: "omit",
+      cache: "no-store",
+      redirect: "error",
+      signal: late.signal,
+    });
+    setClock(response.headers.get("Date"));
+    return await read(response, etag, image);
+  } catch (error) {
+    signal?.throwIfAborted();
+    // What fetch and reading a body raise where the connection fails, or time is up.
+    if (error instanceof TypeError || error instanceof DOMException) {
+      throw new Trouble("Monotron cannot be reached");
+    }
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function read(response, etag, image) {
+  const { status } = response;
+  if (status === 304) return { body: null, etag };
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!response.ok) {
+    const detail = type === "application/problem+json" ? (await response.json()).detail : "";
+    if (status === 401 || status === 403) throw new Refused(status, detail);
+    if (status < 500 && status !== 429 && status !== 408) throw new Impossible(status, detail);
+    throw new Trouble(`Monotron answers ${status}`, pause(response.headers.get("Retry-After")));
+  }
+  // A proxy's own page, such as one to log in.
+  if (!type.startsWith(image ? "image/" : "application/json")) {
+    throw new Trouble("Another program answers in place of Monotron");
+  }
+  const body = image ? await response.blob() : exact(await response.text());
+  return { body, etag: response.headers.get("ETag") };
+}
+
+// Seconds or a date (RFC 9110, section 10.2.3).
+function pause(text) {
+  if (!text) return 0;
+  return /^\d+$/.test(text) ? Number(text) * 1000 : Math.max(0, Date.parse(text) - Date.now()) || 0;
+}

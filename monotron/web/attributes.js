@@ -1,0 +1,56 @@
+/** A token, with its attributes at hand: they are asked for when they are opened. */
+
+import { encoded, reachable } from "./address.js";
+import { get, isFailure } from "./api.js";
+import { element, visible } from "./elements.js";
+
+const LINK = /^https?:\/\/\S+$/i;
+
+/** Give what shows a token of a series; nothing where there is none. */
+export function tokenWithAttributes(key, token) {
+  if (token === null) return "";
+  const name = element("bdi", { textContent: visible(token) });
+  const content = element("div", { className: "attributes" });
+  const summary = element("summary", { textContent: "Attributes" });
+  summary.setAttribute("aria-label", `Attributes of ${visible(token)}`);
+  const details = element("details", {}, summary, content);
+  details.addEventListener("toggle", () => {
+    if (details.open) fill(content, key, token);
+  });
+  return element("div", { className: "named" }, name, details);
+}
+
+async function fill(content, key, token) {
+  if (!reachable(key) || !reachable(token)) {
+    content.textContent = "A browser cannot ask for them: it takes . and .. for steps in a path.";
+    return;
+  }
+  try {
+    const { body } = await get(`v1/tokens/${encoded(key)}/${encoded(token)}/attrs`);
+    content.replaceChildren(list(Object.entries(body)));
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    content.textContent = `${error.message}. Close and open this to try again.`;
+  }
+}
+
+function list(attributes) {
+  if (attributes.length === 0) return element("p", { className: "quiet", textContent: "None." });
+  return element(
+    "dl",
+    {},
+    ...attributes.map(([name, text]) =>
+      element(
+        "div",
+        {},
+        element("dt", {}, element("bdi", { textContent: visible(name) })),
+        element("dd", {}, asLink(text)),
+      ),
+    ),
+  );
+}
+
+function asLink(text) {
+  if (!LINK.test(text) || !URL.canParse(text)) return element("bdi", { textContent: text });
+  return element("a", { href: text, rel: "noreferrer noopener", textContent: text });
+}

@@ -1,0 +1,106 @@
+/** Lines ready to be copied: each is quoted for the program that it is pasted into. */
+
+import { encoded, reachable, seriesHash } from "./address.js";
+import { fromTemplate, say, setText } from "./elements.js";
+
+const CANONICAL_UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FIRST_ACCOUNT = 1;
+const COPIED = 2000;
+
+/** Give every line for a series, each `[title, text]`. `base` is monotron's address. */
+export function linesFor(base, key, authentication) {
+  const lines = [];
+  if (CANONICAL_UUID.test(key)) {
+    lines.push(["Build number, from a shell", curl("POST", base, key, { authentication })]);
+  }
+  lines.push(
+    ["Next number, from a shell", nextNumber(base, key, authentication)],
+    [
+      "A commit's number, from a shell",
+      `${curl("PUT", base, seriesPath(key), { authentication, key })}/"$GIT_COMMIT"`,
+    ],
+    ["Next number, in a Jenkinsfile", `monotron.next(${groovy(key)})`],
+    ["A commit's number, in a Jenkinsfile", `monotron.next(${groovy(key)}, token: env.GIT_COMMIT)`],
+  );
+  return lines;
+}
+
+export function nextNumber(base, key, authentication = false) {
+  return curl("POST", base, seriesPath(key), { authentication, key });
+}
+
+/**
+ * Give the badge in Markdown, as a link to the series. Who has no credentials gets those of the
+ * first account, so that another one's has to name it.
+ */
+export function badgeMarkdown(base, account, key) {
+  const text = key.replace(/[\\`*_[\]<>&!|~]/g, "\\$&");
+  const page = new URL(seriesHash(key), base);
+  return `[![${text}](${new URL(badgePath(key, account), base)})](${page})`;
+}
+
+export function badgePath(key, account = FIRST_ACCOUNT) {
+  const owner = account === FIRST_ACCOUNT ? "" : `accounts/${account}/`;
+  return `v1/${owner}badges/${encoded(key)}.svg`;
+}
+
+/** Give a word of a POSIX shell: in single quotes everything but them is itself. */
+export function shell(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Give a string of Groovy: in single quotes nothing is put in place of `$`. */
+export function groovy(text) {
+  return `'${text.replace(/[\\']/g, "\\$&")}'`;
+}
+
+/** Give an element that shows one line, with a button that copies it. */
+export function command(title, text) {
+  const made = fromTemplate("command");
+  const [heading, pre, button] = made.children;
+  setText(heading, title);
+  button.setAttribute("aria-label", `Copy: ${title}`);
+  setText(pre.firstElementChild, text);
+  button.addEventListener("click", () => copy(pre.firstElementChild, button));
+  return made;
+}
+
+function curl(method, base, path, { authentication = false, key = "" }) {
+  const words = ["curl", "-fsS", "-X", method, "-H", shell("Accept: text/plain")];
+  // curl, as browsers do, would leave such a part of the path out.
+  if (!reachable(key)) words.push("--path-as-is");
+  if (authentication) words.push("-u", '"$MONOTRON_KEY"');
+  // Not by way of URL, which takes `.` and `..` out.
+  return [...words, shell(`${base}${path}`)].join(" ");
+}
+
+function seriesPath(key) {
+  return `v1/series/${encoded(key)}`;
+}
+
+// Browsers have a clipboard for pages by HTTPS and on this machine alone; else the user copies.
+async function copy(code, button) {
+  if (await toClipboard(code.textContent)) {
+    flash(button, "Copied");
+    return;
+  }
+  getSelection().selectAllChildren(code);
+  flash(button, "Selected");
+}
+
+async function toClipboard(text) {
+  if (!navigator.clipboard) return false;
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch (error) {
+    if (error instanceof DOMException) return false;
+    throw error;
+  }
+}
+
+function flash(button, text) {
+  setText(button, text);
+  say(text === "Selected" ? "Selected: copy it with your keyboard" : text);
+  setTimeout(() => setText(button, "Copy"), COPIED);
+}

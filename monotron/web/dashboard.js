@@ -1,0 +1,134 @@
+/** The dashboard: shows the place that the address names, and goes from one to another. */
+
+import { listHash, placeOf } from "./address.js";
+import { byId, setText, visible } from "./elements.js";
+import { onOlder } from "./history.js";
+import { oneSeries } from "./one_series.js";
+import { onSearch, seriesList } from "./series_list.js";
+import { askToSignIn, onSignIn, showCaller, signInSection } from "./sign_in.js";
+import { keepTime, minute } from "./times.js";
+
+const nowhere = {
+  section: byId("nowhere"),
+  open(place, page) {
+    page.ready();
+    return () => {};
+  },
+  clear() {},
+};
+const views = { list: seriesList, series: oneSeries, nowhere };
+
+let place = null;
+let close = () => {};
+/** The list that the user saw last. */
+let lastList = "#/";
+/** Since when there is no answer, or null. */
+let silentSince = null;
+
+function go() {
+  const from = place;
+  close();
+  place = placeOf(location.hash);
+  const view = views[place.view];
+  if (place.view === "list") {
+    lastList = listHash(place.prefix, place.after);
+    byId("back").setAttribute("href", lastList);
+  }
+  const here = place;
+  let ready = false;
+  close = view.open(place, {
+    ready() {
+      if (ready) return;
+      ready = true;
+      arrive(view, from, here);
+    },
+    refused(error) {
+      fine();
+      clear();
+      reveal(signInSection);
+      document.title = "Sign in · Monotron";
+      askToSignIn(error);
+    },
+    troubled,
+    fine,
+  });
+}
+
+/** Bring the view into sight, and the user to where it begins, or to where he left it. */
+function arrive(view, from, here) {
+  const signingIn = !signInSection.hidden;
+  reveal(view.section);
+  document.title = here.view === "series" ? `${visible(here.key)} · Monotron` : "Monotron";
+  showCaller();
+  if (!signingIn) {
+    const searching = from?.view === "list" && here.view === "list" && from.after === here.after;
+    if (from === null || searching) return;
+    if (here.view === "list" && seriesList.resume(listHash(here.prefix, here.after))) return;
+  }
+  scrollTo(0, 0);
+  view.section.querySelector("h2").focus({ preventScroll: true });
+}
+
+function reveal(section) {
+  for (const each of document.querySelectorAll("main > section")) each.hidden = each !== section;
+}
+
+function clear() {
+  for (const view of Object.values(views)) view.clear();
+}
+
+function troubled(error) {
+  silentSince ??= minute(new Date());
+  setText(byId("trouble"), `${error.message} since ${silentSince}. Trying again.`);
+}
+
+function fine() {
+  silentSince = null;
+  setText(byId("trouble"), "");
+}
+
+function replace(hash) {
+  history.replaceState(null, "", hash);
+  go();
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+  const typing = event.target.matches("input, textarea, select");
+  if (event.key === "Escape" && place.view === "series" && !typing) {
+    location.hash = lastList;
+  } else if (event.key === "/" && !typing && signInSection.hidden) {
+    event.preventDefault();
+    searchFor();
+  }
+}
+
+function searchFor() {
+  if (place.view !== "list") {
+    history.pushState(null, "", lastList);
+    go();
+    // The list is on show already where it was left a moment ago; else it is about to be.
+    reveal(seriesList.section);
+  }
+  byId("search").focus();
+  byId("search").select();
+}
+
+// A skip link by hash would name another place.
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
+
+history.scrollRestoration = "manual";
+addEventListener("hashchange", go);
+document.addEventListener("keydown", onKey);
+onSearch(replace);
+onOlder();
+onSignIn(go, () => {
+  clear();
+  go();
+});
+keepTime();
+showCaller();
+go();

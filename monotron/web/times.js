@@ -1,0 +1,82 @@
+/** Times: how long ago, exactly when, and how long something took. */
+
+/** From how many seconds on a unit is used, how many make one, and its name for one and more. */
+const UNITS = [
+  [2 * 365 * 86_400, 365 * 86_400, "year", "years"],
+  [60 * 86_400, 30 * 86_400, "month", "months"],
+  [86_400, 86_400, "day", "days"],
+  [3_600, 3_600, "hour", "hours"],
+  [60, 60, "min", "min"],
+  [0, 1, "s", "s"],
+];
+
+const LOCAL = new Intl.DateTimeFormat("en", {
+  year: "numeric",
+  month: "2-digit",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+  timeZoneName: "short",
+});
+
+/** How many ms the service's clock is ahead of the browser's. */
+let ahead = 0;
+
+/** Take the service's clock for the right one; `date` is an answer's Date header. */
+export function setClock(date) {
+  const sent = Date.parse(date ?? "");
+  if (Number.isNaN(sent)) return;
+  // Date has whole seconds, and the answer was on its way: less than that says nothing.
+  const difference = sent - Date.now();
+  if (Math.abs(difference - ahead) > 2000) ahead = difference;
+}
+
+/** Make `<time>` show when something was: how long ago, and exactly in its title. */
+export function showTime(time, moment) {
+  if (time.dateTime === moment) return;
+  time.dateTime = moment;
+  time.title = exactly(moment);
+  tell(time);
+}
+
+/** Let each `<time class="ago">` of the page go on as time does. */
+export function keepTime() {
+  const each = () => document.querySelectorAll("time.ago[datetime]").forEach(tell);
+  setInterval(each, 1000);
+}
+
+/** Give the exact local time, to the second: "2026-11-23 14:03:12 GMT+1". */
+export function exactly(moment) {
+  const parts = Object.fromEntries(
+    LOCAL.formatToParts(new Date(moment)).map(({ type, value }) => [type, value]),
+  );
+  const { year, month, day, hour, minute, second, timeZoneName } = parts;
+  return `${year}-${month}-${day} ${hour}:${minute}:${second} ${timeZoneName}`;
+}
+
+/** Give the local hour and minute: "14:03". */
+export function minute(date) {
+  return exactly(date).slice(11, 16);
+}
+
+/** Give a span of time in the unit that fits it, rounded down: "3 days". */
+export function span(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const [, length, one, many] = UNITS.find(([from]) => seconds >= from);
+  const count = Math.floor(seconds / length);
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+function tell(time) {
+  const text = ago(Date.now() + ahead - Date.parse(time.dateTime));
+  if (time.textContent !== text) time.textContent = text;
+}
+
+function ago(milliseconds) {
+  if (milliseconds < 10_000) return "just now";
+  // Seconds in tens: nobody wants to watch them count.
+  const rounded = milliseconds < 60_000 ? Math.floor(milliseconds / 10_000) * 10_000 : milliseconds;
+  return `${span(rounded)} ago`;
+}

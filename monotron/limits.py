@@ -21,6 +21,14 @@ PAGE_ROWS = 1_000
 DEFAULT_PAGE_ROWS = 100
 """Rows in a page where the caller names no limit."""
 
+RECENT_VALUES = 50
+"""Values of each series that a list may show: enough for a small chart."""
+
+RECENT_PAGE_VALUES = 5_000
+"""Such values in one page of a list, which has fewer rows where each shows many. The store cannot
+use pages again while a snapshot is open: 1,000 rows with 50 values are read in 170 ms, 100 rows in
+15 ms, 1,000 rows with 5 values in 45 ms and with none in 2 ms."""
+
 HISTORY_VALUES = 1_000
 """Values that a series' history holds where nobody has set another number."""
 

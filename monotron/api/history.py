@@ -1,6 +1,5 @@
 """History: `/v1/history/{key}`."""
 
-from datetime import datetime, timezone
 from typing import ClassVar
 
 import falcon
@@ -9,6 +8,7 @@ from monotron.api.access import READ_SERIES, Needs
 from monotron.api.answers import pollable, to_json
 from monotron.api.query import page_limit, parameters, whole_number
 from monotron.api.series import no_value_yet
+from monotron.api.timestamps import timestamp
 from monotron.core import history, names, numbers, series
 from monotron.core.history import Page, Taken
 from monotron.store.contract import Reading, Store
@@ -53,13 +53,6 @@ def _members(taken: Taken) -> dict[str, object]:
     return {
         "value": taken.value,
         "token": taken.token,
-        "created_at": _timestamp(taken.created_at),
+        "created_at": timestamp(taken.created_at),
         "api_key": taken.api_key,
     }
-
-
-def _timestamp(microseconds: int) -> str:
-    """Give a time as RFC 3339 has it, in UTC."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    time = datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest)
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

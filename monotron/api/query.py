@@ -11,7 +11,7 @@ from monotron.core.errors import InvalidName, InvalidNumber
 from monotron.limits import DEFAULT_PAGE_ROWS
 
 MOST_PARAMETERS = 16
-"""No call has more than three; what comes with many more is not meant for us."""
+"""No call has more than four; what comes with many more is not meant for us."""
 
 
 def parameters(req: falcon.Request) -> dict[str, str]:

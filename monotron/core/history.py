@@ -62,6 +62,13 @@ def page(
     return Page(taken, None)
 
 
+def newest(reading: Reading, series: Series, *, keep: int, limit: int) -> list[Taken]:
+    """Give the newest `limit` values, newest first; fewer where history holds fewer."""
+    if not limit or not series.history:
+        return []
+    return page(reading, series, keep=keep, limit=limit).history
+
+
 def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int | None:
     """Give the last value that `token` got, or None where history does not hold it any more."""
     if token == series.token:

@@ -31,6 +31,16 @@ def prefix(text: str) -> str:
     return _name("prefix", text) if text else text
 
 
+def label(text: str) -> str:
+    """Give `text` back if a badge can have it as its label (the empty text too)."""
+    return _name("label", text) if text else text
+
+
+def message(text: str) -> str:
+    """Give `text` back if a badge can say it; raises `InvalidName` otherwise."""
+    return _name("message", text)
+
+
 def _name(what: str, text: str, most: int = NAME_BYTES) -> str:
     # Plain ASCII, the usual case: no control characters in it, and one byte a character.
     if text.isascii() and text.isprintable() and 0 < len(text) <= most:

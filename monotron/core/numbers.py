@@ -1,7 +1,7 @@
 """Numbers: what a count, a value, a page's limit and an account's id may be."""
 
 from monotron.core.errors import InvalidNumber
-from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES
+from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES, RECENT_VALUES
 
 
 def count(number: int) -> int:
@@ -22,6 +22,14 @@ def bound(what: str, number: int) -> int:
 def limit(number: int) -> int:
     """Give `number` back if a page may have so many rows; raises `InvalidNumber` otherwise."""
     return _within("limit", number, 1, PAGE_ROWS)
+
+
+def recent(number: int) -> int:
+    """Give `number` back if a list may show so many values of each series.
+
+    Raises `InvalidNumber` otherwise.
+    """
+    return _within("recent", number, 0, RECENT_VALUES)
 
 
 def account(number: int) -> int:

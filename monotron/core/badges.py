@@ -1,0 +1,111 @@
+"""Badges: what one says of a series or of a version.
+
+It has what shields.io calls an endpoint badge: a label, a message and a color
+(https://shields.io/badges/endpoint-badge).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monotron.core import names, semver, series
+from monotron.core.errors import InvalidName
+from monotron.store.contract import Reading
+
+VALUE, VERSION = "value", "version"
+"""What a badge can show."""
+
+PLACE = "{value}"
+"""What stands in a message for what is shown."""
+
+DEFAULT_COLOR = "blue"
+
+COLORS: Mapping[str, str] = {
+    "brightgreen": "44cc11",
+    "green": "97ca00",
+    "yellowgreen": "a4a61d",
+    "yellow": "dfb317",
+    "orange": "fe7d37",
+    "red": "e05d44",
+    # A trace darker than on shields.io, so that white text can be read on it as well.
+    "blue": "007abf",
+    "blueviolet": "8a2be2",
+    "grey": "555555",
+    "gray": "555555",
+    "lightgrey": "9f9f9f",
+    "lightgray": "9f9f9f",
+    "success": "44cc11",
+    "important": "fe7d37",
+    "critical": "e05d44",
+    "informational": "007abf",
+    "inactive": "9f9f9f",
+}
+"""The names that shields.io has for colors, and each in six hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a badge is to look like."""
+
+    show: str
+    """`VALUE` or `VERSION`."""
+    label: str | None
+    """The left text; empty for none, None for the name of what is shown."""
+    message: str
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What a badge says."""
+
+    label: str
+    """The left text; empty where there is none."""
+    message: str
+    """The right text; never empty."""
+    color: str
+    """A name out of `COLORS`, or 3 or 6 hex digits, in lower case."""
+
+
+def wanted(query: Mapping[str, str]) -> Wanted:
+    """Read `show`, `label`, `message` and `color`; raises `InvalidName` for what cannot be one."""
+    show = query.get("show", VALUE)
+    if show not in (VALUE, VERSION):
+        raise InvalidName(f"a badge shows {VALUE} or {VERSION}")
+    label = query.get("label")
+    return Wanted(
+        show,
+        None if label is None else names.label(label),
+        names.message(query.get("message", PLACE)),
+        _color(query.get("color", DEFAULT_COLOR)),
+    )
+
+
+def get(reading: Reading, account: int, name: str, wanted: Wanted) -> Badge | None:
+    """Give a badge, or None where there is no value yet, or no version; raises `InvalidName`."""
+    found = _shown(reading, account, name, wanted.show)
+    if found is None:
+        return None
+    label = name if wanted.label is None else wanted.label
+    return Badge(label, wanted.message.replace(PLACE, found), wanted.color)
+
+
+def hex_color(color: str) -> str:
+    """Give the six hex digits of a badge's color."""
+    digits = COLORS.get(color, color)
+    return digits if len(digits) == 6 else "".join(digit * 2 for digit in digits)
+
+
+def _shown(reading: Reading, account: int, name: str, show: str) -> str | None:
+    if show == VERSION:
+        version = semver.current(reading, account, names.version_name(name))
+        return None if version is None else str(version)
+    state = series.get(reading, account, names.series_key(name))
+    return None if state is None else str(state.value)
+
+
+def _color(text: str) -> str:
+    color = text.lower()
+    if color not in COLORS and not re.fullmatch(r"[0-9a-f]{3}|[0-9a-f]{6}", color):
+        raise InvalidName(f"a color is 3 or 6 hex digits, or one of {', '.join(COLORS)}")
+    return color

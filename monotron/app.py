@@ -1,42 +1,71 @@
 """The route table: which path is answered by which resource."""
 
+from collections.abc import Callable
+
 import falcon
 
 from monotron.api.access import Access
 from monotron.api.access_log import AccessLog
 from monotron.api.accounts import Account, Accounts
 from monotron.api.attributes import Attributes, OneAttribute
+from monotron.api.badges import BadgeData, BadgeImage
 from monotron.api.build_numbers import BuildNumber
+from monotron.api.dashboard import Dashboard
 from monotron.api.errors import handle_errors
 from monotron.api.grants import Grant, Grants
 from monotron.api.health import Liveness, Readiness
 from monotron.api.history import History
+from monotron.api.metrics import Metrics
 from monotron.api.openapi import OpenApi
 from monotron.api.paths import RawPath
+from monotron.api.request_id import RequestId
+from monotron.api.request_measures import RequestMeasures
 from monotron.api.semver import CurrentVersion, NextVersion
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
 from monotron.api.service import Service
 from monotron.core.api_keys import Pair
+from monotron.measures import Measures, Place
 from monotron.settings import Settings
-from monotron.store.contract import Store
+from monotron.store.contract import Store, Usage
 
 App = falcon.App[falcon.Request, falcon.Response]
 
 
-def create_app(store: Store, settings: Settings) -> App:
-    """Give the WSGI application that answers from `store`."""
+def create_app(
+    store: Store,
+    settings: Settings,
+    *,
+    place: Place | None = None,
+    usage: Callable[[], Usage] | None = None,
+) -> App:
+    """Give the WSGI application that answers from `store`.
+
+    What it measures goes to `place`. `usage` tells what the store takes up, if it knows.
+    """
+    place = place or Measures().place(0)
     keep = settings.history
     root = _root_pair(settings)
 
-    app = falcon.App(middleware=[AccessLog()] if settings.access_log else [])
+    app = falcon.App(middleware=RequestId())
+    app.add_middleware(RequestMeasures(place))
+    if settings.access_log:
+        app.add_middleware(AccessLog())
     app.add_middleware(RawPath())
-    app.add_middleware(Access(store, root))
+    app.add_middleware(Access(store, root, public_badges=settings.public_badges))
     handle_errors(app)
+
+    dashboard = Dashboard()
+    app.add_route("/", dashboard)
+    app.add_route("/web/{file}", dashboard)
 
     app.add_route("/livez", Liveness())
     app.add_route("/healthz", Liveness())
     app.add_route("/readyz", Readiness(store))
-    app.add_route("/openapi.json", OpenApi(authentication=root is not None))
+    app.add_route("/metrics", Metrics(store, place, usage))
+    app.add_route(
+        "/openapi.json",
+        OpenApi(authentication=root is not None, public_badges=settings.public_badges),
+    )
     app.add_route("/v1", Service())
 
     app.add_route("/v1/accounts", Accounts(store))
@@ -46,7 +75,7 @@ def create_app(store: Store, settings: Settings) -> App:
 
     # The caller's own account, and any one by its id.
     for account in ("/v1", "/v1/accounts/{account_id}"):
-        app.add_route(account + "/series", AllSeries(store))
+        app.add_route(account + "/series", AllSeries(store, keep))
         app.add_route(account + "/series/{key}", OneSeries(store, keep))
         app.add_route(account + "/series/{key}/{token}", SeriesAtToken(store, keep))
         app.add_route(account + "/history/{key}", History(store, keep))
@@ -56,6 +85,8 @@ def create_app(store: Store, settings: Settings) -> App:
             app.add_route(account + token + "/attrs/{name}", OneAttribute(store))
         app.add_route(account + "/semver/{name}", CurrentVersion(store))
         app.add_route(account + "/semver/{name}/{part}/{token}", NextVersion(store, keep))
+        app.add_route(account + "/badges/{key}", BadgeData(store))
+        app.add_route(account + "/badges/{key}.svg", BadgeImage(store))
 
     app.add_route("/{uuid}", BuildNumber(store, keep))
     return app

@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from monotron import __version__
+from monotron import __version__, logs
 from monotron.app import create_app
 from monotron.commands import copies, inspection, keys, moving, series
 from monotron.commands.arguments import add_setting
 from monotron.commands.moving import CannotOpen
 from monotron.commands.output import CannotPrint, fail, show
 from monotron.core.errors import RuleError
+from monotron.measures import OfStore, Place
 from monotron.serve import CannotServe, Service, serve
 from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
 from monotron.store.backup import CannotCopy
@@ -22,13 +23,13 @@ from monotron.store.lmdb import LmdbStore
 from monotron.transfer.importing import Stopped
 from monotron.transfer.items import CannotRead
 
+log = logging.getLogger("monotron")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status: 0, 1 for a failure, 2 for wrong usage, 130 for ^C."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    logs.configure()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -63,11 +64,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
-    def open_service(create: bool) -> Service:
-        store = LmdbStore(settings.storage_dir, create=create)
-        return Service(create_app(store, settings), lambda: store.failed is None, store.close)
+    logs.configure(settings.log_format, access_log=settings.access_log)
 
-    serve(settings, open_service)
+    def open_service(create: bool, place: Place) -> Service:
+        store = LmdbStore(settings.storage_dir, create=create, observer=OfStore(place))
+        app = create_app(store, settings, place=place, usage=store.usage)
+        return Service(app, lambda: store.failed is None, store.close)
+
+    try:
+        serve(settings, open_service)
+    except CannotServe as error:
+        if settings.log_format == "text":
+            raise
+        # A collector reads JSON alone.
+        log.critical("%s", error)
+        return 1
     return 0
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from monotron import __version__
+from monotron.measures import REPLACED, Measures, Place
 from monotron.server.server import Server
 from monotron.settings import Settings
 from monotron.store.contract import StoreError
@@ -51,22 +52,26 @@ class Service:
     close: Callable[[], None]
 
 
-def serve(settings: Settings, open_service: Callable[[bool], Service]) -> None:
+def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    `open_service(create)` is called once in each worker. Only the first ones may create what is
-    missing: where the storage folder has gone since, a replacement would give out 1 again.
+    `open_service(create, place)` is called once in each worker, with where it writes its measures.
+    Only the first ones may create what is missing: where the storage folder has gone since, a
+    replacement would give out 1 again.
 
     Raises `CannotServe` where the port cannot be had or a worker cannot open its service.
     """
     listener = _listen(settings.host, settings.port)
     with listener:
-        _Watch(settings, open_service, listener).run()
+        # One place more, for the watching process itself.
+        _Watch(settings, open_service, listener, Measures(settings.workers + 1)).run()
 
 
 @dataclass(slots=True)
 class _Worker:
     pid: int
+    place: int
+    """Where it writes its measures."""
     news: int | None
     """The pipe on which it says that it is ready, or why it cannot be; None once it has."""
     ready: bool = False
@@ -75,8 +80,9 @@ class _Worker:
 @dataclass
 class _Watch:
     settings: Settings
-    open_service: Callable[[bool], Service]
+    open_service: Callable[[bool, Place], Service]
     listener: socket.socket
+    measures: Measures
     workers: dict[int, _Worker] = field(default_factory=dict)
     restarts: list[float] = field(default_factory=list)
     """When those are due that are not replaced at once."""
@@ -86,6 +92,8 @@ class _Watch:
     """Why the first workers could not start."""
 
     def run(self) -> None:
+        self.place = self.measures.place(self.settings.workers)
+        self.place.add(REPLACED, 0)
         self.selector = selectors.DefaultSelector()
         self.lifeline, self._lifeline_end = os.pipe()
         self._signals, signals_end = os.pipe()
@@ -170,6 +178,7 @@ class _Watch:
             if self.stopping:
                 continue
             log.error("worker %d ended (%s); another one takes its place", pid, _cause(status))
+            self.place.add(REPLACED, 1)
             if worker.ready:
                 self._start_worker()
             else:
@@ -185,17 +194,19 @@ class _Watch:
 
     def _start_worker(self) -> None:
         news, news_end = os.pipe()
+        taken = {worker.place for worker in self.workers.values()}
+        place = min(set(range(self.settings.workers)) - taken)
         # A signal that came to the child before it has its own handlers would reach our pipe.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
-            self._become_worker(news_end)
+            self._become_worker(news_end, place)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.close(news_end)
-        worker = self.workers[pid] = _Worker(pid, news)
+        worker = self.workers[pid] = _Worker(pid, place, news)
         self.selector.register(news, selectors.EVENT_READ, worker)
 
-    def _become_worker(self, news_end: int) -> NoReturn:
+    def _become_worker(self, news_end: int, place: int) -> NoReturn:
         """Work, then end the process: nothing of the watching one may run in it."""
         code = 1
         try:
@@ -206,20 +217,20 @@ class _Watch:
             for other in self.workers.values():
                 if other.news is not None:
                     os.close(other.news)
-            code = self._work(news_end)
+            code = self._work(news_end, self.measures.place(place))
         except BaseException:
             log.exception("a worker failed")
         finally:
             os._exit(code)
 
-    def _work(self, news: int) -> int:
+    def _work(self, news: int, place: Place) -> int:
         """Be a worker; gives the exit status."""
         try:
-            service = self.open_service(not self.announced)
+            service = self.open_service(not self.announced, place)
         except StoreError as error:
             os.write(news, str(error).encode(errors="backslashreplace"))
             return 1
-        server = Server(service.app, self.listener, self.settings.threads)
+        server = Server(service.app, self.listener, self.settings.threads, place)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

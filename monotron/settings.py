@@ -25,7 +25,9 @@ class Settings:
     history: int
     root_api_key: str | None = field(repr=False)
     root_api_secret: str | None = field(repr=False)
+    public_badges: bool
     access_log: bool
+    log_format: str
 
     @property
     def authentication(self) -> bool:
@@ -157,6 +159,15 @@ def _password(text: str) -> str:
     return text
 
 
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"it has to be {' or '.join(allowed)}")
+        return text.lower()
+
+    return parse
+
+
 def _switch(text: str) -> bool:
     try:
         return {"on": True, "1": True, "true": True, "off": False, "0": False, "false": False}[
@@ -208,11 +219,25 @@ SETTINGS = (
         secret=True,
     ),
     Setting(
+        "public_badges",
+        "MONOTRON_PUBLIC_BADGES",
+        "off",
+        "Badges need no credentials: on or off. Whoever knows a key then sees its number.",
+        _switch,
+    ),
+    Setting(
         "access_log",
         "MONOTRON_ACCESS_LOG",
         "off",
         "A log line for each request: on or off.",
         _switch,
+    ),
+    Setting(
+        "log_format",
+        "MONOTRON_LOG_FORMAT",
+        "text",
+        "How a log line looks: text, or json for a log collector.",
+        _one_of("text", "json"),
     ),
 )
 

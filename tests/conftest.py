@@ -1,6 +1,8 @@
 """What the tests share."""
 
 import base64
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +30,20 @@ ENGINES: dict[str, Callable[[Path], Store]] = {
 
 ROOT = Pair("root-of-tests", "it is:secret ünd long")
 """The root pair of `guarded`."""
+
+
+def installed(command: str, package: str, required: str) -> str:
+    """Give where a program of Debian's `package` is, which not every machine has.
+
+    Where it is missing the test is skipped, but fails where the variable `required` is set.
+    """
+    found = shutil.which(command)
+    if found is None:
+        why = f"NOT SHOWN: there is no {command} here; apt-get install {package}"
+        if os.environ.get(required):
+            pytest.fail(why)
+        pytest.skip(why)
+    return found
 
 
 @contextmanager
@@ -67,6 +83,12 @@ def all_rows(store: Store) -> dict[Table, list[tuple[bytes, bytes]]]:
             table: reading.scan(table, b"", b"\xff" * 600, limit=100_000) for table in Table
         }
     )
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Prometheus's own checks."""
+    return installed("promtool", "prometheus", "MONOTRON_REQUIRE_PROMTOOL")
 
 
 @pytest.fixture(params=ENGINES)

@@ -44,10 +44,12 @@ JOB = "/6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 """A build-number series."""
 
 START_LINE = re.compile(
-    r"^\S+ \S+ INFO monotron (?P<version>\S+) listens on http://(?P<host>\S+):(?P<port>\d+), "
-    r"stores in (?P<folder>.+), (?P<workers>\d+) workers?$",
+    r"^(?:\S+ INFO |{.*\"message\": \")"
+    r"monotron (?P<version>\S+) listens on http://(?P<host>\S+):(?P<port>\d+), "
+    r"stores in (?P<folder>.+), (?P<workers>\d+) workers?(?:\"})?$",
     re.MULTILINE,
 )
+"""As text, or as JSON."""
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,12 +66,17 @@ IN_AN_ACCOUNT = {
     },
     "/semver/{name}": {"GET": "read:series"},
     "/semver/{name}/{part}/{token}": {"PUT": "write:series"},
+    "/badges/{key}": {"GET": "read:series"},
+    "/badges/{key}.svg": {"GET": "read:series"},
 }
 
 NEEDS = {
     "/livez": {"GET": OPEN},
     "/healthz": {"GET": OPEN},
     "/readyz": {"GET": OPEN},
+    "/": {"GET": OPEN},
+    "/web/{file}": {"GET": OPEN},
+    "/metrics": {"GET": "read:system"},
     "/openapi.json": {"GET": KNOWN},
     "/v1": {"GET": KNOWN},
     "/v1/accounts": {"GET": ROOT_ONLY},
@@ -173,7 +179,13 @@ class House:
     def _ask(self, api: Api, call: Call, account: int, **others: Any) -> webtest.TestResponse:
         key = self.grants.get(account, "a" * 24)
         path = call.route.replace("/grants/{key}", f"/grants/{key}").format(
-            account_id=account, key="svc", token="t1", name="app", part="minor", uuid=UUID
+            account_id=account,
+            key="svc",
+            token="t1",
+            name="app",
+            part="minor",
+            uuid=UUID,
+            file="index.html",
         )
         body = b""
         if call.method in ("PUT", "POST"):
@@ -241,7 +253,7 @@ def test_without_a_root_pair_every_call_is_open(house: House, call: Call) -> Non
 
 
 @those(OPEN)
-def test_health_checks_stay_open(house: House, call: Call) -> None:
+def test_health_checks_and_the_dashboard_stay_open(house: House, call: Call) -> None:
     assert house.ask(call).status_int == 200
     assert house.ask(call, Pair("nobody", "wrong")).status_int == 200
     assert house.ask(call, environ={"HTTP_AUTHORIZATION": "rubbish"}).status_int == 200
@@ -263,7 +275,8 @@ def test_without_credentials_a_call_is_401_and_changes_nothing(house: House, cal
 @those()
 def test_a_key_without_the_scope_is_403_and_changes_nothing(house: House, call: Call) -> None:
     others = [scope for scope in ALL_SCOPES if scope != call.needs]
-    for held_scopes in ([], others, [f"*:{resource}" for resource in ("system",)]):
+    other = "series" if call.resource == "system" else "system"
+    for held_scopes in ([], others, [f"*:{other}"]):
         pair = new_key(house.store, *held_scopes)
         before = all_rows(house.store)
         response = house.ask(call, pair)
@@ -377,7 +390,6 @@ def test_a_method_that_does_not_work_needs_credentials_too(house: House, route: 
 
 
 ELSEWHERE = [
-    "/",
     "/nothing/at/all",
     "/v2/series",
     "/v1/",
@@ -391,8 +403,18 @@ ELSEWHERE = [
     "/livez%00",
     "/livez/../v1",
     "/readyz/../v1/series",
+    "//",
+    "/.",
+    "/;x",
+    "/web",
+    "/web/../v1/series",
+    "/web//index.html",
+    "/WEB/index.html",
+    "/v1/web/index.html",
+    "/metrics/",
+    "/v1/badges",
+    "/v1/badges/svc/more",
     "*",
-    "",
 ]
 
 
@@ -412,6 +434,20 @@ def test_health_checks_are_open_however_they_are_asked_for(guarded: Api, target:
     assert guarded.get("/", extra_environ={"REQUEST_URI": target}).json == {"status": "alive"}
 
 
+@pytest.mark.parametrize("target", ["/", "/?x=/v1", "http://x", "http://x/", "https://u@x:1?y"])
+def test_the_dashboard_is_open_however_it_is_asked_for(guarded: Api, target: str) -> None:
+    page = guarded.get("/web/index.html").body
+    assert guarded.get("/", extra_environ={"REQUEST_URI": target}).body == page
+
+
+@pytest.mark.parametrize("file", ["..", "%2E%2E", "..%2Fv1", "nothing.html", "__init__.py", "%2F"])
+def test_among_the_files_of_the_dashboard_nothing_else_is_open(guarded: Api, file: str) -> None:
+    for method in ("GET", "HEAD"):
+        target = {"REQUEST_URI": f"/web/{file}"}
+        response = guarded.request("/", method=method, environ=target, expect_errors=True)
+        assert response.status_int == 404
+
+
 @pytest.mark.parametrize(
     "path",
     ["/v1/series/%FF", "/v1/series/%", "/v1/series/a%00", "/v1/accounts/0", "/v1/series?limit=x"],
@@ -424,9 +460,13 @@ def test_who_has_no_credentials_is_not_told_what_else_is_wrong(guarded: Api, pat
 
 @effort(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text("/%.;?#l iv1\xe9\xff", max_size=12), st.sampled_from(METHODS))
-def test_no_path_but_the_health_checks_is_open(guarded: Api, end: str, method: str) -> None:
-    for start in ("/livez/", "/%2Flivez", "/livez%", "/v1/", "/"):
+def test_no_path_but_the_open_ones_does_without_credentials(
+    guarded: Api, end: str, method: str
+) -> None:
+    for start in ("/livez/", "/%2Flivez", "/livez%", "/v1/", "/v1/badges/", "/web", "/"):
         target = {"REQUEST_URI": start + end}
+        if re.fullmatch(r"/|/web/[^/]*", target["REQUEST_URI"].partition("?")[0]):
+            continue
         response = guarded.request("/", method=method, environ=target, expect_errors=True)
         assert_401(response)
 

@@ -49,6 +49,7 @@ GOOD_FIELDS = {
     "token": ["token", "t%C3%B6ken"],
     "name": ["svc", "author"],
     "part": ["minor", "major", "patch"],
+    "file": ["index.html"],
     "uuid": [UUID, UUID.replace("-", "").upper()],
 }
 """What fits into a path's fields. A new field gets a plain word."""
@@ -131,8 +132,34 @@ BAD_QUERIES = [
     "&" * 3_000,
     "x=" + "y" * 9_000,
 ]
-BAD_PAGES = [f"{name}={number}" for name in ("limit", "before", "after") for number in BAD_NUMBERS]
+BAD_PAGES = [
+    f"{name}={number}" for name in ("limit", "before", "after", "recent") for number in BAD_NUMBERS
+]
+BAD_BADGES = [
+    "show=",
+    "show=token",
+    "show=version",
+    "show=%FF",
+    "label=",
+    "label=%00",
+    "label=%ED%A0%80",
+    "label=%EF%BF%BF",
+    "label=" + "a" * 257,
+    "message=",
+    "message=%1B",
+    "message=%7Bvalue%7D" * 2,
+    "message=%3C/title%3E%26",
+    "color=",
+    "color=pink",
+    "color=%23fff",
+    "color=12345",
+    "color=url(x)",
+    "color=\xff",
+]
 BAD_COUNTS = [f"count={number}" for number in BAD_NUMBERS]
+
+PARAMETERS = ["count", "limit", "prefix", "after", "before", "recent"]
+PARAMETERS += ["show", "label", "message", "color"]
 
 BAD_BODIES = [
     b"",
@@ -275,7 +302,8 @@ def with_one_fault(good: Call) -> Iterator[Call]:
             yield replace(good, fields={**good.fields, name: bad})
     if of_an_account:
         return
-    for query in [*BAD_QUERIES, *(BAD_PAGES if good.method in SAFE else BAD_COUNTS)]:
+    of_its_own = BAD_BADGES if "/badges/" in good.route else BAD_PAGES
+    for query in [*BAD_QUERIES, *(of_its_own if good.method in SAFE else BAD_COUNTS)]:
         yield replace(good, query=query)
     for name, values in BAD_HEADERS.items():
         for value in values:
@@ -295,10 +323,8 @@ any_name = st.one_of(
 )
 
 any_query = st.one_of(
-    st.sampled_from([*BAD_QUERIES, *BAD_PAGES, *BAD_COUNTS]),
-    st.builds(
-        "{}={}".format, st.sampled_from(["count", "limit", "prefix", "after", "before"]), any_name
-    ),
+    st.sampled_from([*BAD_QUERIES, *BAD_PAGES, *BAD_COUNTS, *BAD_BADGES]),
+    st.builds("{}={}".format, st.sampled_from(PARAMETERS), any_name),
     st.text(no_controls, max_size=60),
 ).map(lambda text: text.replace("#", ""))
 

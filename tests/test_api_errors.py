@@ -28,9 +28,14 @@ OF_AN_ACCOUNT = {
     "/history/svc": READ,
     "/semver/svc": READ,
     "/semver/svc/major/token": {"PUT"},
+    "/badges/svc": READ,
+    "/badges/svc.svg": READ,
 }
 METHODS = {
     f"/{UUID}": READ | {"POST"},
+    "/": READ,
+    "/web/index.html": READ,
+    "/metrics": READ,
     "/livez": READ,
     "/healthz": READ,
     "/readyz": READ,
@@ -110,7 +115,12 @@ def test_an_unknown_method_is_a_problem_too(api: Api) -> None:
         "/v1/accounts/1/",
         "/v1/accounts/1/more",
         "/v1/accounts/1/series/svc/token/more",
+        "/v1/badges",
+        "/v1/badges/svc/token",
+        "/v1/badges/svc.svg/",
         "/livez/",
+        "/metrics/",
+        "/web/a/b",
         "/a/b/c",
     ],
 )
@@ -174,6 +184,8 @@ def test_what_cannot_be_a_name_is_400(api: Api, store: Store, name: str) -> None
             ("POST", f"/series/{name}", b""),
             ("PUT", f"/series/{name}", b'{"value":7}'),
             ("DELETE", f"/series/{name}", b""),
+            ("GET", f"/badges/{name}", b""),
+            ("GET", f"/badges/{name}.svg", b""),
         ]
     for base in ("/v1", "/v1/accounts/1"):
         for method, target, body in calls:
@@ -238,6 +250,10 @@ def test_an_account_that_is_not_there_is_404(api: Api, store: Store, account: in
         ("/v1/history/svc?before=x", "before"),
         ("/v1/semver/" + "a" * 210, "1 to 209 bytes of UTF-8, this one has 210"),
         ("/v1/tokens/svc/token/attrs/" + "a" * 257, "1 to 256 bytes of UTF-8, this one has 257"),
+        ("/v1/series?recent=51", "from 0 to 50"),
+        ("/v1/badges/" + "a" * 257, "1 to 256 bytes of UTF-8, this one has 257"),
+        ("/v1/badges/svc?color=pink", "3 or 6 hex digits, or one of brightgreen, green,"),
+        ("/v1/badges/svc.svg?show=token", "value or version"),
         ("/v1/accounts/0/series", f"from 1 to {LAST_VALUE}"),
         ("/nothing", "UUID"),
     ],
@@ -293,6 +309,11 @@ KINDS: list[tuple[int, str, str, str, bytes, dict[str, str]]] = [
     (400, "invalid-name", "PUT", "/v1/semver/svc/build/token", b"", {}),
     (400, "invalid-name", "GET", "/v1/series?prefix=%FF", b"", {}),
     (400, "invalid-name", "PUT", "/v1/tokens/svc/token/attrs", b'{"":"text"}', {}),
+    (400, "invalid-name", "GET", "/v1/badges/svc?show=token", b"", {}),
+    (400, "invalid-name", "GET", "/v1/badges/svc.svg?color=pink", b"", {}),
+    (400, "invalid-name", "GET", "/v1/badges/svc?label=%00", b"", {}),
+    (400, "invalid-name", "GET", "/v1/badges/svc?message=", b"", {}),
+    (400, "invalid-number", "GET", "/v1/series?recent=51", b"", {}),
     (400, "invalid-number", "POST", "/v1/series/svc?count=0", b"", {}),
     (400, "invalid-number", "GET", "/v1/history/svc?limit=0", b"", {}),
     (400, "invalid-number", "PUT", "/v1/series/svc", b'{"value":"7"}', {}),
@@ -305,6 +326,8 @@ KINDS: list[tuple[int, str, str, str, bytes, dict[str, str]]] = [
     (400, "", "GET", "/v1/series?limit=1&limit=1", b"", {}),
     (404, "", "GET", "/v1/series/other", b"", {}),
     (404, "", "GET", "/nothing/here", b"", {}),
+    (404, "", "GET", "/web/nothing.html", b"", {}),
+    (404, "", "GET", "/v1/badges/other.svg", b"", {}),
     (405, "", "PATCH", "/v1/series/svc", b"", {}),
     (409, "series-exhausted", "POST", "/v1/series/full", b"", {}),
     (409, "seed-too-low", "PUT", "/v1/series/full", b'{"value":1}', {}),
@@ -363,8 +386,11 @@ READS: list[tuple[str, str, bytes, dict[str, str]]] = [
     for path in (
         f"/{UUID}",
         "/v1/series",
+        "/v1/series?recent=5",
         "/v1/series/svc",
         "/v1/series/svc/token",
+        "/v1/badges/svc",
+        "/v1/badges/svc.svg?show=version",
         "/v1/history/svc",
         "/v1/tokens/svc/token/attrs",
         "/v1/tokens/svc/token/attrs/author",
@@ -504,6 +530,9 @@ def test_a_record_of_a_newer_version_is_503(store: LmdbStore, settings: Settings
         ("GET", "/v1/series/svc/token"),
         ("GET", "/v1/history/svc"),
         ("GET", "/v1/series"),
+        ("GET", "/v1/series?recent=5"),
+        ("GET", "/v1/badges/svc"),
+        ("GET", "/v1/badges/svc.svg"),
     ]:
         problem(api.request(path, method=method, expect_errors=True), 503, "store-corrupt")
     assert store.view(lambda reading: reading.get(Table.SERIES, row)) == b"\xff" * 40

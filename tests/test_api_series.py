@@ -1,14 +1,18 @@
 """The series API."""
 
+import re
+import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pytest
 
 from monotron.app import create_app
+from monotron.core import series
 from monotron.settings import Settings
-from monotron.store.contract import Store
+from monotron.store.contract import Reading, Store
 from tests.conftest import all_rows
 from tests.web import (
     AS_TEXT,
@@ -23,6 +27,8 @@ from tests.web import (
     problem,
     url,
 )
+
+T = TypeVar("T")
 
 names = pytest.mark.parametrize("name", NAMES)
 
@@ -583,6 +589,188 @@ def test_any_other_limit_is_400(api: Api, limit: str) -> None:
 )
 def test_a_page_after_what_cannot_be_a_name_is_400(api: Api, query: str) -> None:
     problem(api.get(f"/v1/series?{query}", status=400), 400)
+
+
+# With the newest values
+
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+every_base = pytest.mark.parametrize("base", ["/v1", "/v1/accounts/1", "/v1/accounts/7"])
+
+
+def recent(api: Api, query: str = "recent=50", base: str = "/v1") -> dict[str, list[int]]:
+    """Give the newest values of each series, as the list shows them."""
+    page = api.get(f"{base}/series?{query}").json
+    return {each["key"]: [taken["value"] for taken in each["recent"]] for each in page["series"]}
+
+
+@every_base
+def test_a_list_shows_times_and_the_newest_values_of_each_series(api: Api, base: str) -> None:
+    api.put("/v1/accounts/7")
+    for token in ("a", "b", "c"):
+        api.put(f"{base}/series/shop/{token}")
+    api.post(f"{base}/series/till")
+    response = api.get(f"{base}/series?recent=2")
+    assert response.headers["Content-Type"] == JSON
+    account = base.removeprefix("/v1/accounts/") if base != "/v1" else "1"
+    assert TIME.sub("WHEN", response.body.decode()) == (
+        f'{{"series":[{{"creator_id":{account},"key":"shop","token":"c","value":3,'
+        '"created_at":"WHEN","updated_at":"WHEN","recent":['
+        '{"value":3,"created_at":"WHEN"},{"value":2,"created_at":"WHEN"}]},'
+        f'{{"creator_id":{account},"key":"till","token":null,"value":1,'
+        '"created_at":"WHEN","updated_at":"WHEN","recent":['
+        '{"value":1,"created_at":"WHEN"}]}],"next":null}'
+    )
+
+
+def test_the_times_are_those_of_the_history(api: Api) -> None:
+    for token in ("a", "b", "b"):
+        api.put(f"/v1/series/shop/{token}")
+    (shop,) = api.get("/v1/series?recent=50").json["series"]
+    taken = api.get("/v1/history/shop").json["history"]
+    assert shop["recent"] == [
+        {"value": each["value"], "created_at": each["created_at"]} for each in taken
+    ]
+    assert shop["created_at"] == taken[-1]["created_at"]
+    assert shop["updated_at"] == taken[0]["created_at"]
+
+
+def test_without_recent_a_list_has_none_of_it(api: Api) -> None:
+    api.put("/v1/series/shop/a")
+    assert api.get("/v1/series").body == (
+        b'{"series":[{"creator_id":1,"key":"shop","token":"a","value":1}],"next":null}'
+    )
+
+
+def test_a_list_may_show_the_times_alone(api: Api) -> None:
+    api.post("/v1/series/shop")
+    (shop,) = api.get("/v1/series?recent=0").json["series"]
+    assert shop["recent"] == []
+    assert TIME.fullmatch(shop["created_at"])
+    assert shop["updated_at"] == shop["created_at"]
+
+
+def test_the_newest_of_a_range_are_shown_value_by_value(api: Api) -> None:
+    api.post("/v1/series/shop")
+    api.post("/v1/series/shop?count=1000000")
+    assert recent(api, "recent=3") == {"shop": [1_000_001, 1_000_000, 999_999]}
+    api.post("/v1/series/till?count=2")
+    assert recent(api, "recent=3&prefix=till") == {"till": [2, 1]}
+
+
+def test_a_seed_is_not_among_the_newest_values_and_moves_updated_at(api: Api) -> None:
+    api.post("/v1/series/shop")
+    (before,) = api.get("/v1/series?recent=1").json["series"]
+    api.put("/v1/series/shop", b'{"value":110}')
+    (seeded,) = api.get("/v1/series?recent=1").json["series"]
+    assert seeded["value"] == 110
+    assert seeded["recent"] == before["recent"]
+    assert seeded["created_at"] == before["created_at"]
+    assert seeded["updated_at"] > before["updated_at"]
+    api.post("/v1/series/shop")
+    assert recent(api) == {"shop": [111, 1]}
+    api.put("/v1/series/only-moved", b'{"value":7}')
+    assert recent(api, "recent=9&prefix=only") == {"only-moved": []}
+
+
+def test_the_newest_values_reach_over_many_rows_of_history(api: Api) -> None:
+    for number in range(60):
+        api.put(f"/v1/series/shop/{number}-{'x' * 250}")
+    assert recent(api) == {"shop": list(range(60, 10, -1))}
+    assert recent(api, "recent=49") == {"shop": list(range(60, 11, -1))}
+
+
+@pytest.mark.parametrize(("keep", "values"), [(0, []), (1, [3]), (2, [3, 2])])
+def test_no_more_values_are_shown_than_history_holds(
+    store: Store, settings: Settings, keep: int, values: list[int]
+) -> None:
+    written = Api(create_app(store, settings))
+    written.post("/v1/series/shop")
+    written.post("/v1/series/shop")
+    api = Api(create_app(store, replace(settings, history=keep)))
+    api.post("/v1/series/shop")
+    assert recent(api) == {"shop": values}
+
+
+def test_a_series_that_never_had_a_history_shows_no_values(
+    store: Store, settings: Settings
+) -> None:
+    api = Api(create_app(store, replace(settings, history=0)))
+    api.post("/v1/series/shop?count=9")
+    assert recent(api) == {"shop": []}
+
+
+@pytest.mark.parametrize("most", ["", "-1", "51", "1e1", "x", "%D9%A3", str(2**64), "1&recent=1"])
+@every_base
+def test_any_other_number_of_newest_values_is_400(api: Api, base: str, most: str) -> None:
+    api.put("/v1/accounts/7")
+    kind = "" if "&" in most else "invalid-number"
+    detail = problem(api.get(f"{base}/series?recent={most}", status=400), 400, kind)
+    if most in ("-1", "51"):
+        assert "recent" in detail
+    if most == "51":
+        assert "from 0 to 50" in detail
+
+
+def test_a_page_with_many_values_has_fewer_series_and_its_next_goes_on(api: Api) -> None:
+    keys = [f"{number:03}" for number in range(103)]
+    for key in keys:
+        api.post(f"/v1/series/{key}")
+    page = api.get("/v1/series?limit=1000&recent=50").json
+    assert [each["key"] for each in page["series"]] == keys[:100]
+    assert page["next"] == keys[99]
+    rest = api.get(f"/v1/series?limit=1000&recent=50&after={page['next']}").json
+    assert [each["key"] for each in rest["series"]] == keys[100:]
+    assert rest["next"] is None
+    for few in (0, 5, 48):
+        assert len(api.get(f"/v1/series?limit=1000&recent={few}").json["series"]) == 103
+    assert len(api.get("/v1/series?limit=2&recent=50").json["series"]) == 2
+
+
+def test_the_list_of_newest_values_can_be_polled(api: Api) -> None:
+    api.put("/v1/series/shop/a")
+    target = "/v1/series?recent=5"
+    etag = api.get(target).headers["ETag"]
+    for method in ("GET", "HEAD"):
+        same = api.request(target, method=method, headers={"If-None-Match": etag})
+        assert (same.status_int, same.body) == (304, b"")
+        assert same.headers["Cache-Control"] == "no-cache"
+    head = api.head(target)
+    assert sorted(head.headers.items()) == sorted(api.get(target).headers.items())
+    api.put("/v1/series/shop/b")
+    assert api.get(target, headers={"If-None-Match": etag}).headers["ETag"] != etag
+
+
+def test_the_list_of_newest_values_has_changed_where_only_history_has(api: Api) -> None:
+    targets = ["/v1/series", "/v1/series?recent=0", "/v1/series?recent=5"]
+    api.put("/v1/series/shop/a")
+    before = [api.get(target).headers["ETag"] for target in targets]
+    api.delete("/v1/series/shop")
+    api.put("/v1/series/shop/a")
+    after = [api.get(target).headers["ETag"] for target in targets]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
+
+
+class Busy:
+    """A store in which another value is taken right after each snapshot."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.update, self.close = store.update, store.close
+
+    def view(self, fn: Callable[[Reading], T]) -> T:
+        seen = self._store.view(fn)
+        self._store.update(lambda txn: series.advance(txn, 1, "shop", now=time.time_ns() // 1000))
+        return seen
+
+
+def test_a_page_and_its_newest_values_are_of_one_moment(store: Store, settings: Settings) -> None:
+    Api(create_app(store, settings)).post("/v1/series/shop")
+    busy = Api(create_app(Busy(store), settings))
+    for value in range(1, 4):
+        (shop,) = busy.get("/v1/series?recent=1").json["series"]
+        assert shop["value"] == value
+        assert shop["recent"] == [{"value": value, "created_at": shop["updated_at"]}]
 
 
 @pytest.mark.parametrize("target", ["/v1/series/svc", "/v1/series", "/v1/series/svc/token"])

@@ -9,7 +9,7 @@ import pytest
 from falcon import inspect
 
 from monotron import limits
-from monotron.api import openapi
+from monotron.api import badges, openapi
 from monotron.app import create_app
 from monotron.settings import Settings
 from monotron.store.contract import Store
@@ -95,6 +95,10 @@ def test_every_kind_of_problem_is_described() -> None:
         ("A page has {} values", limits.DEFAULT_PAGE_ROWS),
         ("A page has {} series", limits.DEFAULT_PAGE_ROWS),
         ("The newest {} values of each series", limits.HISTORY_VALUES),
+        ("up to {} of its newest values", limits.RECENT_VALUES),
+        ("A page shows at most {} such values", limits.RECENT_PAGE_VALUES),
+        ("`label` and `message` have at most {} bytes", limits.NAME_BYTES),
+        ("may keep a badge for {} seconds", badges.MAX_AGE),
         ("A token has at most {} attributes", limits.ATTRIBUTES),
         ("each of at most {} bytes", limits.ATTRIBUTE_BYTES),
         ("has 1 to {} printable ASCII characters", limits.IDEMPOTENCY_KEY_CHARACTERS),

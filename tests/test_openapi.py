@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,12 @@ from jsonschema_rs import Draft202012Validator
 from monotron.api import errors
 from monotron.api.openapi import document
 from monotron.app import App, create_app
+from monotron.core.api_keys import Pair
 from monotron.settings import Settings
 from monotron.store.lmdb import LmdbStore
+from tests.conftest import basic
 from tests.service import Service, environment, services
+from tests.web import Api
 
 METHODS = {"get", "head", "put", "post", "delete"}
 ROOT = {"ROOT_API_KEY": "root", "ROOT_API_SECRET": "correct horse battery staple"}
@@ -112,9 +115,50 @@ def test_credentials_are_spoken_of_only_where_they_are_asked_for() -> None:
     described = document(authentication=True)
     assert described["security"] == [{"basic": []}]
     for (_, path), operation in operations(described).items():
-        is_open = path in ("/livez", "/healthz", "/readyz")
+        is_open = path in ("/livez", "/healthz", "/readyz", "/", "/web/{file}")
         assert ("401" in operation["responses"]) is not is_open, path
         assert (operation.get("security") == []) is is_open, path
+
+
+def test_credentials_may_be_left_out_for_badges_where_these_are_public(
+    store: LmdbStore, settings: Settings
+) -> None:
+    described = document(authentication=True, public_badges=True)
+    for (_, path), operation in operations(described).items():
+        security = operation.get("security", [])
+        may_be_left_out = {} in security
+        assert may_be_left_out is ("/badges/" in path), path
+        if may_be_left_out:
+            assert security == [{"basic": ["read:series"]}, {}]
+            assert "401" in operation["responses"]
+    guarded = replace(settings, root_api_key="root", root_api_secret="secret")
+    for public in (False, True):
+        api = Api(create_app(store, replace(guarded, public_badges=public)))
+        served = api.get("/openapi.json", headers=basic(Pair("root", "secret"))).json
+        assert served == document(authentication=True, public_badges=public)
+
+
+def test_every_answer_has_a_request_id(described: dict[str, Any]) -> None:
+    answers = [
+        described["components"]["responses"][each["$ref"].rpartition("/")[2]]
+        if "$ref" in each
+        else each
+        for operation in operations(described).values()
+        for each in operation["responses"].values()
+    ]
+    assert len(answers) > 500
+    assert all("X-Request-ID" in each["headers"] for each in answers)
+
+
+def test_metrics_come_in_the_content_types_that_it_names(
+    api: Api, described: dict[str, Any]
+) -> None:
+    content = described["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    answered = [
+        api.get("/metrics", headers={"Accept": accept}).headers["Content-Type"]
+        for accept in ("*/*", "application/openmetrics-text")
+    ]
+    assert list(content) == answered
 
 
 # It is well made
@@ -212,7 +256,7 @@ expected-statuses = ["2xx", "404", "409", "422"]
 [[operations]]
 # Beside a parameter that nobody knows, which is ignored, Schemathesis (4.32) takes the number in
 # `limit=50` for text, and waits for a 400.
-include-operation-id-regex = "^(list(Series|Accounts)|getHistory|takeValues)"
+include-operation-id-regex = "^(list(Series|Accounts)|getHistory|getBadge|takeValues)"
 [operations.generation]
 allow-extra-parameters = false
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from monotron.limits import ATTRIBUTES_BYTES
+from monotron.measures import Measures
 from monotron.server import channel, server
 from monotron.server.channel import BIG_BODIES
 from monotron.server.dispatcher import QUEUE
@@ -213,7 +214,7 @@ def hello_server() -> Iterator[Callable[[], socket.socket]]:
         return [b"hello"]
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(hello, listener, 1)
+        server = Server(hello, listener, 1, Measures().place(0))
         thread = threading.Thread(target=server.run, args=(lambda: True,))
         thread.start()
         try:

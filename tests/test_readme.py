@@ -1,15 +1,15 @@
 """What the README shows is what happens."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 from monotron.settings import SETTINGS, Setting
+from tests import ci, shown
 from tests import service as services
-from tests import shown
+from tests.ci import Place
 from tests.service import Serve, Service
 from tests.shown import blocks, run
 
@@ -43,33 +43,25 @@ def test_authentication_is_turned_on_as_shown(serve: Serve, tmp_path: Path) -> N
     shown.assert_prints_what_is_shown(AUTHENTICATION, service, tmp_path)
 
 
-def test_jenkinsfile_gets_numbers(service: Service) -> None:
+def test_jenkinsfile_gets_a_number(service: Service, tmp_path: Path) -> None:
     (pipeline,) = blocks(README, "groovy")
-    scripts = re.findall(r"script: '(.*)'", pipeline)
-    assert len(scripts) == 2
-    assert [run(script, service, GIT_COMMIT="90d8c75c8e") for script in scripts] == ["1\n", "1\n"]
+    with ci.jenkins(tmp_path / "place") as jenkins:
+        done = jenkins.build(ci.to(service, pipeline), {"GIT_COMMIT": ci.COMMIT})
+    assert (done["failure"], done["env"]["RELEASE"], done["displayName"]) == (None, "1", "#1")
 
 
 def test_github_action_gets_a_number(service: Service, tmp_path: Path) -> None:
-    workflow = yaml.safe_load(blocks(README, "yaml")[0])
-    output = tmp_path / "output"
-    script = workflow["jobs"]["number"]["steps"][0]["run"]
-    run(script, service, GITHUB_SHA="90d8c75c8e", GITHUB_OUTPUT=str(output))
-    assert output.read_text() == "release=1\n"
+    (number, build) = yaml.safe_load(ci.to(service, blocks(README, "yaml")[0]))["steps"]
+    outcome, outputs = ci.GithubAction(Place.make(tmp_path / "place")).use(number["with"], {})
+    assert (outcome.status, outputs) == (0, {"number": "1"})
+    assert build["env"] == {"NUMBER": f"${{{{ steps.{number['id']}.outputs.number }}}}"}
 
 
 def test_gitlab_job_gets_a_number(service: Service, tmp_path: Path) -> None:
-    job = yaml.safe_load(blocks(README, "yaml")[1])["number"]
-    run("\n".join(job["script"]), service, tmp_path, CI_COMMIT_SHA="90d8c75c8e")
-    assert (tmp_path / "number.env").read_text() == "RELEASE=1\n"
-
-
-def test_ci_scripts_fail_where_there_is_no_number(service: Service) -> None:
-    scripts = re.findall(r"script: '(.*)'", blocks(README, "groovy")[0])
-    service.stop()
-    for script in scripts:
-        with pytest.raises(subprocess.CalledProcessError):
-            run(script, service, GIT_COMMIT="90d8c75c8e")
+    job = yaml.safe_load(ci.to(service, blocks(README, "yaml")[1]))["number"]
+    template = ci.GitlabTemplate("sh", Place.make(tmp_path / "place"))
+    outcome, report = template.extend(job["variables"], {})
+    assert (outcome.status, report) == (0, {"MONOTRON_NUMBER": "1"})
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

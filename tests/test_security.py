@@ -91,7 +91,7 @@ def targets(file: str) -> Iterator[str]:
     yield f"{JOB}?file={file}"
     yield f"http://127.0.0.1{file}"
     yield f"file://{file}"
-    for base in ("/v1/series", "/v1/history", "/v1/semver", "/v1/accounts"):
+    for base in ("/v1/series", "/v1/history", "/v1/semver", "/v1/badges", "/v1/accounts", "/web"):
         yield f"{base}/{up}{file}"
         yield f"{base}/{encoded}"
         yield f"{base}/{quote(up + file, safe='')}"
@@ -99,6 +99,9 @@ def targets(file: str) -> Iterator[str]:
     yield f"/v1/tokens/{encoded}/{encoded}/attrs/{encoded}"
     yield f"/v1/series?prefix={encoded}"
     yield f"/v1/series/{encoded}%00.html"
+    yield f"/v1/badges/{encoded}.svg?label={encoded}"
+    yield f"/web/{encoded}%00.html"
+    yield f"/web/index.html%2F{up}{file}"
 
 
 def test_no_request_reaches_a_file_by_its_path(serve: Serve, folder: Path, tmp_path: Path) -> None:
@@ -320,6 +323,8 @@ def test_named_files_and_sections_exist() -> None:
         ("attributes of a token", limits.ATTRIBUTES),
         ("values that one call takes", limits.RANGE_VALUES),
         ("rows of one page", limits.PAGE_ROWS),
+        ("newest values of a series in a page", limits.RECENT_VALUES),
+        ("such values in one page", limits.RECENT_PAGE_VALUES),
         ("API keys of an account", limits.API_KEYS),
         ("connections of one worker", server.CONNECTIONS),
         ("requests that wait for a thread", dispatcher.QUEUE),

@@ -19,6 +19,9 @@ TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Con
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 LAST_VALUE = 9223372036854775807
 
+REQUEST_ID = "of-a-test"
+"""What `Api` sends in `X-Request-ID` unless the test sends another one."""
+
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
 AS_TEXT = {"Accept": "text/plain"}
@@ -96,6 +99,8 @@ class RawRequest(webtest.TestRequest):  # type: ignore[misc]
         # WebTest has cut the query off before it comes here; its `request` has not.
         target = path if "?" in path or not query else f"{path}?{query}"
         request.environ.setdefault("REQUEST_URI", target)
+        # With an id of its own, no answer would be the same as another.
+        request.environ.setdefault("HTTP_X_REQUEST_ID", REQUEST_ID)
         return request
 
 

@@ -1,13 +1,14 @@
 """Access: who calls, in which account, and whether that is allowed.
 
-Every call but the health checks needs credentials, also one to a path that is not there. Each
-resource says in `needs` what its methods need. Who has no right to an account is told the same
-whether there is such an account or not.
+Every call but the health checks and the dashboard's files needs credentials, also one to a path
+that is not there. Each resource says in `needs` what its methods need. Who has no right to an
+account is told the same whether there is such an account or not.
 """
 
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,10 @@ from monotron.store.contract import Store
 
 CHALLENGE = 'Basic realm="monotron"'
 LIVENESS_PATHS = frozenset({"/livez", "/healthz"})
-OPEN_PATHS = LIVENESS_PATHS | {"/readyz"}
+OPEN_PATHS = LIVENESS_PATHS | {"/readyz", "/"}
+OPEN_FILES = re.compile(r"/web/[^/]*")
+"""The files of the dashboard."""
+BADGES = re.compile(r"/v1/(accounts/[^/]*/)?badges/[^/]*")
 ROOT_NAME = "root"
 """What history calls the root pair; the name of an API key is longer."""
 
@@ -48,21 +52,29 @@ class Caller:
     """What history calls it; None where there is no authentication."""
     scopes: tuple[str, ...] | None = None
     """What it may do, in its own account alone; None for everything everywhere."""
+    unknown: bool = False
+    """Whether it came without credentials to what is open while others need them."""
 
 
 class Access:
     """Lets a request through to its resource, in `req.context.account`, or refuses it."""
 
-    def __init__(self, store: Store, root: Pair | None) -> None:
-        """Without a `root` pair there is no authentication, and everybody may do everything."""
+    def __init__(self, store: Store, root: Pair | None, *, public_badges: bool = False) -> None:
+        """Without a `root` pair there is no authentication, and everybody may do everything.
+
+        With `public_badges` who comes without credentials may have badges.
+        """
         self._store = store
         self._root = root
+        self._public_badges = public_badges
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Find out who calls; raises 401."""
         req.context.caller = _ANYBODY
-        if self._root is not None and req.path not in OPEN_PATHS:
-            req.context.caller = self._authenticated(req, self._root)
+        if self._root is not None:
+            req.context.caller = _STRANGER
+            if not self._is_open(req):
+                req.context.caller = self._authenticated(req, self._root)
 
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
@@ -77,9 +89,17 @@ class Access:
                 raise _forbidden("an API key acts in its own account alone")
             if method in resource.needs:
                 _check_scopes(caller.scopes, resource.needs[method])
-        elif named is not None and resource.needs.get(method) is not None:
+        elif named is not None and not caller.unknown and resource.needs.get(method) is not None:
+            # A stranger is not told which accounts there are: none of them has what is not there.
             self._store.view(lambda reading: accounts.require(reading, account))
         req.context.account = account
+
+    def _is_open(self, req: falcon.Request) -> bool:
+        if req.path in OPEN_PATHS or OPEN_FILES.fullmatch(req.path):
+            return True
+        if not self._public_badges or req.get_header("Authorization"):
+            return False
+        return req.method in ("GET", "HEAD") and BADGES.fullmatch(req.path) is not None
 
     def _authenticated(self, req: falcon.Request, root: Pair) -> Caller:
         pair = _credentials(req)
@@ -133,4 +153,5 @@ def _forbidden(detail: str) -> falcon.HTTPForbidden:
 
 
 _ANYBODY = Caller()
+_STRANGER = Caller(unknown=True)
 _ROOT = Caller(api_key=ROOT_NAME)

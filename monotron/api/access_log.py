@@ -1,31 +1,58 @@
-"""The access log: a line for each request that a resource answered."""
+"""The access log: a line for each request.
+
+It has the path alone: a query may hold what somebody took for a way to send a secret.
+"""
 
 import logging
 import time
 
 import falcon
 
+from monotron.api.request_measures import NO_ROUTE
+
 log = logging.getLogger("monotron.access")
+"""Silent unless `logs.configure` turns it on."""
 
 
 class AccessLog:
-    """Logs client, method, URL, status and milliseconds."""
-
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Note the time."""
-        req.context.started = time.perf_counter()
+    """Logs what reaches the application."""
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
         """Log the line."""
-        milliseconds = (time.perf_counter() - req.context.started) * 1000
-        log.info(
-            "%s %s %s %s %.1fms",
-            req.remote_addr,
-            req.method,
-            # A URL may hold any byte: none of them may act on the terminal that shows the log.
-            req.env["REQUEST_URI"].encode("unicode_escape").decode("ascii"),
-            resp.status_code,
-            milliseconds,
+        caller = getattr(req.context, "caller", None)
+        log_request(
+            client=req.remote_addr,
+            method=req.method,
+            path=req.path,
+            route=req.uri_template or NO_ROUTE,
+            status=resp.status_code,
+            seconds=time.perf_counter() - req.context.started,
+            api_key=caller and caller.api_key,
         )
+
+
+def log_request(
+    *,
+    client: str,
+    method: str,
+    path: str,
+    route: str,
+    status: int,
+    seconds: float,
+    api_key: str | None = None,
+) -> None:
+    """Log client, method, path, status and milliseconds; as JSON the route and the API key too."""
+    # Whatever byte a path holds, it is ASCII in the log.
+    path = path.encode("unicode_escape").decode("ascii")
+    event = {
+        "client": client,
+        "method": method,
+        "path": path,
+        "route": route,
+        "status": status,
+        "seconds": round(seconds, 6),
+        "api_key": api_key,
+    }
+    log.info("%s %s %s %d %.1fms", client, method, path, status, seconds * 1000, extra=event)

@@ -34,13 +34,18 @@ class Readiness:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Write a row and read it back; 503 where that fails, for a full disk too."""
-        now = time.time_ns() // 1000
         try:
-            self._store.update(lambda txn: probe.write(txn, now))
-            self._store.view(probe.read)
+            probe_store(self._store)
         except StoreError as error:
             raise StoreUnavailable(str(error)) from error
         resp.data = to_json({"status": "ready"})
         resp.set_header("Cache-Control", "no-store")
 
     on_head = on_get
+
+
+def probe_store(store: Store) -> None:
+    """Write a row and read it back; raises `StoreError` where that fails."""
+    now = time.time_ns() // 1000
+    store.update(lambda txn: probe.write(txn, now))
+    store.view(probe.read)

@@ -12,13 +12,20 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import falcon
+from prometheus_client.exposition import choose_encoder
 
 from monotron import __version__
-from monotron.api.access import CHALLENGE, Needs
+from monotron.api.access import CHALLENGE, LIVENESS_PATHS, Needs
 from monotron.api.answers import JSON, PLAIN, pollable, to_json
+from monotron.api.badge_image import draw
+from monotron.api.badges import MAX_AGE, SCHEMA_VERSION, SVG
 from monotron.api.build_numbers import JSON_UTF8
+from monotron.api.dashboard import CONTENT_TYPES, HEADERS
 from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
+from monotron.api.metrics import OPENMETRICS
+from monotron.core import badges
 from monotron.core.api_keys import KEY_CHARACTERS, SECRET_CHARACTERS
+from monotron.core.badges import Badge
 from monotron.core.scopes import Operation, Resource
 from monotron.limits import (
     API_KEYS,
@@ -33,6 +40,8 @@ from monotron.limits import (
     NAME_BYTES,
     PAGE_ROWS,
     RANGE_VALUES,
+    RECENT_PAGE_VALUES,
+    RECENT_VALUES,
     SCOPES,
     URL_BYTES,
     VERSION_NAME_BYTES,
@@ -47,8 +56,10 @@ class OpenApi:
 
     needs: ClassVar[Needs] = {}
 
-    def __init__(self, *, authentication: bool) -> None:
-        self._document = to_json(document(authentication=authentication))
+    def __init__(self, *, authentication: bool, public_badges: bool = False) -> None:
+        self._document = to_json(
+            document(authentication=authentication, public_badges=public_badges)
+        )
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Give it."""
@@ -58,8 +69,14 @@ class OpenApi:
     on_head = on_get
 
 
-def document(*, authentication: bool) -> Object:
-    """Describe every call; credentials and their refusals only where they are asked for."""
+def document(*, authentication: bool, public_badges: bool = False) -> Object:
+    """Describe every call; credentials and their refusals only where they are asked for.
+
+    With `public_badges` badges can be had with and without credentials.
+    """
+    calls = _all_calls()
+    if public_badges:
+        calls = {path: _published(of_path) for path, of_path in calls.items()}
     whole: Object = {
         "openapi": _OPENAPI,
         "info": {
@@ -72,8 +89,7 @@ def document(*, authentication: bool) -> Object:
         "servers": [{"url": "."}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": {
-            path: _path(path, calls, authentication=authentication)
-            for path, calls in _all_calls().items()
+            path: _path(path, calls, authentication=authentication) for path, calls in calls.items()
         },
         "components": _components(authentication=authentication),
     }
@@ -89,12 +105,15 @@ Gives out the next number of a named series: 1, 2, 3, ... No number is given twi
 - `Accept: text/plain` gives one number or one version as bare text and a newline.
 - HEAD works where GET does. OPTIONS names what is allowed, and so does a 405.
 - An error is a problem (RFC 9457). After a 4xx or a 5xx nothing was taken.
+- Each answer has an `X-Request-ID`, which the log names too: the one that came with the request
+  where that is of 1 to 128 letters, digits and `._~:@/+=-`, else a new one.
 """
 
 _BUILD_NUMBERS = "Build numbers"
 _SERIES = "Series"
 _ATTRIBUTES = "Token attributes"
 _SEMVER = "Semantic versions"
+_BADGES = "Badges"
 _ACCOUNTS = "Accounts and API keys"
 _SERVICE = "Service"
 
@@ -104,8 +123,9 @@ _TAGS = {
     _ATTRIBUTES: "Strings kept beside a token, which need not have been used on the series.",
     _SEMVER: "A version is three series: `{name}-major`, `{name}-minor-v{major}` and "
     "`{name}-patch-v{major}.{minor}`. A part whose series does not exist yet is 0.",
+    _BADGES: "The number of a series, or a version, for a page that shows it.",
     _ACCOUNTS: "Who may do what. Account 1 is always there.",
-    _SERVICE: "Health checks, and what answers here.",
+    _SERVICE: "Health checks, measurements, the dashboard, and what answers here.",
 }
 
 
@@ -133,10 +153,14 @@ class _Call:
     """What a 404 says."""
     polled: bool = False
     """It answers 304 while nothing has changed."""
+    caching: tuple[str, ...] = ("ETag", "Cache-Control", "Vary")
+    """What tells caches so, named as `_response_headers` names it."""
     then: tuple[str, ...] = ()
     """What can be called next, by operationId."""
     open: bool = False
     """It asks for no credentials."""
+    public: bool = False
+    """Credentials may be left out, those that are sent are checked."""
 
 
 _Calls = dict[str, dict[str, _Call]]
@@ -145,7 +169,7 @@ _Calls = dict[str, dict[str, _Call]]
 
 @functools.cache
 def _all_calls() -> _Calls:
-    of_an_account = _series_calls() | _attribute_calls() | _semver_calls()
+    of_an_account = _series_calls() | _attribute_calls() | _semver_calls() | _badge_calls()
     return (
         _build_number_calls()
         | {f"/v1{path}": calls for path, calls in of_an_account.items()}
@@ -165,6 +189,10 @@ def _renamed(calls: Mapping[str, _Call], suffix: str) -> dict[str, _Call]:
         )
         for method, call in calls.items()
     }
+
+
+def _published(calls: Mapping[str, _Call]) -> dict[str, _Call]:
+    return {method: replace(call, public=call.tag == _BADGES) for method, call in calls.items()}
 
 
 def _build_number_calls() -> _Calls:
@@ -198,7 +226,7 @@ def _series_calls() -> _Calls:
         "The series, ordered by key, a page at a time",
         _json("SeriesPage"),
         needs="read:series",
-        takes=("prefix", "after", "limit"),
+        takes=("prefix", "after", "limit", "recent"),
         refuses=("invalid-name", "invalid-number"),
         polled=True,
     )
@@ -390,6 +418,29 @@ def _semver_calls() -> _Calls:
     return {"/semver/{name}": {"get": get}, "/semver/{name}/{part}/{token}": {"put": put}}
 
 
+def _badge_calls() -> _Calls:
+    data = _Call(
+        "getBadge",
+        _BADGES,
+        "What shields.io draws a badge from (https://shields.io/badges/endpoint-badge)",
+        _json("Badge"),
+        needs="read:series",
+        takes=("show", "label", "message", "color"),
+        refuses=("invalid-name",),
+        missing="the series has no value yet, or there is no version",
+        polled=True,
+        caching=("ETag", "Cache-Control.max-age", "Vary.Authorization"),
+    )
+    image = replace(
+        data,
+        name="getBadgeImage",
+        summary="The same badge as an image",
+        answer={"content": {SVG: _typed("BadgeImage")}}
+        | _headers("X-Content-Type-Options", "Content-Security-Policy.image"),
+    )
+    return {"/badges/{key}": {"get": data}, "/badges/{key}.svg": {"get": image}}
+
+
 def _account_calls() -> _Calls:
     pages = _Call(
         "listAccounts",
@@ -488,15 +539,49 @@ def _service_calls() -> _Calls:
         refuses=("store-unavailable",),
         open=True,
     )
+    measures = _Call(
+        "getMetrics",
+        _SERVICE,
+        "What is measured, for Prometheus; as OpenMetrics for whoever accepts that",
+        {"content": {each: _typed(schema) for each, schema in _METRICS.items()}}
+        | _headers("Cache-Control.no-store"),
+        needs="read:system",
+    )
     name = _Call("getService", _SERVICE, "Name and version", _json("Service"))
     this = _Call("getOpenApi", _SERVICE, "This document", _json("OpenApi"), polled=True)
     return {
         "/livez": {"get": alive},
         "/healthz": _renamed({"get": alive}, "Older"),
         "/readyz": {"get": ready},
+        "/metrics": {"get": measures},
         "/v1": {"get": name},
         "/openapi.json": {"get": this},
-    }
+    } | _dashboard_calls()
+
+
+_METRICS = {choose_encoder("")[1]: "Metrics", choose_encoder(OPENMETRICS)[1]: "OpenMetrics"}
+"""The schema of each content type."""
+
+
+def _dashboard_calls() -> _Calls:
+    headers = _headers(*HEADERS)
+    page = _Call(
+        "getDashboard",
+        _SERVICE,
+        "The dashboard, for a browser",
+        {"content": {CONTENT_TYPES[".html"]: _typed("Page")}} | headers,
+        polled=True,
+        open=True,
+    )
+    file = replace(
+        page,
+        name="getDashboardFile",
+        summary="A file of the dashboard",
+        answer={"content": {each: _typed("File") for each in CONTENT_TYPES.values()}} | headers,
+        refuses=("invalid-name",),
+        missing="the dashboard has no such file",
+    )
+    return {"/": {"get": page}, "/web/{file}": {"get": file}}
 
 
 # Parameters
@@ -514,6 +599,23 @@ def _parameters() -> dict[str, Object]:
         "semver.name": _parameter("path", "name", "VersionName", "What has the versions."),
         "part": _parameter("path", "part", "Part", "What is bumped."),
         "grants.key": _parameter("path", "key", "ApiKey", "The API key."),
+        "badges.key": _parameter(
+            "path", "key", "Name", "The series, or with `show=version` what has the versions."
+        ),
+        "file": _parameter("path", "file", "FileName", "The file."),
+        "show": _parameter("query", "show", "Show", "What it tells; `value` if not given."),
+        "label": _parameter(
+            "query", "label", "NameOrNothing", "The left text; the name if not given."
+        )
+        | _EMPTY_IS_NONE,
+        "message": _parameter(
+            "query",
+            "message",
+            "Message",
+            f"The right text; `{badges.PLACE}` in it stands for the number or the version. Just "
+            "that if not given.",
+        ),
+        "color": _parameter("query", "color", "Color", f"`{badges.DEFAULT_COLOR}` if not given."),
         "count": _parameter("query", "count", "Count", "How many values; 1 if not given."),
         "prefix": _parameter("query", "prefix", "NameOrNothing", "What the keys start with."),
         "after": _parameter("query", "after", "NameOrNothing", "The key to go on after.")
@@ -524,6 +626,14 @@ def _parameters() -> dict[str, Object]:
         | _EMPTY_IS_NONE,
         "limit": _parameter(
             "query", "limit", "Limit", f"Rows in a page; {DEFAULT_PAGE_ROWS} if not given."
+        ),
+        "recent": _parameter(
+            "query",
+            "recent",
+            "Recent",
+            "How many of its newest values to show with each series, and when they were given out. "
+            f"A page has at most {RECENT_PAGE_VALUES} of them, and fewer rows where there would be "
+            "more.",
         ),
         "Idempotency-Key": _parameter(
             "header",
@@ -558,6 +668,7 @@ def _schemas() -> dict[str, Object]:
         | _series_schemas()
         | _attribute_schemas()
         | _version_schemas()
+        | _badge_schemas()
         | _account_schemas()
         | _service_schemas()
     )
@@ -632,6 +743,7 @@ def _number_schemas() -> dict[str, Object]:
         "Bound": _integer(0, LAST_VALUE, 7),
         "Count": _integer(1, RANGE_VALUES, 100),
         "Limit": _integer(1, PAGE_ROWS, 50),
+        "Recent": _integer(0, RECENT_VALUES, 20),
         "PlainNumber": {"type": "string", "pattern": r"^[1-9][0-9]{0,18}\n$", "examples": ["7\n"]},
     }
 
@@ -648,9 +760,11 @@ def _series_schemas() -> dict[str, Object]:
     taken: Object = {
         "value": 7,
         "token": "7d4c379588",
-        "created_at": "2026-11-22T23:38:51.123456Z",
+        "created_at": _NOW,
         "api_key": None,
     }
+    newest: Object = {"value": 7, "created_at": _NOW}
+    times: Object = {"created_at": _NOW, "updated_at": _NOW}
     of_series: Object = {
         "creator_id": _schema("AccountId"),
         "key": _schema("Name"),
@@ -668,18 +782,40 @@ def _series_schemas() -> dict[str, Object]:
         )
         | {"dependentRequired": {"first": ["count"], "count": ["first"]}},
         "Seed": _object({"value": _schema("Value")}, {"value": 110}),
-        "SeriesPage": _page("series", "Series", "Name", series),
+        "SeriesPage": _page(
+            "series", "ListedSeries", "Name", series, {**series, **times, "recent": [newest]}
+        ),
+        "ListedSeries": _with_recent(of_series, series, {**series, **times, "recent": [newest]}),
+        "RecentValue": _object({"value": _schema("Value"), "created_at": _TIME}, newest),
         "HistoryPage": _page("history", "HistoryEntry", "Value", taken),
         "HistoryEntry": _object(
             {
                 "value": _schema("Value"),
                 "token": _or_null("Token"),
-                "created_at": {"type": "string", "format": "date-time"},
+                "created_at": _TIME,
                 "api_key": {"type": ["string", "null"], "description": "Which key took it."},
             },
             taken,
         ),
     }
+
+
+_TIME: Object = {"type": "string", "format": "date-time"}
+_NOW = "2026-11-22T23:38:51.123456Z"
+
+
+def _with_recent(of_series: Object, *examples: Object) -> Object:
+    """Describe a series in a list: with three more members where `recent` is asked for."""
+    newest: Object = {
+        "type": "array",
+        "items": _schema("RecentValue"),
+        "maxItems": RECENT_VALUES,
+        "description": "Newest first.",
+    }
+    more: Object = {"created_at": _TIME, "updated_at": _TIME, "recent": newest}
+    together: Object = {name: [other for other in more if other != name] for name in more}
+    described = _object({**of_series, **more}, *examples, optional=more)
+    return described | {"dependentRequired": together}
 
 
 def _attribute_schemas() -> dict[str, Object]:
@@ -724,6 +860,40 @@ def _version_schemas() -> dict[str, Object]:
 
 
 _VERSION = r"[0-9]{1,19}\.[0-9]{1,19}\.[0-9]{1,19}"
+
+
+def _badge_schemas() -> dict[str, Object]:
+    badge: Object = {
+        "schemaVersion": SCHEMA_VERSION,
+        "label": "shop",
+        "message": "123",
+        "color": "blue",
+    }
+    color: Object = {
+        "type": "string",
+        "description": "3 or 6 hex digits, or a name that shields.io has; in upper or lower case.",
+    }
+    names = "|".join(map(_any_case, badges.COLORS))
+    image = draw(Badge(badge["label"], badge["message"], badge["color"]))
+    return {
+        "Badge": _object(
+            {
+                "schemaVersion": {"const": SCHEMA_VERSION},
+                "label": {"type": "string", "description": "The left text; empty for none."},
+                "message": {"type": "string", "minLength": 1, "description": "The right text."},
+                "color": {"type": "string", "pattern": f"^(?:{_HEX_COLOR}|[a-z]+)$"},
+            },
+            badge,
+        ),
+        "BadgeImage": {"type": "string", "examples": [image.decode()]},
+        "Show": {"type": "string", "enum": [badges.VALUE, badges.VERSION], "examples": ["value"]},
+        "Message": _name(badges.PLACE, f"v{badges.PLACE}"),
+        "Color": color
+        | {"pattern": f"^(?:{_HEX_COLOR}|{names})$", "examples": ["brightgreen", "007abf"]},
+    }
+
+
+_HEX_COLOR = f"{_HEX}{{3}}|{_HEX}{{6}}"
 
 
 def _account_schemas() -> dict[str, Object]:
@@ -782,6 +952,11 @@ def _service_schemas() -> dict[str, Object]:
         "Alive": _object({"status": {"const": "alive"}}, {"status": "alive"}),
         "Ready": _object({"status": {"const": "ready"}}, {"status": "ready"}),
         "Service": _object({"name": {"const": "monotron"}, "version": {"type": "string"}}, name),
+        "Metrics": {"type": "string", "examples": [_READY]},
+        "OpenMetrics": {"type": "string", "examples": [f"{_READY}# EOF\n"]},
+        "Page": {"type": "string", "examples": ["<!doctype html>\n"]},
+        "FileName": {"type": "string", "minLength": 1, "examples": ["index.html"]},
+        "File": {"type": "string", "examples": ["<!doctype html>\n"]},
         "OpenApi": {
             "type": "object",
             "required": ["openapi", "info", "paths"],
@@ -797,6 +972,9 @@ def _service_schemas() -> dict[str, Object]:
             _example_of(_PROBLEMS["invalid-name"]),
         ),
     }
+
+
+_READY = "# TYPE monotron_ready gauge\nmonotron_ready 1.0\n"
 
 
 def _object(members: Object, *examples: Object, optional: Iterable[str] = ()) -> Object:
@@ -815,10 +993,11 @@ def _list(items: str, most: int, example: list[Object] | list[str]) -> Object:
     return described | {"examples": [example]}
 
 
-def _page(name: str, items: str, following: str, example: Object) -> Object:
+def _page(name: str, items: str, following: str, *examples: Object) -> Object:
     rows: Object = {"type": "array", "items": _schema(items), "maxItems": PAGE_ROWS}
     following_: Object = _or_null(following) | {"description": "Null on the last page."}
-    return _object({name: rows, "next": following_}, {name: [example], "next": None})
+    pages: list[Object] = [{name: [example], "next": None} for example in examples]
+    return _object({name: rows, "next": following_}, *pages)
 
 
 def _or_null(name: str) -> Object:
@@ -832,14 +1011,30 @@ def _response_headers() -> dict[str, Object]:
     """Give each by its name; where one name has two values, as `name.value`."""
     return {
         "ETag": _header({"type": "string", "pattern": '^"[0-9a-f]{24}"$'}, _ETAG),
-        "Cache-Control": _header({"const": "no-cache"}, "no-cache"),
-        "Cache-Control.no-store": _header({"const": "no-store"}, "no-store"),
-        "Vary": _header({"const": "Accept"}, "Accept"),
-        "X-Content-Type-Options": _header({"const": "nosniff"}, "nosniff"),
+        "Cache-Control": _constant("no-cache"),
+        "Cache-Control.no-store": _constant("no-store"),
+        "Cache-Control.max-age": _constant(f"max-age={MAX_AGE}"),
+        "Vary": _constant("Accept"),
+        "Vary.Authorization": _constant("Authorization"),
+        "X-Request-ID": _header(
+            {"type": "string", "pattern": "^[A-Za-z0-9._~:@/+=-]{1,128}$"}, _REQUEST_ID
+        ),
+        "Content-Security-Policy.image": _constant("default-src 'none'"),
+        **{name: _constant(value) for name, value in HEADERS.items()},
         "Allow": _header({"type": "string"}, "GET, HEAD, OPTIONS"),
-        "WWW-Authenticate": _header({"const": CHALLENGE}, CHALLENGE),
+        "WWW-Authenticate": _constant(CHALLENGE),
         "Retry-After": _header({"type": "integer", "minimum": 1}, RETRY_SECONDS),
     }
+
+
+_REQUEST_ID = "7f3c1a90b2d84e5f6a7b8c9d"
+
+
+def _constant(value: str) -> Object:
+    return _header({"const": value}, value)
+
+
+_OF_EVERY_ANSWER = ("X-Request-ID",)
 
 
 def _header(schema: Object, example: object) -> Object:
@@ -964,7 +1159,7 @@ def _refusal(problems: Mapping[str, _Problem]) -> Object:
     schema: Object = {"allOf": [_schema("Problem"), {"properties": members}]}
     named: Object = {name: {"value": example} for name, example in examples.items()}
     content: Object = {PROBLEM_JSON: {"schema": schema, "examples": named}}
-    headers = _headers(*_PROBLEM_HEADERS[status]) if status in _PROBLEM_HEADERS else {}
+    headers = _headers(*_PROBLEM_HEADERS.get(status, ()), *_OF_EVERY_ANSWER)
     return {"description": _STATUSES[status], "content": content} | headers
 
 
@@ -1059,20 +1254,22 @@ def _security(call: _Call) -> Object:
         return {}
     needs = "the root pair" if call.needs == "root" else f"`{call.needs}`"
     # Since OpenAPI 3.1 a role may stand here, named as one likes.
-    return {"description": f"Needs {needs}.", "security": [{"basic": [call.needs]}]}
+    security: list[Object] = [{"basic": [call.needs]}]
+    if call.public:
+        needs, security = f"{needs} where credentials are sent", [*security, {}]
+    return {"description": f"Needs {needs}.", "security": security}
 
 
 def _answers(path: str, call: _Call) -> Object:
     answer: Object = {"description": call.summary, **call.answer}
     if call.then:
         answer["links"] = {name: _link(path, name) for name in call.then}
-    if not call.polled:
-        return {"200": answer}
-    headers = _headers("ETag", "Cache-Control", "Vary")["headers"]
-    return {
-        "200": answer | {"headers": {**headers, **answer.get("headers", {})}},
-        "304": {"description": "Nothing has changed", "headers": headers},
-    }
+    caching = call.caching if call.polled else ()
+    headers = _headers(*caching, *_OF_EVERY_ANSWER)["headers"]
+    answers: Object = {"200": answer | {"headers": {**headers, **answer.get("headers", {})}}}
+    if call.polled:
+        answers["304"] = {"description": "Nothing has changed", "headers": headers}
+    return answers
 
 
 def _link(path: str, name: str) -> Object:
@@ -1097,7 +1294,7 @@ def _refusals(
     names = [*call.refuses, *_OF_EVERY_CALL]
     if call.body:
         names += ["invalid-json" if JSON in call.body["content"] else "invalid-text"]
-    if not call.open:
+    if path not in LIVENESS_PATHS:
         names += ["overloaded"]
     if method in ("post", "put", "delete"):
         names += ["store-full"]

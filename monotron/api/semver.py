@@ -56,6 +56,7 @@ class NextVersion:
                 txn, account, name, number, token, now=now, api_key=api_key, keep=self._keep
             )
         )
+        req.context.given = int(version.advanced)
         answer(req, resp, _members(version), version)
 
 

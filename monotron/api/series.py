@@ -10,10 +10,14 @@ from monotron.api.answers import answer, pollable, to_json
 from monotron.api.body import read_object, whole
 from monotron.api.query import page_limit, parameters, whole_number
 from monotron.api.retries import take_once
+from monotron.api.timestamps import timestamp
 from monotron.core import history, names, numbers, series
 from monotron.core.errors import InvalidNumber
+from monotron.core.history import Taken
 from monotron.core.records import Series
-from monotron.store.contract import Reading, Store
+from monotron.core.series import Page
+from monotron.limits import RECENT_PAGE_VALUES
+from monotron.store.contract import Reading, Store, Transaction
 
 
 class AllSeries:
@@ -21,23 +25,38 @@ class AllSeries:
 
     needs: ClassVar[Needs] = {"GET": READ_SERIES}
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, keep: int) -> None:
         self._store = store
+        self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give a page, ordered by key. `next` is the key to go on after, null on the last page."""
+        """Give a page, ordered by key. `next` is the key to go on after, null on the last page.
+
+        With `recent` each series comes with its newest values and with times.
+        """
         query = parameters(req)
         prefix = names.prefix(query.get("prefix", ""))
         after = names.series_key(query["after"]) if query.get("after") else ""
         limit = page_limit(query)
-        page = self._store.view(
-            lambda reading: series.page(
-                reading, req.context.account, prefix=prefix, after=after, limit=limit
-            )
-        )
-        resp.data = to_json(
-            {"series": [_of_state(each) for each in page.series], "next": page.next}
-        )
+        recent = None
+        if "recent" in query:
+            recent = numbers.recent(whole_number("recent", query["recent"]))
+            limit = min(limit, RECENT_PAGE_VALUES // max(recent, 1))
+
+        def read(reading: Reading) -> tuple[Page, list[list[Taken]]]:
+            account = req.context.account
+            page = series.page(reading, account, prefix=prefix, after=after, limit=limit)
+            most = recent or 0
+            return page, [
+                history.newest(reading, each, keep=self._keep, limit=most) for each in page.series
+            ]
+
+        page, newest = self._store.view(read)
+        rows = [_of_state(each) for each in page.series]
+        if recent is not None:
+            for row, state, taken in zip(rows, page.series, newest, strict=True):
+                row.update(_recent(state, taken))
+        resp.data = to_json({"series": rows, "next": page.next})
         pollable(req, resp)
 
     on_head = on_get
@@ -85,6 +104,7 @@ class OneSeries:
                     txn, account, key, count=count, now=now, api_key=api_key, keep=self._keep
                 ).value
             ),
+            count=count,
         )
         members = _members(account, key, None, value)
         if "count" in query:
@@ -146,11 +166,16 @@ class SeriesAtToken:
         key, token = names.series_key(key), names.token(token)
         account, api_key = req.context.account, req.context.caller.api_key
         now = time.time_ns() // 1000
-        state = self._store.update(
-            lambda txn: series.advance(
+
+        def take(txn: Transaction) -> tuple[Series, bool]:
+            before = series.get(txn, account, key)
+            state = series.advance(
                 txn, account, key, token=token, now=now, api_key=api_key, keep=self._keep
             )
-        )
+            return state, state != before
+
+        state, advanced = self._store.update(take)
+        req.context.given = int(advanced)
         answer(req, resp, _of_state(state), state.value)
 
 
@@ -161,6 +186,16 @@ def no_value_yet(key: str) -> falcon.HTTPNotFound:
 
 def _of_state(state: Series) -> dict[str, object]:
     return _members(state.account, state.key, state.token, state.value)
+
+
+def _recent(state: Series, newest: list[Taken]) -> dict[str, object]:
+    return {
+        "created_at": timestamp(state.created_at),
+        "updated_at": timestamp(state.updated_at),
+        "recent": [
+            {"value": each.value, "created_at": timestamp(each.created_at)} for each in newest
+        ],
+    }
 
 
 def _members(account: int, key: str, token: str | None, value: int) -> dict[str, object]:

@@ -6,7 +6,7 @@ part leaves the lower ones at 0 without touching them (https://semver.org, 7 and
 can be read and advanced one by one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from monotron.core import bumps, series
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
@@ -26,6 +26,8 @@ class Version:
     major: int
     minor: int
     patch: int
+    advanced: bool = field(default=False, compare=False, kw_only=True)
+    """Whether a series was advanced for it, just now."""
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
@@ -67,7 +69,7 @@ def bump(
         after = Version(name, token, *numbers)
     else:
         series.advance(txn, account, key, token=token, now=now, api_key=api_key, keep=keep)
-        after = replace(_read(txn, account, name), token=token)
+        after = replace(_read(txn, account, name), token=token, advanced=True)
     bumps.remember(txn, account, name, Bump(part, token, after.major, after.minor, after.patch))
     return after
 

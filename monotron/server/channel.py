@@ -8,8 +8,13 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 
+from monotron import logs
+from monotron.api.access_log import log_request
 from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
+from monotron.api.request_id import HEADER, chosen
+from monotron.api.request_measures import COMPLETE_AT, NO_ROUTE, told_apart
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES
+from monotron.measures import REQUESTS
 from monotron.server.dispatcher import Overloaded
 
 BIG_BODIES = 32
@@ -103,6 +108,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
     """Refuses what waitress's own parser stumbles over, such as a length of 5,000 digits."""
 
+    command = path = ""
+    """What a request has whose first line is not understood."""
+    complete_at = 0.0
+    """When it had come in, by `time.perf_counter`."""
+
     def __init__(self, big_bodies: BigBodies, adj: Any) -> None:
         super().__init__(adj)
         self._big_bodies = big_bodies
@@ -134,6 +144,12 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
 class _Task(WSGITask):  # type: ignore[misc]
     """An answer of the application."""
 
+    def get_environment(self) -> dict[str, Any]:
+        """Give WSGI's environ, and when the request was complete."""
+        environ: dict[str, Any] = super().get_environment()
+        environ[COMPLETE_AT] = self.request.complete_at
+        return environ
+
     def set_close_on_finish(self) -> None:
         """Close the connection after the answer, as an answer without a known length needs it.
 
@@ -152,13 +168,32 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         body = problem(error.code, "", _DETAILS.get(error.code, error.body))
         self.status = f"{error.code} {error.reason}"
         self.response_headers.append(("Content-Type", PROBLEM_JSON))
+        request_id = chosen(self.request.headers.get("X_REQUEST_ID"))
+        self.response_headers.append((HEADER, request_id))
         if isinstance(error, Overloaded):
             self.response_headers.append(("Retry-After", str(RETRY_SECONDS)))
         if not isinstance(error, Overloaded) or self.request.body_rcv is not None:
             # What else the client sends cannot be told from a next request.
             self.set_close_on_finish()
         self.content_length = len(body)
+        self._note(error.code, request_id)
         self.write(body)
+
+    def _note(self, status: int, request_id: str) -> None:
+        """Count it and log it, as the application does with what reaches it."""
+        request = self.request
+        method = told_apart(request.command)
+        self.channel.server.place.add(REQUESTS, 1, NO_ROUTE, method, str(status))
+        logs.request_id.set(request_id)
+        log_request(
+            client=self.channel.addr[0],
+            method=request.command or "-",
+            path=request.path or "-",
+            route=NO_ROUTE,
+            status=status,
+            seconds=time.perf_counter() - request.complete_at,
+        )
+        logs.request_id.set(None)
 
 
 _DETAILS = {

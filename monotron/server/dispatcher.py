@@ -6,6 +6,7 @@ once, and may come back. A queue without an end would only make all wait, the lo
 The quick thread says so. It also answers whether the process is alive, which has to work just then.
 """
 
+import time
 from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
@@ -37,6 +38,7 @@ class Dispatcher:
     def add_task(self, channel: Any) -> None:
         """Have the first request of a connection answered; called by the main loop and threads."""
         request = channel.requests[0]
+        request.complete_at = time.perf_counter()
         if request.error is not None or request.path in LIVENESS_PATHS:
             self._quick.add_task(channel)
         elif len(self._threads.queue) >= QUEUE:
@@ -44,6 +46,11 @@ class Dispatcher:
             self._quick.add_task(channel)
         else:
             self._threads.add_task(channel)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return len(self._threads.queue) + len(self._quick.queue)
 
     def shutdown(self, *, timeout: float) -> bool:
         """End the threads once they have done what they are at; tells whether all have ended."""

@@ -21,6 +21,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
 from monotron.limits import BODY_BYTES, HEADER_BYTES
+from monotron.measures import HTTP_QUEUE, OPEN_CONNECTIONS, Place
 from monotron.server.channel import BigBodies, Channel
 from monotron.server.connections import Connections
 from monotron.server.dispatcher import Dispatcher
@@ -50,18 +51,24 @@ log = logging.getLogger("monotron")
 class Server:
     """Answers requests on a listening socket until it is told to stop."""
 
-    def __init__(self, app: Callable[..., Any], listener: socket.socket, threads: int) -> None:
+    def __init__(
+        self, app: Callable[..., Any], listener: socket.socket, threads: int, place: Place
+    ) -> None:
+        """Make it ready; what it measures goes to `place`."""
         # It warns at each request that finds no free thread: that is what the queue is for.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stopping = False
         self._next_sweep = 0.0
         self._connections = Connections()
         self._limit = _connection_limit()
+        self._place = place
+        self._dispatcher = Dispatcher(threads)
         self._server: Any = _Listener(
             app,
             self._connections,
             listener,
-            Dispatcher(threads),
+            self._dispatcher,
+            place,
             connection_limit=self._limit,
             # `_sweep` does this instead.
             cleanup_interval=2**31,
@@ -99,7 +106,12 @@ class Server:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Close connections that take too long, and idle ones where others need their place."""
+        """Close connections that take too long, and idle ones where others need their place.
+
+        It measures what there is, too.
+        """
+        self._place.set(HTTP_QUEUE, self._dispatcher.waiting)
+        self._place.set(OPEN_CONNECTIONS, len(self._server.active_channels))
         # waitress notes activity by this clock. Where it jumps, some are closed early or late.
         now = time.time()
         channels = list(self._server.active_channels.values())
@@ -155,9 +167,11 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         connections: Connections,
         listener: socket.socket,
         dispatcher: Dispatcher,
+        place: Place,
         **adjustments: Any,
     ) -> None:
         self.big_bodies = BigBodies()
+        self.place = place
         self._no_files_until = 0.0
         self.lacked_files = False
         """Whether a connection could not be accepted, for want of a file descriptor."""

@@ -70,6 +70,28 @@ class Lock(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Is told what goes on, in the thread in which it does; it has to be quick."""
+
+    def waiting(self, updates: int) -> None:
+        """So many updates wait for a commit."""
+        ...
+
+    def committed(self, updates: int, seconds: float) -> None:
+        """So many shared one that took so long."""
+        ...
+
+
+class NoObserver:
+    """Lets it go."""
+
+    def waiting(self, updates: int) -> None:
+        """See `Observer`."""
+
+    def committed(self, updates: int, seconds: float) -> None:
+        """See `Observer`."""
+
+
 class GroupCommit:
     """Runs updates, one batch at a time in all processes together.
 
@@ -78,9 +100,15 @@ class GroupCommit:
     """
 
     def __init__(
-        self, lock: Lock, commit: Callable[[list[Update]], None], *, wait_seconds: float
+        self,
+        lock: Lock,
+        commit: Callable[[list[Update]], None],
+        *,
+        wait_seconds: float,
+        observer: Observer,
     ) -> None:
         self._lock = lock
+        self._observer = observer
         self._commit = commit
         self._wait_seconds = wait_seconds
         self._queue: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
@@ -110,6 +138,7 @@ class GroupCommit:
                     raise StoreUnavailable("the store is closed")
                 if patience > 0:
                     self._queue.put(update)
+                    self._observer.waiting(self._queue.qsize())
             if patience <= 0 or not update.wait(patience):
                 raise StoreUnavailable(
                     f"another process held the write lock for {self._wait_seconds:g} seconds; "
@@ -181,6 +210,7 @@ class GroupCommit:
                     self._locked = True
                     try:
                         open_for_more = self._gather(batch)
+                        self._observer.waiting(self._queue.qsize())
                         batch = [update for update in batch if update.claim()]
                         if batch:
                             self._commit(batch)

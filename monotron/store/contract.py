@@ -10,6 +10,7 @@ contract's other half: whatever passes it is an engine.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
 
@@ -136,3 +137,28 @@ class Store(Protocol):
         Any call after it raises `StoreUnavailable`.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a store in a folder takes up, at one moment. Other engines have no such thing."""
+
+    rows: dict[Table, int]
+    file_bytes: int
+    page_bytes: int
+    used_pages: int
+    free_pages: int
+    """Those that the next commits take, before the file grows."""
+    map_bytes: int
+    """The most that the file can grow to."""
+    map_used_bytes: int
+    commits: int
+    """How many there were since the store was made or restored."""
+    readers: int
+    """Snapshots that are being read, by all processes together."""
+    oldest_reader_behind: int
+    """How many commits the oldest of them is behind: pages freed since then are not used again."""
+    disk_bytes: int
+    """The size of the file system."""
+    disk_free_bytes: int
+    """What is free of it, for whoever is not root."""

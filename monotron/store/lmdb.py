@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -19,7 +18,7 @@ import lmdb
 from lmdb.verify import verify
 
 from monotron.store import folder as storage_folder
-from monotron.store.batch import GroupCommit, Update
+from monotron.store.batch import GroupCommit, NoObserver, Observer, Update
 from monotron.store.contract import (
     Reading,
     StoreCorrupt,
@@ -28,6 +27,7 @@ from monotron.store.contract import (
     StoreUnavailable,
     Table,
     Transaction,
+    Usage,
 )
 from monotron.store.draft import Draft, check_key
 from monotron.store.lock import OpenLock, WriteLock
@@ -57,27 +57,6 @@ OPEN_SECONDS = 10.0
 Tables = dict[Table, "lmdb._Database"]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a store takes up, at one moment."""
-
-    rows: dict[Table, int]
-    file_bytes: int
-    page_bytes: int
-    used_pages: int
-    free_pages: int
-    """Those that the next commits take, before the file grows."""
-    map_bytes: int
-    """The most that the file can grow to."""
-    map_used_bytes: int
-    commits: int
-    """How many there were since the store was made or restored."""
-    readers: int
-    """Snapshots that are being read, by all processes together."""
-    oldest_reader_behind: int
-    """How many commits the oldest of them is behind: pages freed since then are not used again."""
-
-
 class LmdbStore:
     """A store in a folder, shared by any number of processes of one machine."""
 
@@ -88,11 +67,13 @@ class LmdbStore:
         create: bool = True,
         map_size: int = MAP_SIZE,
         wait_seconds: float = 5.0,
+        observer: Observer | None = None,
     ) -> None:
         """Open the store in `folder`, making both where they are missing unless `create` is off.
 
         It belongs to the process that opened it: a forked child opens its own. An update waits
-        at most `wait_seconds` for other processes before it begins.
+        at most `wait_seconds` for other processes before it begins. The `observer` is told of each
+        commit.
 
         Raises `StoreUnavailable` where the folder cannot be used, `StoreCorrupt` where its data
         file is not LMDB's, `StoreFull` where the disk has no room for a new one.
@@ -120,7 +101,10 @@ class LmdbStore:
             self._env, self._tables = self._open(map_size)
             undo.pop_all()
         self._lock.release()
-        self._writer = GroupCommit(self._lock, self._commit, wait_seconds=wait_seconds)
+        self._observer = observer or NoObserver()
+        self._writer = GroupCommit(
+            self._lock, self._commit, wait_seconds=wait_seconds, observer=self._observer
+        )
 
     def view(self, fn: Callable[[Reading], T]) -> T:
         """Run `fn` on a snapshot, on the caller's thread. See `contract.Store.view`."""
@@ -179,6 +163,7 @@ class LmdbStore:
             readers = _snapshots(self._env.readers())
         except lmdb.Error as error:
             raise self._translated(error) from error
+        disk = os.statvfs(self.folder)
         last, pages = info["last_txnid"], info["last_pgno"] + 1
         used = _META_PAGES + sum(_pages(each) for each in (main, *tables.values()))
         return Usage(
@@ -193,6 +178,8 @@ class LmdbStore:
             commits=last,
             readers=len(readers),
             oldest_reader_behind=max(0, last - min(readers, default=last)),
+            disk_bytes=disk.f_blocks * disk.f_frsize,
+            disk_free_bytes=disk.f_bavail * disk.f_frsize,
         )
 
     def close(self) -> None:
@@ -308,11 +295,13 @@ class LmdbStore:
         """Run the batch in one transaction. Raises `StoreFull` where it has no room."""
         try:
             self._free_dead_readers()
+            began = time.perf_counter()
             with self._env.begin(write=True) as txn:
                 together = Draft(LmdbReading(txn, self._tables))
                 for update in batch:
                     _run(update, together)
                 together.apply(_LmdbTransaction(txn, self._tables))
+            self._observer.committed(len(batch), time.perf_counter() - began)
         except lmdb.Error as error:
             failure = self._translated(error)
             if isinstance(failure, StoreFull):

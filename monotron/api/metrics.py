@@ -1,0 +1,152 @@
+"""`/metrics`: what is measured, for Prometheus.
+
+The official client library writes it, in the format that the caller asks for. What it writes comes
+from the memory that all workers share, so that every worker answers the same.
+"""
+
+import platform
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import ClassVar
+
+import falcon
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.utils import floatToGoString
+
+from monotron import __version__
+from monotron.api.access import Needs
+from monotron.api.health import probe_store
+from monotron.core.scopes import Operation, Resource
+from monotron.measures import MEASURES, Measure, Measures, Place
+from monotron.store.contract import Store, StoreError, Usage
+
+OPENMETRICS = "application/openmetrics-text"
+
+READ_SYSTEM = (Operation.READ, Resource.SYSTEM)
+
+
+class Metrics:
+    """Everything that is measured."""
+
+    needs: ClassVar[Needs] = {"GET": READ_SYSTEM}
+
+    def __init__(
+        self, store: Store, place: Place, usage: Callable[[], Usage] | None = None
+    ) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Measured(place.all))
+        self._registry.register(_Store(store, usage))
+        self._registry.register(_Build())
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Give it as OpenMetrics where `Accept` names that, else in Prometheus's text format."""
+        # The library fails where a version in `Accept` is none, so it gets to see no other.
+        encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in req.accept else "")
+        resp.data = encode(self._registry)
+        resp.content_type = content_type
+        resp.set_header("Cache-Control", "no-store")
+
+    on_head = on_get
+
+
+class _Measured(Collector):
+    """What the workers have counted and timed."""
+
+    def __init__(self, measures: Measures) -> None:
+        self._measures = measures
+
+    def collect(self) -> Iterator[Metric]:
+        families = {measure: _family(measure) for measure in MEASURES}
+        for (measure, labels), numbers in sorted(self._measures.read().items(), key=_by_labels):
+            family = families[measure]
+            if isinstance(family, HistogramMetricFamily):
+                *counts, total = numbers
+                bounds = [*map(floatToGoString, measure.buckets), "+Inf"]
+                family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+            else:
+                family.add_metric(labels, numbers[0])
+        return iter(families.values())
+
+
+class _Store(Collector):
+    """Whether the store can be used, and what it takes up."""
+
+    def __init__(self, store: Store, usage: Callable[[], Usage] | None) -> None:
+        self._store = store
+        self._usage = usage
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "monotron_ready",
+            "1 where the store can be read and written, as /readyz tells; else 0.",
+            float(self._is_ready()),
+        )
+        if self._usage is None:
+            return
+        try:
+            usage = self._usage()
+        except StoreError:
+            # The line above tells of it. All else is still of use.
+            return
+        yield from _of_usage(usage)
+
+    def _is_ready(self) -> bool:
+        try:
+            probe_store(self._store)
+        except StoreError:
+            return False
+        return True
+
+
+class _Build(Collector):
+    """Which version runs."""
+
+    def collect(self) -> Iterator[Metric]:
+        versions = {"version": __version__, "python_version": platform.python_version()}
+        yield InfoMetricFamily("monotron_build", "The version that runs.", versions)
+
+
+def _family(
+    measure: Measure,
+) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+    if measure.kind == "counter":
+        return CounterMetricFamily(measure.name, measure.meaning, labels=measure.labels)
+    if measure.kind == "gauge":
+        return GaugeMetricFamily(measure.name, measure.meaning, labels=measure.labels)
+    return HistogramMetricFamily(measure.name, measure.meaning, labels=measure.labels)
+
+
+def _by_labels(row: tuple[tuple[Measure, tuple[str, ...]], list[float]]) -> tuple[str, ...]:
+    return row[0][1]
+
+
+def _of_usage(usage: Usage) -> Iterator[Metric]:
+    rows = GaugeMetricFamily(
+        "monotron_store_rows", "Rows of each table of the store.", labels=("table",)
+    )
+    for table, count in usage.rows.items():
+        rows.add_metric((table.value,), count)
+    yield rows
+    for name, meaning, value in (
+        ("size_bytes", "Size of the store's file.", usage.file_bytes),
+        ("free_bytes", "Free pages in it.", usage.free_pages * usage.page_bytes),
+        ("map_size_bytes", "The most that the file can grow to.", usage.map_bytes),
+        ("map_used_bytes", "How much of that is in use.", usage.map_used_bytes),
+        ("disk_size_bytes", "Size of the file system that the store is on.", usage.disk_bytes),
+        ("disk_free_bytes", "What is free of it.", usage.disk_free_bytes),
+        ("readers", "Snapshots that are being read, by all processes.", usage.readers),
+        (
+            "oldest_reader_commits",
+            "How many commits the oldest snapshot is behind.",
+            usage.oldest_reader_behind,
+        ),
+    ):
+        yield GaugeMetricFamily(f"monotron_store_{name}", meaning, value)

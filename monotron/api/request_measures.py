@@ -1,0 +1,46 @@
+"""Counts and times requests, and the values that they give out."""
+
+import time
+
+import falcon
+
+from monotron.measures import INCREMENTS, VALUES, Place
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+"""Those that are told apart; a client can send any word."""
+
+NO_ROUTE = "none"
+
+COMPLETE_AT = "monotron.complete_at"
+"""Where the server puts when a request was complete, by `time.perf_counter`."""
+
+
+class RequestMeasures:
+    """Measures each request that reaches the application.
+
+    A resource leaves in `req.context.given` how many values it has given out.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        # So that there is a 0 before the first.
+        place.add(INCREMENTS, 0)
+        place.add(VALUES, 0)
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Note the time."""
+        req.context.given = 0
+        req.context.started = req.env.get(COMPLETE_AT) or time.perf_counter()
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
+    ) -> None:
+        """Count it."""
+        seconds = time.perf_counter() - req.context.started
+        route, method = req.uri_template or NO_ROUTE, told_apart(req.method)
+        self._place.add_request(route, method, str(resp.status_code), seconds, req.context.given)
+
+
+def told_apart(method: str) -> str:
+    """Give a method as a label has it."""
+    return method if method in METHODS else "other"

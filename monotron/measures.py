@@ -1,0 +1,262 @@
+"""What the service counts and times, in memory that all its processes share.
+
+The table of measures stands first. Then `Measures`, the memory, which has a place for each worker,
+and `Place`, through which one worker writes.
+
+The process that watches the workers makes the memory before it forks. Each worker writes in its
+own place, so that none waits for another, and whoever reads adds the places up. A worker that ends
+leaves its place, with all that it counted, to the one that is started instead: so no counter goes
+back as long as the service runs.
+
+Prometheus's own client has files for this, one for each process that ever was, which are written
+through memory. With those a full disk kills the worker at its next request (SIGBUS), and a folder
+is needed that can be written. Memory without a file has neither.
+"""
+
+import json
+import mmap
+import struct
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PLACE_BYTES = 4 * 2**20
+"""What one worker can fill. Every route with every method and status takes a quarter of it, and the
+system gives memory only as it is used: some 30 KiB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measure:
+    """Something that is counted or timed, under the name that Prometheus has for it.
+
+    Names follow https://prometheus.io/docs/practices/naming/. Without `buckets` it has one number,
+    with them it is a histogram.
+    """
+
+    kind: str
+    """`counter`, `gauge` or `histogram`."""
+    name: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    """None of them ever holds a series key: there would be a row for each."""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds; one without an end is added."""
+
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_UPDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+REQUESTS = Measure(
+    "counter",
+    "monotron_http_requests_total",
+    "Requests answered, by the template of their route; `none` where no route was looked up.",
+    ("route", "method", "status"),
+)
+REQUEST_SECONDS = Measure(
+    "histogram",
+    "monotron_http_request_duration_seconds",
+    "Time from the last byte of a request to its answer, the wait for a thread included.",
+    ("route", "method"),
+    _SECONDS,
+)
+HTTP_QUEUE = Measure(
+    "gauge",
+    "monotron_http_queue_length",
+    "Requests that wait for a thread, looked at each second.",
+)
+OPEN_CONNECTIONS = Measure(
+    "gauge", "monotron_http_connections", "Connections that are open, looked at each second."
+)
+INCREMENTS = Measure(
+    "counter",
+    "monotron_increments_total",
+    "How often a series was advanced over HTTP. A repeat that gets its old value does not count.",
+)
+VALUES = Measure(
+    "counter",
+    "monotron_values_total",
+    "Values given out over HTTP; a range counts as many times as it has values.",
+)
+COMMITS = Measure(
+    "counter", "monotron_store_commits_total", "Durable commits, each for one batch of updates."
+)
+COMMIT_SECONDS = Measure(
+    "histogram",
+    "monotron_store_commit_duration_seconds",
+    "Time that a batch took: its updates, and the commit with its syncs.",
+    (),
+    _SECONDS,
+)
+BATCH_UPDATES = Measure(
+    "histogram",
+    "monotron_store_batch_updates",
+    "Updates that shared one commit.",
+    (),
+    _UPDATES,
+)
+STORE_QUEUE = Measure(
+    "gauge", "monotron_store_queue_length", "Updates that wait for the commit under way to end."
+)
+REPLACED = Measure(
+    "counter", "monotron_workers_replaced_total", "Workers that ended and were replaced."
+)
+
+MEASURES = (
+    REQUESTS,
+    REQUEST_SECONDS,
+    HTTP_QUEUE,
+    OPEN_CONNECTIONS,
+    INCREMENTS,
+    VALUES,
+    COMMITS,
+    COMMIT_SECONDS,
+    BATCH_UPDATES,
+    STORE_QUEUE,
+    REPLACED,
+)
+
+Row = tuple[Measure, tuple[str, ...]]
+"""A measure with a value for each of its labels."""
+
+
+class Measures:
+    """The memory. It is made before a fork and used after it, by parent and children alike."""
+
+    def __init__(self, places: int = 1) -> None:
+        # Without a file, and shared with children (mmap(2), MAP_SHARED and MAP_ANONYMOUS).
+        self._memory = memoryview(mmap.mmap(-1, places * PLACE_BYTES))
+        self._places = places
+
+    def place(self, number: int) -> "Place":
+        """Take a place over, from 0, with what is in it. One process at a time may have it."""
+        return Place(self, self._part(number))
+
+    def read(self) -> dict[Row, list[float]]:
+        """Give what all places hold together.
+
+        A counter and a gauge have one number. A histogram has how many fell into each bucket (and
+        into no lower one), into the one without an end, and then the sum of all.
+        """
+        together: dict[Row, list[float]] = {}
+        for number in range(self._places):
+            for row, numbers in _rows(self._part(number)):
+                so_far = together.setdefault(row, [0.0] * len(numbers))
+                together[row] = [a + b for a, b in zip(so_far, numbers, strict=True)]
+        return together
+
+    def _part(self, number: int) -> memoryview:
+        return self._memory[number * PLACE_BYTES : (number + 1) * PLACE_BYTES]
+
+
+class Place:
+    """Where one process writes; any thread of it may."""
+
+    def __init__(self, measures: Measures, memory: memoryview) -> None:
+        self.all = measures
+        """What this place is a part of."""
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._rows = dict(_rows(memory))
+        for measure, labels in self._rows:
+            if measure.kind == "gauge":
+                # It told of a process that is gone.
+                self.set(measure, 0, *labels)
+
+    def add(self, measure: Measure, amount: float, *labels: str) -> None:
+        """Add to a counter."""
+        with self._lock:
+            self._row(measure, labels)[0] += amount
+
+    def set(self, measure: Measure, value: float, *labels: str) -> None:
+        """Say what a gauge shows now."""
+        with self._lock:
+            self._row(measure, labels)[0] = value
+
+    def add_request(
+        self, route: str, method: str, status: str, seconds: float, values: int
+    ) -> None:
+        """Count a request with all that belongs to it at once: one is measured at every call."""
+        bucket = bisect_left(REQUEST_SECONDS.buckets, seconds)
+        with self._lock:
+            self._row(REQUESTS, (route, method, status))[0] += 1
+            times = self._row(REQUEST_SECONDS, (route, method))
+            times[bucket] += 1
+            times[-1] += seconds
+            if values:
+                self._row(INCREMENTS, ())[0] += 1
+                self._row(VALUES, ())[0] += values
+
+    def observe(self, measure: Measure, value: float, *labels: str) -> None:
+        """Add a value to a histogram."""
+        bucket = bisect_left(measure.buckets, value)
+        with self._lock:
+            row = self._row(measure, labels)
+            row[bucket] += 1
+            row[-1] += value
+
+    def _row(self, measure: Measure, labels: tuple[str, ...]) -> "memoryview[float]":
+        try:
+            return self._rows[measure, labels]
+        except KeyError:
+            row = self._rows[measure, labels] = _new_row(self._memory, measure, labels)
+            return row
+
+
+class OfStore:
+    """What a store tells of its commits, put down in a place."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def waiting(self, updates: int) -> None:
+        """So many updates wait for a commit."""
+        self._place.set(STORE_QUEUE, updates)
+
+    def committed(self, updates: int, seconds: float) -> None:
+        """So many shared one that took so long."""
+        self._place.add(COMMITS, 1)
+        self._place.observe(BATCH_UPDATES, updates)
+        self._place.observe(COMMIT_SECONDS, seconds)
+
+
+# A place begins with how many bytes of it are in use. Then come rows: the length of a name, the
+# name (a measure's, and its labels, as JSON, filled up with blanks), and the numbers. All of it is
+# in units of 8 bytes, which a processor writes at once: no reader sees a half-written number.
+
+_UNIT = 8
+_HEAD = struct.Struct("=q")
+_BY_NAME = {measure.name: measure for measure in MEASURES}
+
+
+def _numbers(measure: Measure) -> int:
+    return len(measure.buckets) + 2 if measure.buckets else 1
+
+
+def _rows(memory: memoryview) -> Iterator[tuple[Row, "memoryview[float]"]]:
+    (used,) = _HEAD.unpack_from(memory)
+    at = _UNIT
+    while at < used:
+        (length,) = _HEAD.unpack_from(memory, at)
+        begin = at + _UNIT + length
+        name, *labels = json.loads(bytes(memory[at + _UNIT : begin]))
+        measure = _BY_NAME[name]
+        at = begin + _UNIT * _numbers(measure)
+        yield (measure, tuple(labels)), memory[begin:at].cast("d")
+
+
+def _new_row(memory: memoryview, measure: Measure, labels: tuple[str, ...]) -> "memoryview[float]":
+    """Add a row; where no room is left, what it counts is lost, but nothing else."""
+    name = json.dumps([measure.name, *labels]).encode()
+    name += b" " * (-len(name) % _UNIT)
+    (used,) = _HEAD.unpack_from(memory)
+    at = used or _UNIT
+    begin = at + _UNIT + len(name)
+    end = begin + _UNIT * _numbers(measure)
+    if end > len(memory):
+        return memoryview(bytearray(end - begin)).cast("d")
+    _HEAD.pack_into(memory, at, len(name))
+    memory[at + _UNIT : begin] = name
+    # Only now do readers see it.
+    _HEAD.pack_into(memory, 0, end)
+    return memory[begin:end].cast("d")

@@ -410,11 +410,24 @@ def test_traefik_serves_under_buildnumber_and_takes_the_prefix_off() -> None:
     labels = traefik_labels()
     rule = labels["traefik.http.routers.monotron.rule"]
     assert re.fullmatch(r"Host\(`\$\{MONOTRON_HOST:.*\}`\) && PathPrefix\(`/buildnumber`\)", rule)
-    middleware = labels["traefik.http.routers.monotron.middlewares"]
-    prefix = labels[f"traefik.http.middlewares.{middleware}.stripPrefix.prefixes"]
+    slash, strip = labels["traefik.http.routers.monotron.middlewares"].split(",")
+    prefix = labels[f"traefik.http.middlewares.{strip}.stripPrefix.prefixes"]
     assert prefix == "/buildnumber"
     port = labels["traefik.http.services.monotron.loadBalancer.server.port"]
     assert port == str(image_settings().port)
+
+
+def test_traefik_sends_the_dashboard_s_readers_to_the_address_with_a_slash() -> None:
+    labels = traefik_labels()
+    slash = labels["traefik.http.routers.monotron.middlewares"].split(",")[0]
+    redirect = f"traefik.http.middlewares.{slash}.redirectRegex"
+    # Compose has $$ for a dollar, and Go's expressions have $1 for the first group.
+    regex = labels[f"{redirect}.regex"].replace("$$", "$")
+    replacement = labels[f"{redirect}.replacement"].replace("$$1", r"\1")
+    here = "https://ci.example.com/buildnumber"
+    assert re.sub(regex, replacement, here) == f"{here}/"
+    for other in (f"{here}/", f"{here}/v1/series/buildnumber", f"{here}s", f"{here}/buildnumber"):
+        assert re.sub(regex, replacement, other) == other
 
 
 def test_traefik_serves_over_tls_only() -> None:

@@ -101,6 +101,11 @@ STORE_QUEUE = Measure(
 REPLACED = Measure(
     "counter", "monotron_workers_replaced_total", "Workers that ended and were replaced."
 )
+START_TIME = Measure(
+    "gauge",
+    "monotron_start_time_seconds",
+    "When the service started, in seconds since 1970; a replaced worker does not change it.",
+)
 
 MEASURES = (
     REQUESTS,
@@ -114,6 +119,7 @@ MEASURES = (
     BATCH_UPDATES,
     STORE_QUEUE,
     REPLACED,
+    START_TIME,
 )
 
 Row = tuple[Measure, tuple[str, ...]]
@@ -208,6 +214,7 @@ class OfStore:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self.waiting(0)
 
     def waiting(self, updates: int) -> None:
         """So many updates wait for a commit."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from monotron import __version__
-from monotron.measures import REPLACED, Measures, Place
+from monotron.measures import REPLACED, START_TIME, Measures, Place
 from monotron.server.server import Server
 from monotron.settings import Settings
 from monotron.store.contract import StoreError
@@ -94,6 +94,7 @@ class _Watch:
     def run(self) -> None:
         self.place = self.measures.place(self.settings.workers)
         self.place.add(REPLACED, 0)
+        self.place.set(START_TIME, time.time())
         self.selector = selectors.DefaultSelector()
         self.lifeline, self._lifeline_end = os.pipe()
         self._signals, signals_end = os.pipe()

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from monotron.core import series
@@ -732,7 +732,6 @@ def test_copy_copies_where_the_browser_lets_it_and_else_selects(
 
     far = visit(base(running, "monotron.test"))
     # By plain HTTP from another host the browser takes no notice of the header, and says so.
-    far.allowed.append("Cross-Origin-Opener-Policy header has been ignored")
     page = far.open("#/series/shop")
     assert page.evaluate("navigator.clipboard === undefined")
     selected = command(page, "Next number, in a Jenkinsfile")

@@ -410,7 +410,7 @@ def test_traefik_serves_under_buildnumber_and_takes_the_prefix_off() -> None:
     labels = traefik_labels()
     rule = labels["traefik.http.routers.monotron.rule"]
     assert re.fullmatch(r"Host\(`\$\{MONOTRON_HOST:.*\}`\) && PathPrefix\(`/buildnumber`\)", rule)
-    slash, strip = labels["traefik.http.routers.monotron.middlewares"].split(",")
+    _, strip = labels["traefik.http.routers.monotron.middlewares"].split(",")
     prefix = labels[f"traefik.http.middlewares.{strip}.stripPrefix.prefixes"]
     assert prefix == "/buildnumber"
     port = labels["traefik.http.services.monotron.loadBalancer.server.port"]

@@ -236,6 +236,20 @@ def test_a_version_stays_with_the_token_that_has_it(here: MemoryStore) -> None:
     assert [bump(token) for token in "acbd"] == ["1.0.0", "2.0.0", "3.0.0", "4.0.0"]
 
 
+def test_a_version_stays_with_the_token_that_its_series_was_advanced_for(
+    here: MemoryStore,
+) -> None:
+    assert advance(here, "svc-major", "by hand") == 1
+    there = MemoryStore()
+    there.update(lambda txn: semver.bump(txn, 1, "svc", 1, "other", now=1))
+    assert "versions    0 new, 1 kept" in bring(here, exported(there)).summary
+
+    def bump(token: str) -> str:
+        return str(here.update(lambda txn: semver.bump(txn, 1, "svc", 1, token, now=1)))
+
+    assert [bump(token) for token in ("by hand", "other")] == ["1.0.0", "2.0.0"]
+
+
 def test_a_version_is_never_beyond_its_series(here: MemoryStore) -> None:
     bump = {"kind": "bump", "account": 1, "name": "svc", "part": "minor", "token": "a"}
     text = json.dumps(bump | {"major": 0, "minor": 3, "patch": 0})

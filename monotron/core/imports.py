@@ -87,7 +87,8 @@ def add_bumps(
     outcomes = []
     for bump in brought:
         made = key, value = _made(name, bump)
-        if made in taken or bumps.find(txn, account, name, part, bump.token) is not None:
+        known = bumps.find(txn, account, name, part, bump.token) is not None
+        if made in taken or known or _is_of_another(series.get(txn, account, key), value, bump):
             outcomes.append((Outcome.KEPT, Outcome.KEPT))
             continue
         taken.add(made)
@@ -168,6 +169,13 @@ def _made(name: str, bump: Bump) -> tuple[str, int]:
     """Give the series of a bump, and which of its values the bump got."""
     key = bumps.series_key(name, bump.part, bump.major, bump.minor)
     return key, (bump.major, bump.minor, bump.patch)[bump.part - 1]
+
+
+def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:
+    """Tell whether a series was advanced by hand to this value for a token, which can bump to it."""
+    if state is None or state.value != value:
+        return False
+    return state.token is not None and state.token != bump.token
 
 
 def _count(entries: Sequence[Numbered]) -> int:

@@ -506,3 +506,20 @@ def test_a_folder_on_a_network_file_system_is_refused(
     with pytest.raises(StoreUnavailable, match="network file system"):
         LmdbStore(tmp_path / "store")
     assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_nothing_is_taken_while_the_data_file_is_not_at_its_place(
+    impatient_store: LmdbStore, tmp_path: Path
+) -> None:
+    store = impatient_store
+    store.update(lambda txn: txn.put(Table.SERIES, b"a", b"1"))
+    data, aside = store.folder / "data.mdb", tmp_path / "aside.mdb"
+    data.rename(aside)
+    for put_there in (lambda: None, lambda: data.write_bytes(aside.read_bytes())):
+        put_there()
+        with pytest.raises(StoreUnavailable, match="removed or replaced while it is in use"):
+            store.update(lambda txn: txn.put(Table.SERIES, b"a", b"2"))
+        assert store.view(lambda reading: reading.get(Table.SERIES, b"a")) == b"1"
+    aside.rename(data)
+    store.update(lambda txn: txn.put(Table.SERIES, b"a", b"2"))
+    assert store.view(lambda reading: reading.get(Table.SERIES, b"a")) == b"2"

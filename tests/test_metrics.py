@@ -196,6 +196,17 @@ def test_a_store_that_is_closed_is_not_ready_and_requests_are_told(
     assert labelled("monotron_store_size_bytes") not in found
 
 
+def test_a_data_file_that_is_gone_is_told_with_all_else(measured: Api, store: LmdbStore) -> None:
+    measured.post("/v1/series/svc")
+    (store.folder / "data.mdb").unlink()
+    problem(measured.post("/v1/series/svc", expect_errors=True), 503)
+    problem(measured.get("/readyz", expect_errors=True), 503)
+    found = scrape(measured)
+    assert found[READY] == 0
+    assert found[VALUES] == 1
+    assert labelled("monotron_store_size_bytes") not in found
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_key_and_no_token_is_ever_named(measured: Api, name: str) -> None:
     key = f"unheard-of {name[:40]}"

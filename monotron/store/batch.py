@@ -210,7 +210,8 @@ class GroupCommit:
                     self._locked = True
                     try:
                         open_for_more = self._gather(batch)
-                        self._observer.waiting(self._queue.qsize())
+                        with self._gate:
+                            self._observer.waiting(self._queue.qsize())
                         batch = [update for update in batch if update.claim()]
                         if batch:
                             self._commit(batch)

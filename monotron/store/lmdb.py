@@ -84,6 +84,7 @@ class LmdbStore:
         if not create and not (Path(folder) / "data.mdb").exists():
             raise StoreUnavailable(f"there is no store in {Path(folder).absolute()}")
         self.folder = storage_folder.prepare(Path(folder))
+        self._path = self.folder / storage_folder.DATA_FILE
         self.failed: StoreError | None = None
         """Set once the engine can go on only in a process that opens it anew."""
         with ExitStack() as undo:
@@ -99,6 +100,8 @@ class LmdbStore:
             self._lock.acquire_within(OPEN_SECONDS)
             undo.callback(self._lock.close)
             self._env, self._tables = self._open(map_size)
+            there = self._path.stat()
+            self._identity = (there.st_dev, there.st_ino)
             undo.pop_all()
         self._lock.release()
         self._observer = observer or NoObserver()
@@ -142,7 +145,7 @@ class LmdbStore:
         self._guard()
         lock = WriteLock(self.folder)
         lock.acquire_within(OPEN_SECONDS)
-        with (self.folder / "data.mdb").open("rb") as data, ExitStack() as snapshot:
+        with self._path.open("rb") as data, ExitStack() as snapshot:
             try:
                 snapshot.enter_context(self._env.begin())
                 head = data.read(2 * self._env.stat()["psize"])
@@ -161,14 +164,16 @@ class LmdbStore:
                 info, main = self._env.info(), self._env.stat()
                 tables = {table: txn.stat(handle) for table, handle in self._tables.items()}
             readers = _snapshots(self._env.readers())
+            disk, file = os.statvfs(self.folder), self._path.stat()
         except lmdb.Error as error:
             raise self._translated(error) from error
-        disk = os.statvfs(self.folder)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
         last, pages = info["last_txnid"], info["last_pgno"] + 1
         used = _META_PAGES + sum(_pages(each) for each in (main, *tables.values()))
         return Usage(
             rows={table: found["entries"] for table, found in tables.items()},
-            file_bytes=(self.folder / "data.mdb").stat().st_size,
+            file_bytes=file.st_size,
             page_bytes=main["psize"],
             used_pages=used,
             # A commit may have come between the two.
@@ -248,7 +253,7 @@ class LmdbStore:
         LMDB does not sync the two pages that it begins with. A power cut may leave a part of them,
         which it would take for a damaged store.
         """
-        data, new = self.folder / storage_folder.DATA_FILE, self.folder / "new.mdb"
+        data, new = self._path, self.folder / "new.mdb"
         # A link to a disk that is not there is no place for a new one.
         if os.path.lexists(data):
             return
@@ -272,7 +277,7 @@ class LmdbStore:
         A whole one may lack pages at its end too, namely free ones that were never written. So a
         short one is looked at page by page.
         """
-        data = self.folder / "data.mdb"
+        data = self._path
         length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
         if data.stat().st_size < length and (problems := verify(data)):  # type: ignore[no-untyped-call]
             raise StoreCorrupt(f"{data} is damaged, parts of it are missing: {problems[0]}")
@@ -294,6 +299,7 @@ class LmdbStore:
     def _commit_as_one(self, batch: list[Update]) -> None:
         """Run the batch in one transaction. Raises `StoreFull` where it has no room."""
         try:
+            self._check_place()
             self._free_dead_readers()
             began = time.perf_counter()
             with self._env.begin(write=True) as txn:
@@ -308,6 +314,23 @@ class LmdbStore:
                 raise failure from error
             for update in batch:
                 update.error = failure
+        except StoreUnavailable as failure:
+            for update in batch:
+                update.error = failure
+
+    def _check_place(self) -> None:
+        """Raise `StoreUnavailable` where the data file is not at its place any more.
+
+        LMDB would go on in a file that nobody finds again once this process has ended.
+        """
+        try:
+            there = os.stat(self._path)
+        except OSError:
+            there = None
+        if there is None or (there.st_dev, there.st_ino) != self._identity:
+            raise StoreUnavailable(
+                f"{self._path} was removed or replaced while it is in use; nothing was taken"
+            )
 
     def _free_dead_readers(self) -> None:
         now = time.monotonic()
@@ -329,9 +352,7 @@ class LmdbStore:
         if error.code in _NO_ROOM or (error.code == errno.EIO and self._disk_is_full()):
             return StoreFull("the disk is full; nothing was taken")
         if isinstance(error, _NOT_A_STORE):
-            return StoreCorrupt(
-                f"{self.folder / 'data.mdb'} is damaged or not an LMDB file: {reason}"
-            )
+            return StoreCorrupt(f"{self._path} is damaged or not an LMDB file: {reason}")
         failure = StoreUnavailable(f"the store in {self.folder} failed: {reason}")
         if isinstance(error, lmdb.PanicError):
             self.failed = failure
@@ -345,7 +366,7 @@ class LmdbStore:
         file's end LMDB uses when it comes there.
         """
         try:
-            with (self.folder / "data.mdb").open("r+b", buffering=0) as data:
+            with self._path.open("r+b", buffering=0) as data:
                 length = os.fstat(data.fileno()).st_size
                 os.posix_fallocate(data.fileno(), length, _PROBE_BYTES)
         except OSError as error:

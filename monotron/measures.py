@@ -264,6 +264,8 @@ def _new_row(memory: memoryview, measure: Measure, labels: tuple[str, ...]) -> "
         return memoryview(bytearray(end - begin)).cast("d")
     _HEAD.pack_into(memory, at, len(name))
     memory[at + _UNIT : begin] = name
-    # Only now do readers see it.
-    _HEAD.pack_into(memory, 0, end)
+    # What a process has left there that was killed just here.
+    memory[begin:end] = bytes(end - begin)
+    # Only now do readers see it. Struct would write zeros first.
+    memory[:_UNIT].cast("q")[0] = end
     return memory[begin:end].cast("d")

@@ -191,6 +191,15 @@ def test_a_request_that_is_no_http_is_an_event_too(running: Service) -> None:
     assert (second["status"], second["method"], second["path"]) == (413, "POST", "/v1/series/x")
 
 
+def test_a_refused_path_is_logged_as_it_was_sent(running: Service) -> None:
+    forged = "/v1/series/a%20200%201.0ms%2F"
+    running.send(f"PUT {forged} HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n".encode())
+    running.get(forged + "x" * URL_BYTES)
+    first, second = accesses(running)
+    assert (first["status"], first["path"]) == (413, forged)
+    assert (second["status"], second["path"]) == (414, forged + "x" * URL_BYTES)
+
+
 @pytest.mark.parametrize("given", IDS)
 def test_the_id_that_a_request_brings_is_the_answer_s(api: Api, given: str) -> None:
     for path, status in [("/v1/series/none", 404), ("/livez", 200), ("/no/such/path", 404)]:

@@ -128,6 +128,37 @@ def test_where_no_room_is_left_what_is_there_stays_right(monkeypatch: pytest.Mon
     assert PLACE_BYTES > 1_024
 
 
+def test_what_a_killed_process_has_begun_is_not_counted() -> None:
+    shared = Measures()
+    place = shared.place(0)
+    place.add(COMMITS, 1)
+    before = bytes(place._memory)
+    # A row with a long name, whose numbers stand where the name of the next one would.
+    place.add(REQUESTS, 1, *ROUTE, "200")
+    place._memory[:8] = before[:8]
+    assert shared.read() == {(COMMITS, ()): [1.0]}
+    shared.place(0).add(VALUES, 2)
+    assert shared.read() == {(COMMITS, ()): [1.0], (VALUES, ()): [2.0]}
+
+
+def test_no_reader_finds_a_place_empty_while_rows_are_added() -> None:
+    shared = Measures()
+    place = shared.place(0)
+    place.add(COMMITS, 1)
+    pid = os.fork()
+    if pid == 0:
+        for number in range(20_000):
+            place.add(REQUESTS, 1, *ROUTE, str(number))
+        os._exit(0)
+    looks = empty = 0
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        for _ in range(10_000):
+            looks += 1
+            empty += bytes(place._memory[:8]) == bytes(8)
+    assert looks > 0
+    assert empty == 0
+
+
 def test_a_commit_tells_its_size_and_its_time() -> None:
     shared = Measures()
     of_store = OfStore(shared.place(0))

@@ -518,6 +518,7 @@ REFUSED = {
     "broken chunk": (SEED + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
     "unknown coding": (SEED + b"Transfer-Encoding: gzip\r\n\r\n", 501),
     "unknown method": (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "method of Falcon's own": (b"WEBSOCKET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "length with 5,000 digits": (SEED + b"Content-Length: %s\r\n\r\n" % (b"9" * 5000), 400),
     "target that is no path": (b"GET foo HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "target that is no URL": (b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
@@ -531,10 +532,21 @@ def test_what_no_resource_sees_is_refused_as_a_problem_too(
     lines = shared.lines
     answer = shared.send(data)
     answer.assert_problem(status)
+    assert answer.headers["X-Request-ID"]
     assert "Server" not in answer.headers
     assert b"waitress" not in (answer.body + str(answer.headers).encode()).lower()
     assert shared.get(f"{SERIES}/big").status == 404
     assert shared.lines == lines
+
+
+def test_the_refusal_of_a_head_has_no_body(shared: Service) -> None:
+    data = b"HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (BODY_BYTES + 1)
+    with shared.socket() as client:
+        client.sendall(data)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    head, end, body = answer.partition(b"\r\n\r\n")
+    assert b" 413 " in head.splitlines()[0]
+    assert (end, body) == (b"\r\n\r\n", b"")
 
 
 def test_what_is_too_large_is_told_the_limit(shared: Service) -> None:

@@ -24,15 +24,11 @@ class RawPath:
             target: str = req.env["REQUEST_URI"]
         except KeyError:
             raise RuntimeError("the WSGI server does not give the raw path (REQUEST_URI)") from None
+        req.path = raw_path(target)
         if len(target) > URL_BYTES:
             raise falcon.HTTPUriTooLong(
                 description=f"a URL has at most {URL_BYTES} bytes, this one has {len(target)}"
             )
-        path = target.partition("?")[0]
-        if not path.startswith("/"):
-            # The absolute form that proxies are sent (RFC 9112, section 3.2.2).
-            path = _ORIGIN.sub("", path) or "/"
-        req.path = path
 
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: object, params: dict[str, Any]
@@ -40,6 +36,15 @@ class RawPath:
         """Decode the names in the path; raises `InvalidName` where one cannot be decoded."""
         for name, raw in params.items():
             params[name] = _decode(raw)
+
+
+def raw_path(target: str) -> str:
+    """Give the path of a request target as the client sent it, without the query."""
+    path = target.partition("?")[0]
+    if path.startswith("/"):
+        return path
+    # The absolute form that proxies are sent (RFC 9112, section 3.2.2).
+    return _ORIGIN.sub("", path) or "/"
 
 
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")

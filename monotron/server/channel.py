@@ -11,6 +11,7 @@ from waitress.task import ErrorTask, WSGITask
 from monotron import logs
 from monotron.api.access_log import log_request
 from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
+from monotron.api.paths import raw_path
 from monotron.api.request_id import HEADER, chosen
 from monotron.api.request_measures import COMPLETE_AT, NO_ROUTE, told_apart
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES
@@ -108,7 +109,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
     """Refuses what waitress's own parser stumbles over, such as a length of 5,000 digits."""
 
-    command = path = ""
+    command = request_uri = ""
     """What a request has whose first line is not understood."""
     complete_at = 0.0
     """When it had come in, by `time.perf_counter`."""
@@ -122,6 +123,9 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             super().parse_header(header_plus)
         except ValueError as error:
             raise ParsingError("the request line or a header is not valid HTTP") from error
+        if self.command == "WEBSOCKET":
+            # Falcon means something else by it, and fails before any middleware has begun.
+            raise ParsingError("there is no such method")
         if JSON_BYTES < self.content_length <= BODY_BYTES:
             self._take_more()
 
@@ -177,7 +181,8 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
             self.set_close_on_finish()
         self.content_length = len(body)
         self._note(error.code, request_id)
-        self.write(body)
+        # An answer to HEAD has none (RFC 9110, section 9.3.2): it would be taken for the next one.
+        self.write(b"" if self.request.command == "HEAD" else body)
 
     def _note(self, status: int, request_id: str) -> None:
         """Count it and log it, as the application does with what reaches it."""
@@ -188,7 +193,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         log_request(
             client=self.channel.addr[0],
             method=request.command or "-",
-            path=request.path or "-",
+            path=raw_path(request.request_uri) if request.request_uri else "-",
             route=NO_ROUTE,
             status=status,
             seconds=time.perf_counter() - request.complete_at,

@@ -37,7 +37,8 @@ clean:
 	rm -rf .venv .nox .coverage build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv:
-	$(PYTHON) -m venv .venv
+	# Half of one would be taken for whole the next time.
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/run: setup.cfg pyproject.toml constraints.txt | .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .

@@ -220,15 +220,17 @@ class GitlabTemplate:
         variables: Mapping[str, str],
         trace: bool = False,
         script: list[str] | None = None,
+        extended: str = ".monotron",
     ) -> tuple[Outcome, dict[str, str]]:
-        """Give what a job with these variables gives that extends the template, and its report.
+        """Give what a job with these variables gives that extends a template, and its report.
 
-        The answer is what it prints. `script` stands in the place of the template's own.
+        The answer is what it prints. `script` stands in the place of the template's own. A job that
+        ends well has written the report that it promises, or its log would have an error.
         """
-        template = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text())[".monotron"]
+        template = gitlab_job({"extends": extended})
         given = {
             name: text.replace("$CI_COMMIT_SHA", COMMIT)
-            for name, text in template["variables"].items()
+            for name, text in template.get("variables", {}).items()
         }
         folder = Path(mkdtemp(dir=self.place.folder))
         # A runner turns them off with the first lines of the script that it makes.
@@ -237,10 +239,29 @@ class GitlabTemplate:
         text = "\n".join([f"cd '{folder}'", options, *(["set -x"] if trace else []), *lines])
         command = [*SHELLS[self.shell], "-c", text]
         status, out, err = self.place.run(command, given | dict(variables) | dict(job))
-        report = folder / template["artifacts"]["reports"]["dotenv"]
-        written = report.read_text().splitlines() if report.exists() else []
-        pairs: dict[str, str] = dict(line.split("=", 1) for line in written)
+        pairs: dict[str, str] = {}
+        for name in template.get("artifacts", {}).get("reports", {}).values():
+            report = folder / name
+            assert report.exists() or status != 0, "ERROR: No files to upload"
+            if report.exists():
+                pairs |= dict(line.split("=", 1) for line in report.read_text().splitlines())
         return Outcome(status, out, err), pairs
+
+
+def gitlab_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a job with what it extends, put together as GitLab does: only maps are merged."""
+    templates = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text())
+    own = dict(job)
+    base = own.pop("extends", None)
+    return own if base is None else _merged(gitlab_job(templates[base]), own)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        both_maps = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merged(merged[name], value) if both_maps else value
+    return merged
 
 
 @dataclass
@@ -300,8 +321,11 @@ class Jenkins:
 
 
 @contextmanager
-def jenkins(folder: Path) -> Iterator[Jenkins]:
-    """Run builds in one Groovy, since its start takes a second or two."""
+def jenkins(folder: Path, locale: str = "C.UTF-8") -> Iterator[Jenkins]:
+    """Run builds in one Groovy, since its start takes a second or two.
+
+    `locale` is that of its Java, which encodes what it hands to a shell.
+    """
     if shutil.which("groovy") is None:
         why = "groovy is missing, which the Jenkins library is tested with (Debian: groovy)"
         if os.environ.get("MONOTRON_REQUIRE_GROOVY"):
@@ -310,7 +334,7 @@ def jenkins(folder: Path) -> Iterator[Jenkins]:
     place = Place.make(folder)
     with subprocess.Popen(
         ["groovy", str(Path(__file__).with_name("jenkins_pipeline.groovy"))],
-        env=os.environ | {"LC_ALL": "C.UTF-8"},
+        env=os.environ | {"LC_ALL": locale},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",

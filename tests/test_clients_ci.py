@@ -18,7 +18,8 @@ from tests.service import Service
 service = services.service_of_module
 
 ACTION = yaml.safe_load((CLIENTS / "github" / "action.yml").read_text(encoding="utf-8"))
-TEMPLATE = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text(encoding="utf-8"))
+TEMPLATES = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text(encoding="utf-8"))
+NUMBER_JOB = ci.gitlab_job({"extends": ".monotron"})
 
 
 @pytest.fixture
@@ -46,9 +47,7 @@ SCRIPTS = {
     "monotron.sh": (CLIENTS / "monotron.sh").read_text(),
     "copy.sh": (CLIENTS / "copy.sh").read_text(),
     "github": ACTION["runs"]["steps"][0]["run"],
-    "gitlab": "\n".join(
-        [*TEMPLATE[".monotron"]["before_script"], *TEMPLATE[".monotron"]["script"]]
-    ),
+    "gitlab": "\n".join([*NUMBER_JOB["before_script"], *NUMBER_JOB["script"]]),
 }
 """All that runs in a shell."""
 
@@ -68,7 +67,7 @@ def test_shellcheck_finds_nothing(name: str) -> None:
 def test_each_client_has_the_same_script() -> None:
     script = SCRIPTS["monotron.sh"]
     assert (CLIENTS / "jenkins" / "resources" / "monotron.sh").read_text() == script
-    assert TEMPLATE[".monotron"]["before_script"] == [f"monotron() (\n{script})\n"]
+    assert NUMBER_JOB["before_script"] == [f"monotron() (\n{script})\n"]
     assert '"$GITHUB_ACTION_PATH/../monotron.sh"' in SCRIPTS["github"]
     assert (CLIENTS / "github" / ".." / "monotron.sh").exists()
 
@@ -81,9 +80,9 @@ def test_copies_are_made_by_the_command_for_it(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([copy / "copy.sh"], cwd=tmp_path, check=True)
     assert (copy / "jenkins" / "resources" / "monotron.sh").read_text() == changed
-    template = yaml.safe_load((copy / "gitlab" / "monotron.yml").read_text())
-    embedded = [f"monotron() (\n{changed})\n"]
-    assert template == {".monotron": TEMPLATE[".monotron"] | {"before_script": embedded}}
+    templates = yaml.safe_load((copy / "gitlab" / "monotron.yml").read_text())
+    embedded = {".monotron-function": {"before_script": [f"monotron() (\n{changed})\n"]}}
+    assert templates == TEMPLATES | embedded
 
 
 def test_no_library_file_is_a_link() -> None:
@@ -177,16 +176,30 @@ def test_jenkins_fails_where_the_script_gives_nothing(jenkins: ci.Jenkins, tmp_p
     assert (done["failure"], done["result"]) == ("monotron: the script gave no number", None)
 
 
+def test_jenkins_name_that_java_would_spoil_fails_and_asks_nothing(tmp_path: Path) -> None:
+    """Without a UTF-8 locale Java hands other letters on as `?`: all names of a length are one."""
+    calls = ["next(args[0])", "next('a', token: args[0])", "version('a', 'minor', args[0])"]
+    with ci.jenkins(tmp_path, locale="C") as jenkins, odd_server(reply("200 OK", "1\n")) as odd:
+        for call in calls:
+            done = jenkins.build(f"monotron.{call}", {"MONOTRON_URL": odd.url}, args=("größe",))
+            assert done["failure"] is not None
+            assert "monotron: this agent's Java has no UTF-8 locale" in done["log"]
+            assert "set LC_ALL=C.UTF-8" in done["log"]
+        assert odd.requests == []
+        done = jenkins.build("return monotron.next('a', token: 'b')", {"MONOTRON_URL": odd.url})
+    assert (done["failure"], done["result"]) == (None, "1")
+
+
 def test_jenkins_library_needs_no_approval() -> None:
     """Only steps and methods that the sandbox allows, and no loop that a restart would break."""
     text = (CLIENTS / "jenkins" / "vars" / "monotron.groovy").read_text()
-    code = re.sub(r"//.*|/\*.*?\*/|'[^'\n]*'|\"[^\"\n]*\"", "", text, flags=re.DOTALL)
-    code = "\n".join(line.partition("//")[0] for line in code.splitlines())
+    quoted = r"'''.*?'''|'[^'\n]*'|\"[^\"\n]*\""
+    code = re.sub(rf"{quoted}|//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
     called = set(re.findall(r"\b(\w+)\(", code)) - {"if", "for"}
-    own = {"next", "version", "checkOptions", "checked", "ask"}
+    own = {"next", "version", "checkOptions", "checked", "ask", "letterCheck"}
     steps = {"sh", "withEnv", "withCredentials", "usernamePassword", "libraryResource", "error"}
-    methods = {"add", "size", "containsKey", "toString", "isEmpty", "trim"}
-    assert called <= own | steps | methods
+    methods = {"add", "size", "containsKey", "toString", "isEmpty", "trim", "matches"}
+    assert own | steps <= called <= own | steps | methods
     assert not re.search(r"\bimport\b|\bnew\b|@|\.each|\.collect|\bin\b", code)
 
 
@@ -272,13 +285,21 @@ def test_gitlab_job_can_ask_in_its_own_script(
     gitlab: ci.GitlabTemplate, service: Service, key: str
 ) -> None:
     script = ['NUMBER=$(monotron next "$MONOTRON_SERIES" a)', 'echo "$NUMBER $-"']
-    done = gitlab.extend({"MONOTRON_SERIES": key}, at(service), script=script)[0]
+    own = ".monotron-function"
+    job = {"MONOTRON_SERIES": key}
+    done = gitlab.extend(job, at(service), script=script, extended=own)[0]
     # The shell of the job stays as it was.
-    options = gitlab.extend({}, {}, script=['echo "$-"'])[0].answer
+    options = gitlab.extend({}, {}, script=['echo "$-"'], extended=own)[0].answer
     assert done.answer == f"1 {options}"
+
+
+def test_gitlab_function_brings_nothing_else_to_a_job() -> None:
+    """A report that is never written would be an error in the log of each job that has it."""
+    assert ci.gitlab_job({"extends": ".monotron-function"}).keys() == {"before_script"}
 
 
 def test_gitlab_job_ends_where_its_own_script_gets_no_number(gitlab: ci.GitlabTemplate) -> None:
     script = ["NUMBER=$(monotron next)", "echo goes on"]
-    ended = gitlab.extend({}, {"MONOTRON_URL": no_url()}, script=script)[0]
+    at_none = {"MONOTRON_URL": no_url()}
+    ended = gitlab.extend({}, at_none, script=script, extended=".monotron-function")[0]
     assert (ended.status, ended.answer) == (2, "")

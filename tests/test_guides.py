@@ -108,15 +108,16 @@ def test_job_moves_from_its_own_numbers(
 
 def test_workflows_get_numbers(service: Service, tmp_path: Path) -> None:
     action = ci.GithubAction(Place.make(tmp_path / "place"))
-    context = {"${{ github.sha }}": COMMIT, "${{ github.run_attempt }}": "1"}
+    context = {"${{ github.run_id }}": "17250034411", "${{ github.run_attempt }}": "1"}
     numbers = []
     for block in shown.blocks(ci.to(service, GITHUB), "yaml"):
         job = yaml.safe_load(block)["jobs"]["number"]
         (step,) = job["steps"]
-        assert step["uses"].split("@")[0] == "OWNER/monotron/clients/github"
+        assert step["uses"] == "OWNER/monotron/clients/github@main"
         inputs: dict[str, str] = step["with"]
         for name, text in context.items():
             inputs = {key: value.replace(name, text) for key, value in inputs.items()}
+        assert "${{" not in inputs.get("token", "")
         outcome, outputs = action.use(inputs, {})
         assert outcome.status == 0
         numbers.append(outputs["number"])
@@ -128,14 +129,38 @@ def test_workflows_get_numbers(service: Service, tmp_path: Path) -> None:
 def test_gitlab_jobs_get_numbers(service: Service, tmp_path: Path) -> None:
     template = ci.GitlabTemplate("sh", Place.make(tmp_path / "place"))
     pipeline, own = (yaml.safe_load(text) for text in shown.blocks(ci.to(service, GITLAB), "yaml"))
-    assert pipeline["number"]["extends"] == own["build"]["extends"] == ".monotron"
+    assert pipeline["number"]["extends"] == ".monotron"
     outcome, report = template.extend(pipeline["number"]["variables"], {})
     assert (outcome.status, report) == (0, {"MONOTRON_NUMBER": "1"})
-    assert shown.run("\n".join(pipeline["build"]["script"]), None, None, **report) == "building 1\n"
+    assert_builds_with_a_number_only(pipeline["build"], report)
     variables = {"CI_COMMIT_SHA": COMMIT}
-    script = own["build"]["script"]
-    outcome, _ = template.extend(own["build"]["variables"], variables, script=script)
+    job = own["build"]
+    outcome, _ = template.extend(
+        job["variables"], variables, script=job["script"], extended=job["extends"]
+    )
     assert (outcome.status, outcome.answer) == (0, "building 1\n")
+
+
+def assert_builds_with_a_number_only(job: dict[str, Any], report: dict[str, str]) -> None:
+    script = "\n".join(job["script"])
+    assert shown.run(script, None, None, **report) == "building 1\n"
+    for nothing in ({}, dict.fromkeys(report, "")):
+        with pytest.raises(subprocess.CalledProcessError) as ended:
+            shown.run(script, None, None, **nothing)
+        assert ended.value.stdout == ""
+
+
+def test_waits_are_as_long_as_the_guides_say() -> None:
+    """Where nobody answers: 6 tries, and 1, 2, 4, 8 and 16 seconds between them."""
+    (limit,) = re.findall(r"--max-time (\d+)", ci.SCRIPT.read_text())
+    (tries,) = re.findall(r"MONOTRON_TRIES:-(\d+)", ci.SCRIPT.read_text())
+    seconds = int(tries) * int(limit) + sum((1, 2, 4, 8, 16))
+    assert round(seconds / 30) / 2 == 3.5
+    help_of_jenkins = (ci.CLIENTS / "jenkins" / "vars" / "monotron.txt").read_text()
+    for page in (JENKINS, GITHUB, GITLAB, SHELL, help_of_jenkins):
+        text = " ".join(page.split())
+        assert "in half a minute where the connection is refused" in text
+        assert "up to three and a half minutes where nothing answers" in text
 
 
 def names_of_table(text: str) -> set[str]:

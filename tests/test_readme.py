@@ -1,6 +1,7 @@
 """What the README shows is what happens."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,14 @@ def test_github_action_gets_a_number(service: Service, tmp_path: Path) -> None:
 
 
 def test_gitlab_job_gets_a_number(service: Service, tmp_path: Path) -> None:
-    job = yaml.safe_load(ci.to(service, blocks(README, "yaml")[1]))["number"]
+    jobs = yaml.safe_load(ci.to(service, blocks(README, "yaml")[1]))
     template = ci.GitlabTemplate("sh", Place.make(tmp_path / "place"))
-    outcome, report = template.extend(job["variables"], {})
+    outcome, report = template.extend(jobs["number"]["variables"], {})
     assert (outcome.status, report) == (0, {"MONOTRON_NUMBER": "1"})
+    script = "\n".join(jobs["build"]["script"])
+    assert run(script, None, None, **report) == "building 1\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        run(script, None, None)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

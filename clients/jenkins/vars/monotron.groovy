@@ -57,13 +57,21 @@ private String ask(Map options, List words) {
     }
     // As variables, never as text of the script: a branch may be called $(rm -rf .).
     List variables = ['MONOTRON_URL=' + url]
+    boolean ascii = true
     String arguments = ''
     for (int i = 0; i < words.size(); i++) {
-        variables.add('MONOTRON_WORD' + i + '=' + words[i])
+        String word = words[i]
+        ascii = ascii && word.matches('\\p{ASCII}*')
+        variables.add('MONOTRON_WORD' + i + '=' + word)
         arguments += ' "$MONOTRON_WORD' + i + '"'
     }
     // With a first line like this Jenkins runs it without -x.
-    String script = '#!/bin/sh\nset --' + arguments + '\n' + libraryResource('monotron.sh')
+    String script = '#!/bin/sh\n'
+    if (!ascii) {
+        variables.add('MONOTRON_LETTER=\u00fc')
+        script += letterCheck()
+    }
+    script += 'set --' + arguments + '\n' + libraryResource('monotron.sh')
 
     String credentials = options.credentials ?: env.MONOTRON_CREDENTIALS
     String answer = ''
@@ -85,4 +93,18 @@ private String ask(Map options, List words) {
         error('monotron: the script gave no number')
     }
     return answer
+}
+
+/**
+ * The start of a script that ends it unless a letter beyond ASCII arrives as UTF-8. Java encodes
+ * variables as the locale says that it was started in; without one each such letter becomes `?`, and
+ * two tokens can become the same.
+ */
+private String letterCheck() {
+    return '''[ "$MONOTRON_LETTER" = "$(printf '\\303\\274')" ] || {
+    echo "monotron: this agent's Java has no UTF-8 locale: names beyond ASCII would not arrive whole;" \\
+        'set LC_ALL=C.UTF-8 where the agent is started' >&2
+    exit 1
+}
+'''
 }

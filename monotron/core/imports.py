@@ -172,7 +172,7 @@ def _made(name: str, bump: Bump) -> tuple[str, int]:
 
 
 def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:
-    """Tell whether a series was advanced by hand to this value for a token, which can bump to it."""
+    """Tell whether a series got this value by hand for another token, which can bump to it."""
     if state is None or state.value != value:
         return False
     return state.token is not None and state.token != bump.token

@@ -160,6 +160,8 @@ class Proxy:
     """Set once what waited has its answer, or did not want it any more."""
     refuse: dict[str, str] | None = None
     """Where set, calls of the API are answered 503, with these headers."""
+    instead: tuple[str, str, bytes] | None = None
+    """Answer 200 to requests whose path has the first in it, with this type and body."""
 
     @property
     def base(self) -> str:
@@ -177,6 +179,10 @@ def proxy_for(backend: int) -> Iterator[Proxy]:
                 return
             if proxy.refuse is not None and "/v1/" in self.path:
                 self._answer(503, list(proxy.refuse.items()), b"")
+                return
+            if proxy.instead is not None and proxy.instead[0] in self.path:
+                _, kind, body = proxy.instead
+                self._answer(200, [("Content-Type", kind)], body)
                 return
             connection = http.client.HTTPConnection("127.0.0.1", backend, timeout=PATIENCE)
             try:

@@ -55,6 +55,9 @@ FILLED: dict[str, tuple[int, int, str | None]] = {
 }
 """Of each series of `fill`: how many values, the minutes since the last one, how tokens begin."""
 
+EXACT = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
+"""A time to the second, in a browser whose time zone is UTC."""
+
 HOSTILE = [
     *NAMES,
     "<script>alert(1)</script>",
@@ -266,10 +269,69 @@ def test_the_list_shows_key_value_token_last_change_and_chart(
     expect(cell(page, "shop", "token")).to_have_attribute("title", "7d4c37001010")
     moment = cell(page, "shop", "when").locator("time")
     expect(moment).to_have_text("1 hour ago")
-    expect(moment).to_have_attribute("title", re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$"))
+    expect(cell(page, "shop", "when").locator(".exact")).to_have_text(EXACT)
     chart = cell(page, "shop", "chart").get_by_role("img")
     expect(chart).to_have_attribute("aria-label", re.compile(r"^109 to 128 in \d+ days$"))
     assert (chart.locator(".line").get_attribute("d") or "").count("H") == 19
+
+
+def test_the_exact_time_and_the_whole_token_are_at_hand_without_a_mouse(
+    running: Service, visit: Visitor
+) -> None:
+    token = "feature/" + "a" * 100
+    running.put("/v1/series/shop/1")
+    running.put(f"/v1/series/warehouse/{quote(token, safe='')}")
+    page = visit(base(running)).open()
+    link = row(page, "warehouse").get_by_role("link")
+    expect(link).to_be_visible()
+    exact = cell(page, "warehouse", "when").locator(".exact")
+    # There for a screen reader, and not for the eye.
+    expect(page.get_by_role("cell", name=re.compile(r" \d\d:\d\d:\d\d UTC$"))).to_have_count(2)
+    expect(page.get_by_role("cell", name=token, exact=True)).to_have_count(1)
+    expect(exact).to_have_css("opacity", "0")
+    places = "[...document.querySelectorAll('td, th')].map((each) => each.offsetLeft)"
+    before = page.evaluate(places)
+    whole = """() => {
+      const row = document.activeElement.closest("tr");
+      return getComputedStyle(row.querySelector("td.token"), "::after").content;
+    }"""
+    page.get_by_role("searchbox").focus()
+    page.keyboard.press("Tab")
+    expect(row(page, "shop").get_by_role("link")).to_be_focused()
+    assert page.evaluate(whole) == "none"
+    expect(exact).to_have_css("opacity", "0")
+    page.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    expect(exact).to_have_css("opacity", "1")
+    expect(cell(page, "warehouse", "when").locator(".ago")).to_have_css("opacity", "0")
+    assert page.evaluate(whole) == f'"{token}"'
+    assert page.evaluate(places) == before
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    page.keyboard.press("/")
+    expect(exact).to_have_css("opacity", "0")
+    exact.hover()
+    expect(exact).to_have_css("opacity", "1")
+    expect(cell(page, "warehouse", "token")).to_have_attribute("title", token)
+
+
+@pytest.mark.parametrize("width", [360, 840, 1100])
+def test_without_a_mouse_the_exact_time_and_the_whole_token_stand_in_the_list(
+    running: Service, visit: Visitor, width: int
+) -> None:
+    token = "feature/" + "a" * 100
+    running.put(f"/v1/series/shop/{quote(token, safe='')}")
+    size = {"width": width, "height": 740}
+    page = visit(base(running), viewport=size, has_touch=True, is_mobile=True).open()
+    exact = cell(page, "shop", "when").locator(".exact")
+    expect(exact).to_have_text(EXACT)
+    expect(exact).to_have_css("opacity", "1")
+    expect(exact).to_be_in_viewport(ratio=1)
+    expect(cell(page, "shop", "when").locator(".ago")).to_have_css("opacity", "1")
+    shown = cell(page, "shop", "token").locator("bdi")
+    assert shown.evaluate("(each) => each.scrollWidth <= each.clientWidth")
+    assert shown.evaluate("(each) => each.clientWidth > 170")
+    expect(shown).to_be_in_viewport(ratio=1)
+    assert_fits(page, width)
 
 
 @pytest.mark.parametrize("value", [2**53 + 1, LAST_VALUE - 1, LAST_VALUE])
@@ -556,6 +618,101 @@ def test_it_waits_as_long_as_the_service_asks(
     expect(page.locator("#trouble")).to_have_text("")
 
 
+FOREIGN = ['{"error":"log in"}', '{"series":[', "null", "[]", '{"series":[{}]}', ""]
+
+
+@pytest.mark.parametrize("place", ["", "#/series/shop"])
+def test_an_answer_of_another_program_is_named_so_and_the_next_one_asked_for(
+    running: Service, proxy: Proxy, visit: Visitor, place: str
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open(place)
+    value = page.locator("#one-value") if place else cell(page, "shop", "value")
+    expect(value).to_have_text("1")
+    trouble = page.locator("#trouble")
+    for number, body in enumerate(FOREIGN, start=2):
+        proxy.instead = ("/v1/series", "application/json", body.encode())
+        tab.polled()
+        expect(trouble).to_have_text(
+            re.compile(r"^Another program answers in place of Monotron since \d\d:\d\d\. Trying")
+        )
+        expect(value).to_have_text(str(number - 1))
+        proxy.instead = None
+        take(running, "shop")
+        tab.polled()
+        expect(trouble).to_have_text("")
+        expect(value).to_have_text(str(number))
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"), [("/v1/history", "application/json"), ("/v1/badges", "image/svg+xml")]
+)
+def test_the_parts_of_a_series_that_another_program_answers_are_asked_for_again(
+    running: Service, proxy: Proxy, visit: Visitor, what: str, kind: str
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#badge img")).to_have_attribute("alt", "shop: 1")
+    proxy.instead = (what, kind, b'{"error":"log in"}')
+    take(running, "shop")
+    tab.pass_time()
+    expect(page.locator("#trouble")).to_contain_text("Another program answers")
+    expect(page.locator("#one-value")).to_have_text("2")
+    proxy.instead = None
+    tab.pass_time()
+    expect(page.locator("#trouble")).to_have_text("")
+    expect(page.locator("#badge img")).to_have_attribute("alt", "shop: 2")
+    expect(page.locator("#history-rows td.value")).to_have_text(["2", "1"])
+
+
+def test_attributes_that_another_program_answers_can_be_asked_for_again(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    running.put("/v1/series/shop/t1")
+    proxy.instead = ("/attrs", "application/json", b'{"error":["log in"]}')
+    page = visit(proxy.base).open("#/series/shop")
+    page.locator("#one-token summary").click()
+    shown = page.locator("#one-token .attributes")
+    expect(shown).to_contain_text("Another program answers in place of Monotron. Close and open")
+    proxy.instead = None
+    page.locator("#one-token summary").click()
+    page.locator("#one-token summary").click()
+    expect(shown).to_have_text("None.")
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_mark_of_a_change_goes_again(running: Service, visit: Visitor, motion: str) -> None:
+    take(running, "shop")
+    tab = visit(base(running), reduced_motion=motion)
+    tab.page.clock.install()
+    page = tab.open()
+    expect(cell(page, "shop", "value")).to_have_text("1")
+    marked = re.compile("changed")
+    for value in ("2", "3"):
+        take(running, "shop")
+        tab.pass_time()
+        expect(row(page, "shop")).to_have_class(marked)
+        expect(cell(page, "shop", "value")).to_have_text(value)
+        tab.pass_time(2500)
+        expect(row(page, "shop")).not_to_have_class(marked)
+    # Of two changes the later one is shown as long as one alone.
+    take(running, "shop")
+    tab.pass_time()
+    expect(cell(page, "shop", "value")).to_have_text("4")
+    tab.pass_time(1500)
+    take(running, "shop")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(cell(page, "shop", "value")).to_have_text("5")
+    tab.pass_time(1000)
+    expect(row(page, "shop")).to_have_class(marked)
+    tab.pass_time(1500)
+    expect(row(page, "shop")).not_to_have_class(marked)
+
+
 # One series
 
 
@@ -613,6 +770,148 @@ def test_new_values_come_on_top_and_what_is_open_stays_open(
     expect(numbers).to_have_text([str(value) for value in range(77, 57, -1)])
     page.get_by_role("button", name="Older").click()
     expect(numbers).to_have_text([str(value) for value in range(77, 37, -1)])
+
+
+def values_on_show(page: Page) -> list[int]:
+    numbers: list[int] = page.locator("#history-rows td.value").evaluate_all(
+        "all => all.map(each => Number(each.textContent))"
+    )
+    return numbers
+
+
+def keep_up(tab: Visit, running: Service, value: int, count: int = 15) -> int:
+    """Take some numbers, let the page see them, and give the last."""
+    take(running, *["shop"] * count)
+    tab.polled()
+    expect(tab.page.locator("#history-rows td.value").first).to_have_text(str(value + count))
+    return value + count
+
+
+def test_the_history_of_an_open_tab_keeps_to_its_newest_page(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, *["shop"] * 30)
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#history-rows tr")).to_have_count(20)
+    value = 30
+    for _ in range(4):
+        value = keep_up(tab, running, value)
+    assert values_on_show(page) == list(range(90, 70, -1))
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator("#history-rows tr")).to_have_count(40)
+    assert values_on_show(page) == list(range(90, 50, -1))
+
+
+def test_the_history_of_a_name_that_cannot_be_asked_for_does_not_grow_either(
+    running: Service, visit: Visitor
+) -> None:
+    for _ in range(60):
+        running.take("/v1/series/%2E%2E")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/..")
+    for top in (60, 75, 90):
+        expect(page.locator("#history-rows td.value").first).to_have_text(str(top))
+        assert values_on_show(page) == list(range(top, top - 50, -1))
+        for _ in range(15):
+            running.take("/v1/series/%2E%2E")
+        tab.polled()
+    expect(page.get_by_role("button", name="Older")).to_be_hidden()
+
+
+def test_rows_that_were_asked_for_stay_as_far_as_some_hundreds(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, *["shop"] * 60)
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator("#history-rows tr")).to_have_count(40)
+    value = 60
+    for _ in range(18):
+        value = keep_up(tab, running, value, 17)
+    assert value == 366
+    assert values_on_show(page) == list(range(366, 26, -1))
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator("#history-rows tr")).to_have_count(360)
+    assert values_on_show(page) == list(range(366, 6, -1))
+
+
+def test_a_short_history_has_neither_a_gap_nor_older_values(serve: Serve, visit: Visitor) -> None:
+    running = serve(variables={"MONOTRON_HISTORY": "10"})
+    take(running, *["shop"] * 30)
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#history-rows tr")).to_have_count(10)
+    value = keep_up(tab, running, 30, 5)
+    value = keep_up(tab, running, value, 8)
+    assert values_on_show(page) == list(range(43, 23, -1))
+    expect(page.get_by_role("button", name="Older")).to_be_hidden()
+    keep_up(tab, running, value, 12)
+    assert values_on_show(page) == list(range(55, 45, -1))
+
+
+@pytest.mark.parametrize("use", ["look", "open", "focus", "select"])
+def test_what_the_user_has_to_do_with_in_the_history_stays_where_it_is(
+    running: Service, visit: Visitor, use: str
+) -> None:
+    for number in range(30):
+        running.put(f"/v1/series/shop/t{number}")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    last = page.locator("#history-rows tr").filter(has=page.get_by_text("t10", exact=True))
+    expect(last.locator("td.value")).to_have_text("11")
+    expect(last).to_be_visible()
+    if use == "look":
+        last.scroll_into_view_if_needed()
+    elif use == "open":
+        last.locator("summary").click()
+        expect(last).to_contain_text("None.")
+        page.evaluate("document.activeElement.blur()")
+    elif use == "focus":
+        last.locator("summary").focus()
+    else:
+        last.locator("bdi").evaluate("(each) => getSelection().selectAllChildren(each)")
+    if use != "look":
+        page.evaluate("scrollTo(0, 0)")
+    before = last.bounding_box()
+    assert before is not None
+    value = keep_up(tab, running, 30, 5)
+    value = keep_up(tab, running, value, 5)
+    assert values_on_show(page) == list(range(40, 10, -1))
+    if use == "look":
+        # The browser moves what it scrolls by as much as has come above.
+        expect(last).to_be_in_viewport(ratio=1)
+        after = last.bounding_box()
+        assert after is not None
+        assert abs(after["y"] - before["y"]) < 1
+    page.evaluate("scrollTo(0, 0); getSelection().removeAllRanges(); document.activeElement.blur()")
+    if use == "open":
+        last.locator("details").evaluate("(each) => { each.open = false; }")
+    keep_up(tab, running, value, 1)
+    assert values_on_show(page) == list(range(41, 21, -1))
+
+
+def test_older_values_come_though_new_ones_did_while_they_were_asked_for(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, *["shop"] * 50)
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    proxy.hold = "before="
+    page.get_by_role("button", name="Older").click()
+    page.evaluate("scrollTo(0, 0)")
+    assert proxy.held.wait(PATIENCE)
+    keep_up(tab, running, 50, 5)
+    proxy.release.set()
+    expect(page.locator("#history-rows tr")).to_have_count(45)
+    assert values_on_show(page) == list(range(55, 10, -1))
 
 
 def test_a_series_that_begins_again_has_nothing_of_the_old_one(
@@ -708,6 +1007,7 @@ def test_the_lines_for_jenkins_and_markdown_are_quoted(running: Service, visit: 
     page = visit(base(running)).open(f"#/series/{quote(key)}")
     plain = command(page, "Next number, in a Jenkinsfile").locator("code")
     expect(plain).to_have_text("monotron.next('it\\'s \\\\ a $x [b] `c` <d>')")
+    expect(page.locator("#key-note")).to_be_hidden()
     commit = command(page, "A commit's number, in a Jenkinsfile").locator("code")
     expect(commit).to_have_text(
         "monotron.next('it\\'s \\\\ a $x [b] `c` <d>', token: env.GIT_COMMIT)"
@@ -747,10 +1047,58 @@ def test_the_badge_is_shown_and_keeps_up(running: Service, visit: Visitor) -> No
     page = tab.open("#/series/shop")
     badge = page.locator("#badge img")
     expect(badge).to_have_attribute("alt", "shop: 1")
-    page.wait_for_function("document.querySelector('#badge img').naturalWidth > 20")
+    assert badge.evaluate("(each) => each.naturalWidth") > 20
+    # Whatever comes below it is told whenever the page's layout changes.
+    page.evaluate(
+        """() => {
+          const place = () => document.querySelector("#badge-command").offsetTop;
+          window.places = new Set([place()]);
+          const badge = document.querySelector("#badge");
+          new MutationObserver(() => window.places.add(place())).observe(badge, {
+            childList: true,
+            attributes: true,
+          });
+          new ResizeObserver(() => window.places.add(place())).observe(badge);
+        }"""
+    )
+    made = badge.get_attribute("src")
     take(running, "shop")
     tab.pass_time()
     expect(badge).to_have_attribute("alt", "shop: 2")
+    assert badge.evaluate("(each) => each.naturalWidth") > 20
+    assert len(page.evaluate("[...window.places]")) == 1
+    tab.allowed.append("ERR_FILE_NOT_FOUND|Failed to load resource|Content Security Policy")
+    # The picture before is not kept in memory.
+    gone = "(at) => Object.assign(new Image(), {src: at}).decode().then(() => 0, () => 1)"
+    assert page.evaluate(gone, made) == 1
+    assert page.evaluate(gone, badge.get_attribute("src")) == 0
+
+
+def test_a_badge_that_is_late_never_shows_on_another_series(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop", "warehouse")
+    page = visit(base(running)).page
+    # The first picture takes its time.
+    page.add_init_script(
+        """const decode = HTMLImageElement.prototype.decode;
+        const late = new Promise((resolve) => { window.release = resolve; });
+        HTMLImageElement.prototype.decode = async function () {
+          HTMLImageElement.prototype.decode = decode;
+          document.documentElement.dataset.waiting = this.alt;
+          await late;
+          await decode.call(this);
+          document.documentElement.dataset.decoded = this.alt;
+        };"""
+    )
+    page.goto(f"{base(running)}#/series/shop")
+    expect(page.locator("html")).to_have_attribute("data-waiting", "shop: 1")
+    page.evaluate("location.hash = '#/series/warehouse'")
+    badge = page.locator("#badge img")
+    expect(badge).to_have_attribute("alt", "warehouse: 1")
+    page.evaluate("window.release()")
+    expect(page.locator("html")).to_have_attribute("data-decoded", "shop: 1")
+    expect(badge).to_have_attribute("alt", "warehouse: 1")
 
 
 # Names that mean harm
@@ -847,6 +1195,14 @@ def test_it_asks_for_a_key_and_shows_just_that_account(
     expect(page.locator("#badge img")).to_be_visible()
     line = command(page, "Next number, from a shell").locator("code").inner_text()
     assert '-u "$MONOTRON_KEY"' in line
+    expect(page.locator("#key-note")).to_contain_text("MONOTRON_KEY holds KEY:SECRET")
+    expect(page.locator("#key-note")).to_contain_text("monotron is the id of credentials")
+    expect(command(page, "Next number, in a Jenkinsfile").locator("code")).to_have_text(
+        "monotron.next('mine', credentials: 'monotron')"
+    )
+    expect(command(page, "A commit's number, in a Jenkinsfile").locator("code")).to_have_text(
+        "monotron.next('mine', token: env.GIT_COMMIT, credentials: 'monotron')"
+    )
     assert run_line(line, MONOTRON_KEY=f"{writer.key}:{writer.secret}") == "2\n"
     address = re.search(r"\]\((\S+\.svg)\)", command(page, "In Markdown").inner_text())
     assert address is not None
@@ -936,6 +1292,8 @@ def test_the_keyboard_reaches_everything(running: Service, visit: Visitor) -> No
     take(running, "shop", "ware/house")
     page = visit(base(running)).open()
     expect(page.locator("#rows tr")).to_have_count(2)
+    key = page.locator("#rows th").first
+    unfocused = key.screenshot()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
     page.keyboard.press("Enter")
@@ -945,8 +1303,10 @@ def test_the_keyboard_reaches_everything(running: Service, visit: Visitor) -> No
     expect(search).to_be_focused()
     page.keyboard.press("Tab")
     expect(row(page, "shop").get_by_role("link")).to_be_focused()
+    assert key.screenshot() != unfocused
     page.keyboard.press("/")
     expect(search).to_be_focused()
+    assert key.screenshot() == unfocused
     page.keyboard.type("ware/")
     expect(search).to_have_value("ware/")
     expect(page.locator("#rows tr")).to_have_count(1)
@@ -960,6 +1320,35 @@ def test_the_keyboard_reaches_everything(running: Service, visit: Visitor) -> No
     expect(page.get_by_role("heading", name="ware/house")).to_be_focused()
     page.keyboard.press("/")
     expect(search).to_be_focused()
+
+
+def test_a_slash_leads_to_the_search_before_the_list_is_there(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, "shop", "warehouse")
+    proxy.hold = "recent=20"
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#one-value")).to_have_text("1")
+    page.keyboard.press("/")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.type("ware")
+    assert proxy.held.wait(PATIENCE)
+    proxy.hold = None
+    proxy.release.set()
+    expect(page.locator("#rows tr")).to_have_count(2)
+    expect(search).to_be_focused()
+    page.keyboard.type("house")
+    expect(search).to_have_value("warehouse")
+    tab.pass_time(500)
+    expect(page.locator("#rows tr")).to_have_count(1)
+    assert keys(page) == ["warehouse"]
+    expect(search).to_be_focused()
+    # Elsewhere the search keeps nothing.
+    page.evaluate("history.back()")
+    expect(page.get_by_role("heading", name="shop")).to_be_focused()
 
 
 def test_back_leads_to_where_the_list_was_left(running: Service, visit: Visitor) -> None:

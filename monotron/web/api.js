@@ -23,12 +23,20 @@ export class Impossible extends Error {
   }
 }
 
-/** No answer for now: the network, 429 or 5xx. `wait` is what Retry-After asks for, in ms. */
+/**
+ * No answer for now: the network, 429 or 5xx, or one that is not Monotron's. `wait` is what
+ * Retry-After asks for, in ms.
+ */
 export class Trouble extends Error {
   constructor(what, wait = 0) {
     super(what);
     this.wait = wait;
   }
+}
+
+/** Give the trouble that somebody else has answered, such as a proxy with a page to log in. */
+export function foreign() {
+  return new Trouble("Another program answers in place of Monotron");
 }
 
 /** Tell a failure of a request from a fault in this page. */
@@ -38,11 +46,12 @@ export function isFailure(error) {
 
 /**
  * Ask for `path` below the page. Gives `{body, etag}`, with a null body where the answer still has
- * the given `etag`. The body is what the JSON says, with each number exact, or a Blob for an image.
+ * the given `etag`. The body is what the JSON says, with each number exact, and is one that `holds`
+ * says yes to; or a Blob for an image.
  *
  * Raises Refused, Impossible or Trouble, or an AbortError where `signal` is aborted.
  */
-export async function get(path, { etag = null, signal = null, image = false } = {}) {
+export async function get(path, { etag = null, signal = null, image = false, holds = () => true } = {}) {
   const headers = new Headers();
   if (etag) headers.set("If-None-Match", etag);
   const known = authorization();
@@ -63,7 +72,7 @@ export async function get(path, { etag = null, signal = null, image = false } = 
       signal: late.signal,
     });
     setClock(response.headers.get("Date"));
-    return await read(response, etag, image);
+    return await read(response, { etag, image, holds });
   } catch (error) {
     signal?.throwIfAborted();
     // What fetch and reading a body raise where the connection fails, or time is up.
@@ -77,22 +86,29 @@ export async function get(path, { etag = null, signal = null, image = false } = 
   }
 }
 
-async function read(response, etag, image) {
+async function read(response, { etag, image, holds }) {
   const { status } = response;
   if (status === 304) return { body: null, etag };
   const type = response.headers.get("Content-Type") ?? "";
   if (!response.ok) {
-    const detail = type === "application/problem+json" ? (await response.json()).detail : "";
+    const detail = type === "application/problem+json" ? parsed(await response.text())?.detail : "";
     if (status === 401 || status === 403) throw new Refused(status, detail);
     if (status < 500 && status !== 429 && status !== 408) throw new Impossible(status, detail);
     throw new Trouble(`Monotron answers ${status}`, pause(response.headers.get("Retry-After")));
   }
-  // A proxy's own page, such as one to log in.
-  if (!type.startsWith(image ? "image/" : "application/json")) {
-    throw new Trouble("Another program answers in place of Monotron");
-  }
-  const body = image ? await response.blob() : exact(await response.text());
+  if (!type.startsWith(image ? "image/" : "application/json")) throw foreign();
+  const body = image ? await response.blob() : parsed(await response.text());
+  if (body === null || !holds(body)) throw foreign();
   return { body, etag: response.headers.get("ETag") };
+}
+
+function parsed(json) {
+  try {
+    return exact(json);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw foreign();
+    throw error;
+  }
 }
 
 // Seconds or a date (RFC 9110, section 10.2.3).

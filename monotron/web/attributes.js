@@ -1,6 +1,7 @@
 /** A token, with its attributes at hand: they are asked for when they are opened. */
 
 import { encoded, reachable } from "./address.js";
+import { isAttributes } from "./answers.js";
 import { get, isFailure } from "./api.js";
 import { element, visible } from "./elements.js";
 
@@ -26,7 +27,8 @@ async function fill(content, key, token) {
     return;
   }
   try {
-    const { body } = await get(`v1/tokens/${encoded(key)}/${encoded(token)}/attrs`);
+    const path = `v1/tokens/${encoded(key)}/${encoded(token)}/attrs`;
+    const { body } = await get(path, { holds: isAttributes });
     content.replaceChildren(list(Object.entries(body)));
   } catch (error) {
     if (!isFailure(error)) throw error;

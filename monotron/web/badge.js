@@ -1,18 +1,32 @@
 /** The badge of a series, asked for as everything else is and shown from memory. */
 
-import { get } from "./api.js";
+import { foreign, get } from "./api.js";
 import { badgePath } from "./commands.js";
 import { byId, element } from "./elements.js";
 
 let place = null;
 
-/** Show the badge as it is now. */
+/**
+ * Show the badge as it is now. It takes the place of the one before once its size is known, so that
+ * nothing below it moves.
+ */
 export async function showBadge(key, value, signal) {
   const { body } = await get(badgePath(key), { image: true, signal });
-  hideBadge();
-  place = URL.createObjectURL(body);
-  byId("badge").replaceChildren(element("img", { src: place, alt: `${key}: ${value}` }));
+  const made = URL.createObjectURL(body);
+  const image = element("img", { src: made, alt: `${key}: ${value}` });
+  try {
+    await image.decode();
+    signal.throwIfAborted();
+  } catch (error) {
+    URL.revokeObjectURL(made);
+    // decode raises one for what is no image. Meanwhile another series may be on show.
+    if (!signal.aborted && error instanceof DOMException) throw foreign();
+    throw error;
+  }
+  byId("badge").replaceChildren(image);
   byId("badge").hidden = false;
+  if (place) URL.revokeObjectURL(place);
+  place = made;
 }
 
 export function hideBadge() {

@@ -19,8 +19,11 @@ export function linesFor(base, key, authentication) {
       "A commit's number, from a shell",
       `${curl("PUT", base, seriesPath(key), { authentication, key })}/"$GIT_COMMIT"`,
     ],
-    ["Next number, in a Jenkinsfile", `monotron.next(${groovy(key)})`],
-    ["A commit's number, in a Jenkinsfile", `monotron.next(${groovy(key)}, token: env.GIT_COMMIT)`],
+    ["Next number, in a Jenkinsfile", jenkins(groovy(key), authentication)],
+    [
+      "A commit's number, in a Jenkinsfile",
+      jenkins(`${groovy(key)}, token: env.GIT_COMMIT`, authentication),
+    ],
   );
   return lines;
 }
@@ -72,6 +75,10 @@ function curl(method, base, path, { authentication = false, key = "" }) {
   if (authentication) words.push("-u", '"$MONOTRON_KEY"');
   // Not by way of URL, which takes `.` and `..` out.
   return [...words, shell(`${base}${path}`)].join(" ");
+}
+
+function jenkins(call, authentication) {
+  return `monotron.next(${call}${authentication ? ", credentials: 'monotron'" : ""})`;
 }
 
 function seriesPath(key) {

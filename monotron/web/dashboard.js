@@ -62,7 +62,9 @@ function arrive(view, from, here) {
   showCaller();
   if (!signingIn) {
     const searching = from?.view === "list" && here.view === "list" && from.after === here.after;
-    if (from === null || searching) return;
+    // The search is on show before the list's answer comes, and may be typed into.
+    const typing = here.view === "list" && document.activeElement === byId("search");
+    if (from === null || searching || typing) return;
     if (here.view === "list" && seriesList.resume(listHash(here.prefix, here.after))) return;
   }
   scrollTo(0, 0);

@@ -1,5 +1,11 @@
 /** Elements of the page. What is shown is always text: nothing here reads HTML. */
 
+/** Longer than the style sheet's animation. */
+const MARKED = 2000;
+
+/** The timer of each node that is marked. */
+const marked = new WeakMap();
+
 export function byId(id) {
   return document.getElementById(id);
 }
@@ -45,8 +51,10 @@ export function visible(name) {
 
 /** Let the style sheet show for a moment that this has changed. */
 export function mark(node) {
+  clearTimeout(marked.get(node));
   node.classList.add("changed");
-  node.addEventListener("animationend", () => node.classList.remove("changed"), { once: true });
+  // Where the user wants no motion there is no animation whose end would tell.
+  marked.set(node, setTimeout(() => node.classList.remove("changed"), MARKED));
 }
 
 /** Say something to who cannot see it. */

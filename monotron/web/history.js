@@ -1,25 +1,36 @@
 /** The history of one series: its newest values, kept up to date, and older ones when asked for. */
 
 import { encoded, reachable } from "./address.js";
+import { isHistory } from "./answers.js";
 import { get, isFailure } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
 import { arrange, byId, element, fromTemplate, notice, setText } from "./elements.js";
 import { above } from "./numbers.js";
-import { exactly, showTime } from "./times.js";
+import { showTime } from "./times.js";
 
 const ROWS = 20;
+/**
+ * So many rows may new values add to those that the user has asked for: 25 minutes of a number at each
+ * poll. It bounds a tab that stays open, for each row's time is told anew every second.
+ */
+const SPARE = 300;
 
 let key = null;
 /** Each `{value, apiKey, tr}`, newest first. */
 let rows = [];
 /** What to ask for next: older values than this, or null. */
 let older = null;
+/** How many rows the user has asked for, and whether by the button. */
+let wanted = ROWS;
+let extended = false;
 
 /** Begin anew, for this series. */
 export function openHistory(of) {
   key = of;
   rows = [];
   older = null;
+  wanted = ROWS;
+  extended = false;
   arrange(byId("history-rows"), []);
   byId("history").hidden = byId("older").hidden = true;
   notice(byId("history-notice"), null);
@@ -50,6 +61,8 @@ export function onOlder() {
       if (key !== asked.key || older !== asked.older) return;
       rows = [...rows, ...page.history.map(newRow)];
       older = page.next;
+      wanted = rows.length;
+      extended = true;
       show();
     } catch (error) {
       if (!isFailure(error)) throw error;
@@ -63,7 +76,8 @@ export function onOlder() {
 function ask(before, signal) {
   const query = new URLSearchParams({ limit: ROWS });
   if (before !== null) query.set("before", before);
-  return get(`v1/history/${encoded(key)}?${query}`, { signal }).then(({ body }) => body);
+  const path = `v1/history/${encoded(key)}?${query}`;
+  return get(path, { signal, holds: isHistory }).then(({ body }) => body);
 }
 
 // A page that does not reach down to what is on show would leave a gap: then it alone is shown.
@@ -71,13 +85,44 @@ function join({ history, next }) {
   const newest = rows[0]?.value;
   const isNew = ({ value }) => newest === undefined || above(newest, value) > 0;
   const added = history.filter(isNew);
-  const gap = added.length === history.length && next !== null;
-  if (newest === undefined || gap) {
+  if (added.length === history.length) {
     rows = [];
     older = next;
+    wanted = ROWS;
+    extended = false;
   }
+  wanted = Math.max(wanted, history.length);
+  const went = cut(added.length);
   rows = [...added.map(newRow), ...rows];
+  if (went) older = next === null ? null : rows.at(-1).value;
   show();
+}
+
+/**
+ * Make room for so many rows: the oldest go, and this tells whether any did. As far as SPARE
+ * reaches, those stay that the user sees or has to do with, and all once he has used the button.
+ */
+function cut(coming) {
+  // What the button is asking for follows the last row.
+  if (byId("older").disabled) return false;
+  const before = rows.length;
+  while (rows.length + coming > wanted) {
+    const spared = rows.length + coming <= wanted + SPARE;
+    if (spared && (extended || inUse(rows.at(-1).tr))) break;
+    rows.pop();
+  }
+  return rows.length < before;
+}
+
+// Were a row above the lower edge of the window to go, what is on show would move.
+function inUse(tr) {
+  const selection = getSelection();
+  return (
+    tr.getBoundingClientRect().top < innerHeight ||
+    tr.contains(document.activeElement) ||
+    tr.querySelector("details[open]") !== null ||
+    (!selection.isCollapsed && selection.containsNode(tr, true))
+  );
 }
 
 function newRow({ value, token, created_at: moment, api_key: apiKey }) {
@@ -85,8 +130,7 @@ function newRow({ value, token, created_at: moment, api_key: apiKey }) {
   const [number, name, when, who] = tr.children;
   setText(number, String(value));
   name.append(tokenWithAttributes(key, token));
-  showTime(when.firstElementChild, moment);
-  setText(when.querySelector(".exact"), exactly(moment));
+  showTime(when, moment);
   if (apiKey !== null) who.append(element("bdi", { textContent: apiKey }));
   return { value, apiKey, tr };
 }

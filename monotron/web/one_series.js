@@ -1,6 +1,7 @@
 /** One series: where it stands, how it got there, and how to use it. */
 
 import { BASE } from "./address.js";
+import { isSeries } from "./answers.js";
 import { Impossible } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
 import { hideBadge, showBadge } from "./badge.js";
@@ -25,7 +26,7 @@ export const oneSeries = {
     if (shown?.key !== key) empty();
     setText(byId("one-key"), visible(key));
     const query = new URLSearchParams({ prefix: key, limit: 1, recent: VALUES });
-    return poll(`v1/series?${query}`, {
+    return poll(`v1/series?${query}`, isSeries, {
       ...page,
       async answered({ series }, signal) {
         // A key comes before all others that start with it.
@@ -113,9 +114,7 @@ function moment(place, when) {
     const exact = element("span", { className: "exact" });
     place.append(element("time", { className: "ago" }), " ", exact);
   }
-  const [time, exact] = place.children;
-  showTime(time, when);
-  setText(exact, exactly(when));
+  showTime(place, when);
 }
 
 function showChart(recent) {

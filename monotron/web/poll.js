@@ -8,7 +8,8 @@ const AT_MOST = 60_000;
 const LONGEST = 3_600_000;
 
 /**
- * Ask for `path` until the given function is called, and tell `watcher`:
+ * Ask for `path` until the given function is called, and tell `watcher`. An answer is one that
+ * `holds` says yes to.
  *
  * - `answered(body)` for an answer that differs from the one before; what it raises counts as the
  *   answer's own;
@@ -16,7 +17,7 @@ const LONGEST = 3_600_000;
  * - `troubled(error)` each time that there is no answer, after which it asks less often;
  * - `fine()` for each answer, a new one or not.
  */
-export function poll(path, watcher) {
+export function poll(path, holds, watcher) {
   const stopped = new AbortController();
   let etag = null;
   let failures = 0;
@@ -29,7 +30,7 @@ export function poll(path, watcher) {
     clearTimeout(timer);
     let wait = EVERY;
     try {
-      const answer = await get(path, { etag, signal: stopped.signal });
+      const answer = await get(path, { etag, holds, signal: stopped.signal });
       if (answer.body !== null) await watcher.answered(answer.body, stopped.signal);
       if (stopped.signal.aborted) return;
       etag = answer.etag;

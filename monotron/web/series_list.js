@@ -1,15 +1,18 @@
 /** The list: one page of series, ordered by key, and the search by prefix. */
 
 import { BASE, listHash, seriesHash } from "./address.js";
+import { isSeries } from "./answers.js";
 import { chart } from "./chart.js";
 import { command, nextNumber } from "./commands.js";
-import { arrange, byId, fromTemplate, mark, notice, say, setText, visible } from "./elements.js";
+import { arrange, byId, element, fromTemplate, mark, notice, say, setText, visible } from "./elements.js";
 import { poll } from "./poll.js";
 import { showTime } from "./times.js";
 
 const ROWS = 50;
 const VALUES = 20;
 const TYPING = 200;
+/** A token that the style sheet surely does not cut off. */
+const SHORT = /^[\x20-\x7e]{0,20}$/;
 
 /** Where the user was when the list was left: what it showed, how far down, and on which key. */
 let left = null;
@@ -30,7 +33,7 @@ export const seriesList = {
     const search = byId("search");
     if (document.activeElement !== search) search.value = prefix;
     if (shown === hash) page.ready();
-    const stop = poll(path(prefix, after), {
+    const stop = poll(path(prefix, after), isSeries, {
       ...page,
       answered(body) {
         const fresh = shown !== hash;
@@ -122,7 +125,7 @@ function update(row, state) {
   const [value, token, when, drawing] = [...tr.children].slice(1);
   setText(value, String(state.value));
   if (was?.token !== state.token || was === null) showToken(token, state.token);
-  showTime(when.firstElementChild, state.updated_at);
+  showTime(when, state.updated_at);
   if (JSON.stringify(was?.recent) !== JSON.stringify(state.recent)) {
     drawing.replaceChildren(chart(state.recent));
     drawing.classList.toggle("few", state.recent.length < 2);
@@ -132,10 +135,12 @@ function update(row, state) {
 }
 
 function showToken(cell, token) {
-  const text = document.createElement("bdi");
-  setText(text, token === null ? "" : visible(token));
+  const text = token === null ? "" : visible(token);
   cell.title = token ?? "";
-  cell.replaceChildren(text);
+  cell.replaceChildren(element("bdi", { textContent: text }));
+  // For whoever points at nothing: the style sheet shows it where the row has the focus.
+  cell.classList.toggle("long", !SHORT.test(text));
+  cell.dataset.whole = text;
 }
 
 function showEmpty(empty, prefix, after) {

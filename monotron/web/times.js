@@ -1,5 +1,7 @@
 /** Times: how long ago, exactly when, and how long something took. */
 
+import { setText } from "./elements.js";
+
 /** From how many seconds on a unit is used, how many make one, and its name for one and more. */
 const UNITS = [
   [2 * 365 * 86_400, 365 * 86_400, "year", "years"],
@@ -33,11 +35,12 @@ export function setClock(date) {
   if (Math.abs(difference - ahead) > 2000) ahead = difference;
 }
 
-/** Make `<time>` show when something was: how long ago, and exactly in its title. */
-export function showTime(time, moment) {
+/** Make `place` show when something was: how long ago in its `<time>`, and exactly beside it. */
+export function showTime(place, moment) {
+  const time = place.querySelector("time");
   if (time.dateTime === moment) return;
   time.dateTime = moment;
-  time.title = exactly(moment);
+  setText(place.querySelector(".exact"), exactly(moment));
   tell(time);
 }
 
@@ -70,8 +73,7 @@ export function span(milliseconds) {
 }
 
 function tell(time) {
-  const text = ago(Date.now() + ahead - Date.parse(time.dateTime));
-  if (time.textContent !== text) time.textContent = text;
+  setText(time, ago(Date.now() + ahead - Date.parse(time.dateTime)));
 }
 
 function ago(milliseconds) {

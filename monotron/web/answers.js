@@ -1,0 +1,43 @@
+/**
+ * What an answer has to hold for this page to show it. Another program's answer may be JSON as well,
+ * such as that of a proxy that wants a login.
+ */
+
+export function isSeries(body) {
+  return isList(body?.series, isState);
+}
+
+export function isHistory(body) {
+  return isList(body?.history, isEntry);
+}
+
+export function isAttributes(body) {
+  return isObject(body) && Object.values(body).every(isText);
+}
+
+function isState(each) {
+  return (
+    isEntry(each) && isText(each.key) && isText(each.updated_at) && isList(each.recent, isEntry)
+  );
+}
+
+function isEntry(each) {
+  return isObject(each) && isWhole(each.value) && isText(each.created_at);
+}
+
+function isList(list, isOne) {
+  return Array.isArray(list) && list.every(isOne);
+}
+
+function isObject(body) {
+  return typeof body === "object" && body !== null && !Array.isArray(body);
+}
+
+function isText(text) {
+  return typeof text === "string";
+}
+
+// A long one is text: see exact.
+function isWhole(value) {
+  return Number.isInteger(value) || (isText(value) && /^\d+$/.test(value));
+}

@@ -53,6 +53,10 @@ IDEMPOTENCY_KEY_CHARACTERS = 256
 IDEMPOTENCY_HOURS = 24
 """How long a retry gets the first answer, at least."""
 
+REQUEST_ID_CHARACTERS = 128
+"""An X-Request-ID that is taken over; a longer one is replaced. The longest that proxies make have
+some 70."""
+
 URL_BYTES = 8_192
 """The request target. Three names with every byte percent-encoded need 2,304."""
 

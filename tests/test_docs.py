@@ -105,6 +105,7 @@ def test_every_kind_of_problem_is_described() -> None:
         ("for at least {} hours", limits.IDEMPOTENCY_HOURS),
         ("An API key has at most {} of them", limits.SCOPES),
         ("the account has {} API keys", limits.API_KEYS),
+        ("of 1 to {} letters, digits and `._~:@/+=-`", limits.REQUEST_ID_CHARACTERS),
         ("A URL has at most {} bytes", limits.URL_BYTES),
         ("the headers of a request {}", limits.HEADER_BYTES),
         ("a body {}", limits.JSON_BYTES),

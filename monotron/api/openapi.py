@@ -23,6 +23,7 @@ from monotron.api.build_numbers import JSON_UTF8
 from monotron.api.dashboard import CONTENT_TYPES, HEADERS
 from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
 from monotron.api.metrics import OPENMETRICS
+from monotron.api.request_id import PATTERN
 from monotron.core import badges
 from monotron.core.api_keys import KEY_CHARACTERS, SECRET_CHARACTERS
 from monotron.core.badges import Badge
@@ -42,6 +43,7 @@ from monotron.limits import (
     RANGE_VALUES,
     RECENT_PAGE_VALUES,
     RECENT_VALUES,
+    REQUEST_ID_CHARACTERS,
     SCOPES,
     URL_BYTES,
     VERSION_NAME_BYTES,
@@ -106,7 +108,7 @@ Gives out the next number of a named series: 1, 2, 3, ... No number is given twi
 - HEAD works where GET does. OPTIONS names what is allowed, and so does a 405.
 - An error is a problem (RFC 9457). After a 4xx or a 5xx nothing was taken.
 - Each answer has an `X-Request-ID`, which the log names too: the one that came with the request
-  where that is of 1 to 128 letters, digits and `._~:@/+=-`, else a new one.
+  where that is of 1 to {REQUEST_ID_CHARACTERS} letters, digits and `._~:@/+=-`, else a new one.
 """
 
 _BUILD_NUMBERS = "Build numbers"
@@ -1016,9 +1018,7 @@ def _response_headers() -> dict[str, Object]:
         "Cache-Control.max-age": _constant(f"max-age={MAX_AGE}"),
         "Vary": _constant("Accept"),
         "Vary.Authorization": _constant("Authorization"),
-        "X-Request-ID": _header(
-            {"type": "string", "pattern": "^[A-Za-z0-9._~:@/+=-]{1,128}$"}, _REQUEST_ID
-        ),
+        "X-Request-ID": _header({"type": "string", "pattern": f"^{PATTERN}$"}, _REQUEST_ID),
         "Content-Security-Policy.image": _constant("default-src 'none'"),
         **{name: _constant(value) for name, value in HEADERS.items()},
         "Allow": _header({"type": "string"}, "GET, HEAD, OPTIONS"),

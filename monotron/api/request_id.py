@@ -6,8 +6,12 @@ import re
 import falcon
 
 from monotron import logs
+from monotron.limits import REQUEST_ID_CHARACTERS
 
 HEADER = "X-Request-ID"
+
+PATTERN = f"[A-Za-z0-9._~:@/+=-]{{1,{REQUEST_ID_CHARACTERS}}}"
+"""What an id looks like."""
 
 
 class RequestId:
@@ -29,7 +33,7 @@ class RequestId:
 def chosen(given: str | None) -> str:
     """Give the id that came with a request, or a new one where none came or one that is none.
 
-    An id has 1 to 128 letters, digits and `._~:@/+=-`. It is nothing to refuse a request for.
+    `PATTERN` says what is one. It is nothing to refuse a request for.
     """
     if given and _ID.fullmatch(given):
         return given
@@ -37,4 +41,4 @@ def chosen(given: str | None) -> str:
     return f"{random.getrandbits(96):024x}"
 
 
-_ID = re.compile(r"[A-Za-z0-9._~:@/+=-]{1,128}")
+_ID = re.compile(PATTERN)

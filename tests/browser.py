@@ -4,9 +4,7 @@ A test file takes the fixtures with `chromium = browser.chromium` and `visit = b
 """
 
 import http.client
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
+from tests.conftest import installed
 from tests.service import PATIENCE
 
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
@@ -114,12 +113,7 @@ class Visitor(Protocol):
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A browser for the whole module."""
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
-    if executable is None:
-        why = "no Chromium: the dashboard is NOT tested; install one (apt-get install chromium)"
-        if os.environ.get("MONOTRON_REQUIRE_BROWSER"):
-            pytest.fail(why)
-        pytest.skip(why)
+    executable = installed("chromium", "MONOTRON_REQUIRE_BROWSER", *NAMES)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser

@@ -17,9 +17,9 @@ from tempfile import mkdtemp
 from typing import Any, Protocol
 from urllib.parse import quote
 
-import pytest
 import yaml
 
+from tests.conftest import installed
 from tests.service import PATIENCE, Service
 from tests.shown import SHOWN_URL
 
@@ -326,14 +326,10 @@ def jenkins(folder: Path, locale: str = "C.UTF-8") -> Iterator[Jenkins]:
 
     `locale` is that of its Java, which encodes what it hands to a shell.
     """
-    if shutil.which("groovy") is None:
-        why = "groovy is missing, which the Jenkins library is tested with (Debian: groovy)"
-        if os.environ.get("MONOTRON_REQUIRE_GROOVY"):
-            pytest.fail(why)
-        pytest.skip(why)
+    groovy = installed("groovy", "MONOTRON_REQUIRE_GROOVY", "groovy")
     place = Place.make(folder)
     with subprocess.Popen(
-        ["groovy", str(Path(__file__).with_name("jenkins_pipeline.groovy"))],
+        [groovy, str(Path(__file__).with_name("jenkins_pipeline.groovy"))],
         env=os.environ | {"LC_ALL": locale},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -32,14 +32,14 @@ ROOT = Pair("root-of-tests", "it is:secret ünd long")
 """The root pair of `guarded`."""
 
 
-def installed(command: str, package: str, required: str) -> str:
-    """Give where a program of Debian's `package` is, which not every machine has.
+def installed(package: str, required: str, *commands: str) -> str:
+    """Give where a program is that Debian's `package` has, under the first of these names.
 
     Where it is missing the test is skipped, but fails where the variable `required` is set.
     """
-    found = shutil.which(command)
+    found = next(filter(None, map(shutil.which, commands)), None)
     if found is None:
-        why = f"NOT SHOWN: there is no {command} here; apt-get install {package}"
+        why = f"NOT SHOWN: there is no {commands[0]} here; apt-get install {package}"
         if os.environ.get(required):
             pytest.fail(why)
         pytest.skip(why)
@@ -88,7 +88,7 @@ def all_rows(store: Store) -> dict[Table, list[tuple[bytes, bytes]]]:
 @pytest.fixture(scope="session")
 def promtool() -> str:
     """Prometheus's own checks."""
-    return installed("promtool", "prometheus", "MONOTRON_REQUIRE_PROMTOOL")
+    return installed("prometheus", "MONOTRON_REQUIRE_PROMTOOL", "promtool")
 
 
 @pytest.fixture(params=ENGINES)

@@ -18,6 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from monotron.core import series
+from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import browser, service
@@ -138,6 +139,15 @@ def run_line(line: str, **variables: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def key_beside(folder: Path, *scopes: str, account: int = 1) -> Pair:
+    """Make an API key beside the running service, as the command does."""
+    store = LmdbStore(folder)
+    try:
+        return new_key(store, *scopes, account=account)
+    finally:
+        store.close()
 
 
 def sign_in(page: Page, key: str, secret: str) -> None:
@@ -1157,12 +1167,8 @@ def test_it_works_below_a_prefix(running: Service, proxy: Proxy, visit: Visitor)
 def test_it_asks_for_a_key_and_shows_just_that_account(
     guarded_service: Service, visit: Visitor, folder: Path
 ) -> None:
-    store = LmdbStore(folder)
-    try:
-        mine = new_key(store, "read:series", account=7)
-        writer = new_key(store, "write:series", account=7)
-    finally:
-        store.close()
+    mine = key_beside(folder, "read:series", account=7)
+    writer = key_beside(folder, "write:series", account=7)
     guarded_service.ask("POST", "/v1/accounts/7/series/mine", headers=basic(ROOT))
     guarded_service.ask("POST", "/v1/series/theirs", headers=basic(ROOT))
     tab = visit(base(guarded_service))
@@ -1244,11 +1250,7 @@ def test_the_key_is_kept_for_the_tab_alone_until_it_is_signed_out(
 def test_a_key_and_secret_can_be_pasted_as_the_command_prints_them(
     guarded_service: Service, visit: Visitor, folder: Path
 ) -> None:
-    store = LmdbStore(folder)
-    try:
-        pair = new_key(store, "read:series")
-    finally:
-        store.close()
+    pair = key_beside(folder, "read:series")
     tab = visit(base(guarded_service))
     tab.allowed.append("status of 401")
     page = tab.open()
@@ -1261,11 +1263,7 @@ def test_a_key_and_secret_can_be_pasted_as_the_command_prints_them(
 def test_a_key_that_is_withdrawn_shows_nothing_any_more(
     guarded_service: Service, visit: Visitor, folder: Path
 ) -> None:
-    store = LmdbStore(folder)
-    try:
-        pair = new_key(store, "read:series")
-    finally:
-        store.close()
+    pair = key_beside(folder, "read:series")
     guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
     tab = visit(base(guarded_service))
     tab.allowed.append("status of 401")

@@ -425,7 +425,7 @@ def follow_guide(folder: Path, service: Service) -> None:
 @pytest.fixture
 def watched(tmp_path: Path, rules: Path) -> Iterator[Watched]:
     """A service with authentication on, watched as README.md says."""
-    program = installed("prometheus", "prometheus", "MONOTRON_REQUIRE_PROMTOOL")
+    program = installed("prometheus", "MONOTRON_REQUIRE_PROMTOOL", "prometheus")
     log = tmp_path / "prometheus.log"
     command = [
         program,

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 
 import falcon
+from falcon.routing import CompiledRouter
 
 from monotron.api.access import Access
 from monotron.api.access_log import AccessLog
 from monotron.api.accounts import Account, Accounts
 from monotron.api.attributes import Attributes, OneAttribute
 from monotron.api.badges import BadgeData, BadgeImage
-from monotron.api.build_numbers import BuildNumber
+from monotron.api.build_numbers import MEANT, BuildNumber, MeantAsUuid
 from monotron.api.dashboard import Dashboard
 from monotron.api.errors import handle_errors
 from monotron.api.grants import Grant, Grants
 from monotron.api.health import Liveness, Readiness
+from monotron.api.hints import Hints
 from monotron.api.history import History
 from monotron.api.metrics import Metrics
 from monotron.api.openapi import OpenApi
@@ -23,6 +25,7 @@ from monotron.api.request_measures import RequestMeasures
 from monotron.api.semver import CurrentVersion, NextVersion
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
 from monotron.api.service import Service
+from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
 from monotron.measures import Measures, Place
 from monotron.settings import Settings
@@ -46,13 +49,17 @@ def create_app(
     keep = settings.history
     root = _root_pair(settings)
 
-    app = falcon.App(middleware=RequestId())
+    router = CompiledRouter()
+    router.options.converters[MEANT.removeprefix(":")] = MeantAsUuid
+    hints = Hints(router)
+    app = falcon.App(middleware=RequestId(), router=router)
     app.add_middleware(RequestMeasures(place))
     if settings.access_log:
         app.add_middleware(AccessLog())
     app.add_middleware(RawPath())
     app.add_middleware(Access(store, root, public_badges=settings.public_badges))
-    handle_errors(app)
+    app.add_middleware(NothingIgnored(hints.unread_body))
+    handle_errors(app, hints)
 
     dashboard = Dashboard()
     app.add_route("/", dashboard)
@@ -88,7 +95,7 @@ def create_app(
         app.add_route(account + "/badges/{key}", BadgeData(store))
         app.add_route(account + "/badges/{key}.svg", BadgeImage(store))
 
-    app.add_route("/{uuid}", BuildNumber(store, keep))
+    app.add_route(f"/{{uuid{MEANT}}}", BuildNumber(store, keep))
     return app
 
 

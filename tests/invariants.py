@@ -177,7 +177,7 @@ def _bumps(reading: Reading) -> Faults:
 def _accounts(reading: Reading) -> Faults:
     for row, value in rows_of(reading, Table.ACCOUNTS):
         account = records.unpack_account(row)
-        if account <= FIRST_ACCOUNT:
+        if account == FIRST_ACCOUNT:
             yield f"account {account} has a row"
         if value[:1] != b"\x01":
             yield f"account {account} is stored as {value!r}"

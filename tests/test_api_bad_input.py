@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 import pytest
-from falcon.inspect import inspect_routes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,16 +21,13 @@ from monotron.store.contract import Table
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, all_rows, basic, new_key
 from tests.memory import MemoryStore
-from tests.web import LAST_VALUE, UUID, Api, problem
+from tests.web import LAST_VALUE, UUID, Api, problem, routes
 
 APP = create_app(MemoryStore(), read_settings({}, {}))
 ROUTES = {
-    route.path: sorted(
-        (method.method for method in route.methods if not method.internal),
-        # What deletes comes last.
-        key=lambda method: (method == "DELETE", method),
-    )
-    for route in inspect_routes(APP)
+    # What deletes comes last.
+    path: sorted(methods, key=lambda method: (method == "DELETE", method))
+    for path, methods in routes(APP).items()
 }
 """The paths, and what each can do."""
 
@@ -55,11 +51,12 @@ GOOD_FIELDS = {
 """What fits into a path's fields. A new field gets a plain word."""
 
 GOOD_BODIES = {
-    "/series/{key}": b'{"value":7000000000000}',
-    "/attrs": b'{"author":"Ada"}',
-    "/grants": b'["read,write:series"]',
+    ("PUT", "/series/{key}"): b'{"value":7000000000000}',
+    ("PUT", "/attrs"): b'{"author":"Ada"}',
+    ("PUT", "/attrs/{name}"): b"Ada",
+    ("POST", "/grants"): b'["read,write:series"]',
 }
-"""What fits to a path that ends like this."""
+"""What fits to a method of a path that ends like this; others read no body."""
 
 # Paths, queries and headers are bytes as Latin-1 text, which is how WSGI has them.
 
@@ -217,6 +214,7 @@ BAD_HEADERS: dict[str, list[str]] = {
         "*",
         "",
     ],
+    "If-Match": ["*", '"a"', "a", "", '"', 'W/"a"', '"a" "b"', ", " * 9_000 + "x", "\xff", '"a",'],
     "If-None-Match": ["*", "", '"', '""', "W/", 'W/"', '"a", *', "\xff", '"' + "x" * 5_000, ","],
     "Idempotency-Key": [
         "good",
@@ -288,7 +286,11 @@ class Call:
 
 def good_call(method: str, route: str) -> Call:
     fields = {name: GOOD_FIELDS.get(name, ["word"])[0] for name in re.findall(r"\{(\w+)\}", route)}
-    bodies = (body for end, body in GOOD_BODIES.items() if route.endswith(end))
+    bodies = (
+        body
+        for (of_method, end), body in GOOD_BODIES.items()
+        if method == of_method and route.endswith(end)
+    )
     return Call(method, route, fields, next(bodies, b""))
 
 
@@ -308,7 +310,7 @@ def with_one_fault(good: Call) -> Iterator[Call]:
     for name, values in BAD_HEADERS.items():
         for value in values:
             yield replace(good, headers={name: value})
-    if good.method not in SAFE:
+    if good.method != "OPTIONS":
         for body in BAD_BODIES:
             yield replace(good, body=body)
 

@@ -72,7 +72,7 @@ def test_what_a_badge_says_and_its_color_can_be_asked_for(shop: Api, base: str) 
         "label=%E7%89%88&message=M%C3%BCller&color=BrightGreen": shields(
             "版", "Müller", "brightgreen"
         ),
-        "color=f0a&unknown=7": shields("shop", "123", "f0a"),
+        "color=f0a": shields("shop", "123", "f0a"),
     }.items():
         assert shop.get(f"{base}/badges/shop?{query}").json == expected
         said = ": ".join(text for text in (expected["label"], expected["message"]) if text)
@@ -108,7 +108,7 @@ def test_a_series_whose_key_ends_like_an_image_has_both_badges_too(api: Api) -> 
     assert api.get("/v1/badges/.svg").json == shields(".svg", "1")
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\"'&]]>", "\ufffe\uffff", "\u202e"])
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\"'&]]>", "\ufffe\uffff", "\u200f"])
 def test_no_text_becomes_a_part_of_the_image(api: Api, text: str) -> None:
     api.post(url("series", text))
     image = api.get(f"{url('badges', text)}.svg")
@@ -322,6 +322,6 @@ def test_public_badges_open_nothing_else(
     assert all_rows(store) == before
 
 
-@pytest.mark.parametrize("account", ["0", "x", "", "-1", str(LAST_VALUE + 1)])
+@pytest.mark.parametrize("account", ["00x", "x", "", "-1", str(LAST_VALUE + 1)])
 def test_a_public_badge_of_what_cannot_be_an_account_is_400(public: Api, account: str) -> None:
     problem(public.get(f"/v1/accounts/{account}/badges/shop", status=400), 400, "invalid-number")

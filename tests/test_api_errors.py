@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import webtest
-from falcon.inspect import inspect_routes
 
 from monotron.app import create_app
 from monotron.settings import Settings
@@ -14,13 +13,13 @@ from monotron.store.contract import Store, Table
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import all_rows, held
 from tests.memory import MemoryStore
-from tests.web import LAST_VALUE, UUID, Api, problem, wait_until_ready
+from tests.web import LAST_VALUE, UUID, Api, problem, routes, wait_until_ready
 
 READ = {"GET", "HEAD"}
 OF_AN_ACCOUNT = {
     "/series": READ,
     "/series/svc": READ | {"POST", "PUT", "DELETE"},
-    "/series/svc/token": READ | {"PUT"},
+    "/series/svc/token": READ | {"POST", "PUT"},
     "/series/svc/token/attrs": READ | {"PUT", "DELETE"},
     "/series/svc/token/attrs/author": READ | {"PUT", "DELETE"},
     "/tokens/svc/token/attrs": READ | {"PUT", "DELETE"},
@@ -57,11 +56,11 @@ def allowed(response: webtest.TestResponse) -> set[str]:
 
 
 def test_no_path_is_left_out_here(settings: Settings) -> None:
-    routes = {route.path for route in inspect_routes(create_app(MemoryStore(), settings))}
-    patterns = [re.sub(r"\{\w+\}", "[^/]+", route) for route in routes]
+    served = routes(create_app(MemoryStore(), settings))
+    patterns = [re.sub(r"\{\w+\}", "[^/]+", route) for route in served]
     for path in METHODS:
         assert any(re.fullmatch(pattern, path) for pattern in patterns), path
-    assert len(METHODS) == len(routes)
+    assert len(METHODS) == len(served)
 
 
 @every_path
@@ -80,7 +79,9 @@ def test_any_other_method_is_405(api: Api, store: Store, path: str, method: str)
     assert allowed(response) == METHODS[path]
     assert response.headers["Content-Type"] == "application/problem+json"
     if method != "HEAD":
-        assert "Allow" in problem(response, 405)
+        detail = problem(response, 405)
+        assert detail.startswith(f"{method} does not work at this path; these methods do: ")
+        assert all(each in detail for each in METHODS[path])
     assert not any(all_rows(store).values())
 
 
@@ -198,7 +199,6 @@ def test_what_cannot_be_a_name_is_400(api: Api, store: Store, name: str) -> None
     "number",
     [
         "",
-        "0",
         "-1",
         "+1",
         "1.0",
@@ -254,8 +254,8 @@ def test_an_account_that_is_not_there_is_404(api: Api, store: Store, account: in
         ("/v1/badges/" + "a" * 257, "1 to 256 bytes of UTF-8, this one has 257"),
         ("/v1/badges/svc?color=pink", "3 or 6 hex digits, or one of brightgreen, green,"),
         ("/v1/badges/svc.svg?show=token", "value or version"),
-        ("/v1/accounts/0/series", f"from 1 to {LAST_VALUE}"),
-        ("/nothing", "UUID"),
+        (f"/v1/accounts/{LAST_VALUE + 1}/series", f"from 0 to {LAST_VALUE}"),
+        (f"/{UUID}0", "UUID"),
     ],
 )
 def test_the_detail_says_what_was_wrong_and_what_is_allowed(api: Api, path: str, says: str) -> None:
@@ -274,17 +274,11 @@ def test_a_query_with_many_parameters_is_400(api: Api) -> None:
     assert "parameters" in detail
 
 
-def test_a_parameter_that_nobody_asked_for_is_no_error(api: Api) -> None:
-    assert api.post("/v1/series/svc?job=main%2Fcore").json["value"] == 1
-    assert api.post("/v1/series/svc?job=M%C3%BCller&count=2").json["value"] == 3
-    assert api.post("/v1/series/svc?job=Müller".encode().decode("latin-1")).json["value"] == 4
-
-
 @pytest.mark.parametrize("path", ["/v1/series/", "/", "/v1/series?after="])
 def test_a_url_that_is_too_long_is_414(api: Api, path: str) -> None:
     url = path + "a" * (8_193 - len(path))
     assert "8192" in problem(api.get(url, status=414), 414)
-    problem(api.get(url[:-1], status=400), 400)
+    problem(api.get(url[:-1], status="4*"), 404 if path == "/" else 400)
 
 
 def test_the_longest_names_fit_into_a_url(api: Api) -> None:
@@ -305,7 +299,8 @@ def test_a_server_that_does_not_give_the_raw_path_is_refused(
 
 KINDS: list[tuple[int, str, str, str, bytes, dict[str, str]]] = [
     (400, "invalid-name", "GET", "/v1/series/%00", b"", {}),
-    (400, "invalid-name", "POST", "/no-uuid", b"", {}),
+    (400, "invalid-name", "POST", f"/{UUID}0", b"", {}),
+    (400, "invalid-name", "PUT", "/v1/series/svc/%2E%2E", b"", {}),
     (400, "invalid-name", "PUT", "/v1/semver/svc/build/token", b"", {}),
     (400, "invalid-name", "GET", "/v1/series?prefix=%FF", b"", {}),
     (400, "invalid-name", "PUT", "/v1/tokens/svc/token/attrs", b'{"":"text"}', {}),
@@ -317,7 +312,7 @@ KINDS: list[tuple[int, str, str, str, bytes, dict[str, str]]] = [
     (400, "invalid-number", "POST", "/v1/series/svc?count=0", b"", {}),
     (400, "invalid-number", "GET", "/v1/history/svc?limit=0", b"", {}),
     (400, "invalid-number", "PUT", "/v1/series/svc", b'{"value":"7"}', {}),
-    (400, "invalid-number", "GET", "/v1/accounts/0", b"", {}),
+    (400, "invalid-number", "GET", "/v1/accounts/-1", b"", {}),
     (400, "invalid-scope", "POST", "/v1/accounts/1/grants", b'["fly:series"]', {}),
     (400, "invalid-attribute", "PUT", "/v1/tokens/svc/token/attrs", b'{"a":7}', {}),
     (400, "invalid-idempotency-key", "POST", "/v1/series/svc", b"", {"Idempotency-Key": "a b"}),
@@ -325,7 +320,12 @@ KINDS: list[tuple[int, str, str, str, bytes, dict[str, str]]] = [
     (400, "", "PUT", "/v1/tokens/svc/token/attrs/author", b"\xff", {}),
     (400, "", "GET", "/v1/series?limit=1&limit=1", b"", {}),
     (404, "", "GET", "/v1/series/other", b"", {}),
+    (400, "", "POST", "/v1/series/svc?cuont=5", b"", {}),
+    (400, "", "POST", "/v1/series/svc", b"count=5", {}),
+    (400, "", "DELETE", "/v1/series/svc", b"", {"If-Match": "0a1b2c"}),
     (404, "", "GET", "/nothing/here", b"", {}),
+    (404, "", "POST", "/no-uuid", b"", {}),
+    (412, "", "DELETE", "/v1/series/svc", b"", {"If-Match": '"0a1b2c"'}),
     (404, "", "GET", "/web/nothing.html", b"", {}),
     (404, "", "GET", "/v1/badges/other.svg", b"", {}),
     (405, "", "PATCH", "/v1/series/svc", b"", {}),

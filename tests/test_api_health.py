@@ -76,12 +76,12 @@ def test_the_access_log_has_a_line_for_each_request(
     api = Api(create_app(store, replace(settings, access_log=True)))
     caplog.set_level(logging.INFO, "monotron.access")
     api.post(f"/{UUID}", extra_environ={"REMOTE_ADDR": "192.0.2.7"})
-    api.get("/v1/series/a%2Fb?x=1", status=404)
+    api.get("/v1/history/a%2Fb?limit=1", status=404)
     api.get("/v1/series/a/b/c", status=404)
     api.get("/" + "x" * 9_000, status=414)
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0].startswith(f"192.0.2.7 POST /{UUID} 200 ")
-    assert " GET /v1/series/a%2Fb 404 " in lines[1]
+    assert " GET /v1/history/a%2Fb 404 " in lines[1]
     assert " GET /v1/series/a/b/c 404 " in lines[2]
     assert " 414 " in lines[3]
     assert len(lines) == 4

@@ -324,10 +324,6 @@ def test_after_the_last_value_of_a_part_comes_409(api: Api, store: Store, part: 
     assert api.put(f"{CURRENT}/{part}/last").json == last
 
 
-def test_the_body_does_not_matter(api: Api) -> None:
-    assert api.put(f"{CURRENT}/major/a", b"\xff" * 100).json["version"] == "1.0.0"
-
-
 # Accounts and polling
 
 

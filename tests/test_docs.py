@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from falcon import inspect
 
 from monotron import limits
 from monotron.api import badges, openapi
@@ -16,6 +15,7 @@ from monotron.store.contract import Store
 from tests import service as services
 from tests import shown
 from tests.service import Serve
+from tests.web import routes
 
 serve = services.serve
 
@@ -30,14 +30,11 @@ OLDER_ATTRIBUTES, ATTRIBUTES = "/v1/series/{key}/{token}/attrs", "/v1/tokens/{ke
 def calls(settings: Settings) -> set[tuple[str, str]]:
     """Give the method and path of every call that is served, under one of its paths."""
     found = set()
-    for route in inspect.inspect_routes(create_app(cast(Store, None), settings)):
-        path = route.path
+    for path, methods in routes(create_app(cast(Store, None), settings)).items():
         if not path.startswith(f"{OF_ACCOUNT}/grants"):
             path = re.sub(rf"^{re.escape(OF_ACCOUNT)}/", "/v1/", path)
         path = path.replace(OLDER_ATTRIBUTES, ATTRIBUTES)
-        # Those that Falcon adds answer OPTIONS, and 405.
-        own = {method.method for method in route.methods if not method.internal}
-        found |= {(method, path) for method in own - {"HEAD"}}
+        found |= {(method, path) for method in methods - {"HEAD"}}
     return found
 
 

@@ -288,7 +288,7 @@ BAD_SERIES: dict[str, dict[str, object]] = {
     "value with a fraction": {"value": 1.0},
     "text as the value": {"value": "1"},
     "true as the value": {"value": True},
-    "account 0": {"account": 0},
+    "account -1": {"account": -1},
     "no account": {"account": None},
     "time that no date has": {"created_at": 2**62},
     "more given than the value": {"given": 10},

@@ -6,6 +6,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from falcon.inspect import inspect_routes
+
+from monotron.api.build_numbers import MEANT
 from tests.service import wait_until
 
 with warnings.catch_warnings():
@@ -59,8 +62,8 @@ NAMES = [
     "feature/login",
     "/",
     "//",
-    "..",
-    ".",
+    "...",
+    "..a",
     "a b",
     "a+b",
     "100%",
@@ -76,6 +79,30 @@ NAMES = [
     "é" * 128,
 ]
 """Names that get lost where somebody decodes once too often, or not often enough."""
+
+
+REFUSED_NAMES = {
+    "folded away": "..",
+    "folded away, too": ".",
+    "byte order mark": "\ufeffshop",
+    "zero width space": "shop\u200b",
+    "word joiner": "sh\u2060op",
+    **{
+        f"U+{code:04X}": f"a{chr(code)}b"
+        for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    },
+}
+"""Names that nobody can use any more, but that a store may have from before."""
+
+
+def routes(app: Any) -> dict[str, set[str]]:
+    """Return each path of the router, as people write it, and its own methods."""
+    return {
+        route.path.replace(MEANT, ""): {
+            method.method for method in route.methods if not method.internal
+        }
+        for route in inspect_routes(app)
+    }
 
 
 def url(*parts: object, account: int | None = None) -> str:

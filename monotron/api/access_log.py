@@ -8,7 +8,7 @@ import time
 
 import falcon
 
-from monotron.api.request_measures import NO_ROUTE
+from monotron.api.request_measures import route_of
 
 log = logging.getLogger("monotron.access")
 """Silent unless `logs.configure` turns it on."""
@@ -26,7 +26,7 @@ class AccessLog:
             client=req.remote_addr,
             method=req.method,
             path=req.path,
-            route=req.uri_template or NO_ROUTE,
+            route=route_of(req),
             status=resp.status_code,
             seconds=time.perf_counter() - req.context.started,
             api_key=caller and caller.api_key,

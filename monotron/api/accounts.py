@@ -7,24 +7,27 @@ import falcon
 
 from monotron.api.access import Needs
 from monotron.api.answers import pollable, to_json
-from monotron.api.query import page_limit, parameters, whole_number
+from monotron.api.conditions import conditions
+from monotron.api.query import page_limit, whole_number
+from monotron.api.unread import Queries
 from monotron.core import accounts, numbers
 from monotron.core.scopes import Operation, Resource
-from monotron.store.contract import Store
+from monotron.store.contract import Store, Transaction
 
 
 class Accounts:
     """`/v1/accounts`: every account, a page at a time."""
 
     needs: ClassVar[Needs] = {"GET": None}
+    queries: ClassVar[Queries] = {"GET": ("after", "limit")}
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give a page, ordered by id. `next` is the id to go on after, null on the last page."""
-        query = parameters(req)
-        after = 0
+        """Answer with a page, ordered by id. `next` is the `after` of the next one, or null."""
+        query = req.context.query
+        after = None
         if query.get("after"):
             after = numbers.bound("after", whole_number("after", query["after"]))
         limit = page_limit(query)
@@ -45,14 +48,20 @@ class Account:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give the account."""
+        """Answer with the account."""
         resp.data = to_json({"id": req.context.account})
         pollable(req, resp)
 
     on_head = on_get
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Make the account. One that is there already stays as it is."""
-        now = time.time_ns() // 1000
-        self._store.update(lambda txn: accounts.make(txn, req.context.account, now=now))
-        resp.data = to_json({"id": req.context.account})
+        """Make the account. One that exists already stays as it is."""
+        account, now, wanted = req.context.account, time.time_ns() // 1000, conditions(req)
+        members = to_json({"id": account})
+
+        def make(txn: Transaction) -> None:
+            wanted.require(lambda: [members] if accounts.exists(txn, account) else ())
+            accounts.make(txn, account, now=now)
+
+        self._store.update(make)
+        resp.data = members

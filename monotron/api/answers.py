@@ -20,14 +20,24 @@ def answer(
 ) -> None:
     """Answer with the members as JSON, or with the bare number or version as plain text.
 
-    Plain text gets who prefers it in `Accept`.
+    Clients that prefer text/plain in `Accept` get it.
     """
     if _wants_plain(req):
         resp.content_type = PLAIN
-        resp.data = f"{bare}\n".encode()
+        resp.data = to_text(bare)
     else:
         resp.content_type = content_type
         resp.data = to_json(members)
+
+
+def representations(members: Mapping[str, object], bare: object) -> tuple[bytes, bytes]:
+    """Return each body that `answer` may answer with."""
+    return to_json(members), to_text(bare)
+
+
+def to_text(bare: object) -> bytes:
+    """Return a number or a version as a line of text."""
+    return f"{bare}\n".encode()
 
 
 def to_json(members: Mapping[str, object] | list[Mapping[str, object]]) -> bytes:
@@ -36,21 +46,26 @@ def to_json(members: Mapping[str, object] | list[Mapping[str, object]]) -> bytes
 
 
 def pollable(req: falcon.Request, resp: falcon.Response) -> None:
-    """Mark the answer of a read so that a repeat costs little: 304 where nothing has changed.
-
-    The ETag is strong (RFC 9110, section 8.8.1): a digest of the body, the same for the same
-    bytes whichever process answers.
-    """
-    etag = hashlib.blake2b(resp.data or b"", digest_size=12).hexdigest()
-    resp.set_header("ETag", f'"{etag}"')
+    """Mark the answer of a read so that a repeat costs little: 304 if nothing has changed."""
+    tag = entity_tag(resp.data or b"")
+    resp.set_header("ETag", tag)
     resp.set_header("Cache-Control", "no-cache")
     resp.set_header("Vary", "Accept")
     for known in req.if_none_match or ():
-        if known in ("*", etag):
+        if known == "*" or f'"{known}"' == tag:
             resp.status = falcon.HTTP_304
             resp.data = None
             resp.delete_header("Content-Type")
             return
+
+
+def entity_tag(body: bytes) -> str:
+    """Return the ETag of a body, in its quotes.
+
+    It is strong (RFC 9110, section 8.8.1): a digest, the same for the same bytes whichever process
+    answers.
+    """
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
 # Made once: `json.dumps` with other settings than its own makes an encoder for each call.

@@ -7,7 +7,7 @@ import falcon
 from monotron.api.access import READ_SERIES, Needs
 from monotron.api.answers import pollable, to_json
 from monotron.api.badge_image import draw
-from monotron.api.query import parameters
+from monotron.api.unread import Queries
 from monotron.core import badges
 from monotron.core.badges import Badge
 from monotron.store.contract import Store
@@ -23,10 +23,14 @@ enough for a page that many open. Where credentials came with the request, cache
 not keep the answer (RFC 9111, section 3.5)."""
 
 
+QUERIES: Queries = {"GET": ("show", "label", "message", "color")}
+
+
 class BadgeData:
     """What shields.io draws a badge from."""
 
     needs: ClassVar[Needs] = {"GET": READ_SERIES}
+    queries: ClassVar[Queries] = QUERIES
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -51,6 +55,7 @@ class BadgeImage:
     """The same badge as an image."""
 
     needs: ClassVar[Needs] = {"GET": READ_SERIES}
+    queries: ClassVar[Queries] = QUERIES
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -69,7 +74,7 @@ class BadgeImage:
 
 
 def _read(store: Store, req: falcon.Request, key: str) -> Badge:
-    wanted = badges.wanted(parameters(req))
+    wanted = badges.wanted(req.context.query)
     badge = store.view(lambda reading: badges.get(reading, req.context.account, key, wanted))
     if badge is None:
         raise falcon.HTTPNotFound(description=f"{key!r} has no {wanted.show} yet")

@@ -1,17 +1,32 @@
 """The build-number API: `/{uuid}`."""
 
+from collections.abc import Iterable
 from typing import ClassVar
+from urllib.parse import unquote
 
 import falcon
+from falcon.routing import BaseConverter
 
 from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
-from monotron.api.answers import answer, pollable
+from monotron.api.answers import answer, pollable, representations
 from monotron.api.retries import take_once
 from monotron.core import series, uuids
+from monotron.core.records import Series
 from monotron.store.contract import Store
+
+MEANT = ":meant_as_uuid"
+"""What follows the name in the route: a path that nobody can have meant as a UUID has no route."""
 
 JSON_UTF8 = "application/json; charset=UTF-8"
 """What this API's clients have always been told."""
+
+
+class MeantAsUuid(BaseConverter):
+    """Lets a path segment through as it is, if it can have been meant as a UUID."""
+
+    def convert(self, value: str) -> str | None:
+        """Return `value`, still percent-encoded, or None."""
+        return value if uuids.resembles(unquote(value)) else None
 
 
 class BuildNumber:
@@ -24,7 +39,7 @@ class BuildNumber:
         self._keep = keep
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
-        """Give the next number."""
+        """Take the next number."""
         key = uuids.canonical(uuid)
         account, api_key = req.context.account, req.context.caller.api_key
         value = take_once(
@@ -32,13 +47,15 @@ class BuildNumber:
             req,
             ("build number", key),
             lambda txn, now: (
-                series.advance(txn, account, key, now=now, api_key=api_key, keep=self._keep).value
+                series.advance(txn, account, key, now=now, api_key=api_key, keep=self._keep).value,
+                1,
             ),
+            lambda reading: _current(series.get(reading, account, key)),
         )
         answer(req, resp, {"bn": value}, value, content_type=JSON_UTF8)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
-        """Give the current number; 404 before the first."""
+        """Answer with the current number; 404 before the first."""
         key = uuids.canonical(uuid)
         state = self._store.view(lambda reading: series.get(reading, req.context.account, key))
         if state is None:
@@ -47,3 +64,7 @@ class BuildNumber:
         pollable(req, resp)
 
     on_head = on_get
+
+
+def _current(state: Series | None) -> Iterable[bytes]:
+    return () if state is None else representations({"bn": state.value}, state.value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import falcon
 
+from monotron.api.hints import Hints
 from monotron.core.errors import (
     IdempotencyKeyReused,
     InvalidAttribute,
@@ -51,10 +52,26 @@ def problem(status: int, kind: str, detail: str) -> bytes:
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
-def handle_errors(app: "falcon.App[Any, Any]") -> None:
-    """Make every error that leaves `app` a problem."""
+def handle_errors(app: "falcon.App[Any, Any]", hints: Hints) -> None:
+    """Make every error that leaves `app` a problem; `hints` say what may have been meant."""
+
+    def answer_no_path(
+        req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: dict[str, Any]
+    ) -> None:
+        error.description = hints.missing_path(req.path)
+        _answer_http_error(req, resp, error, params)
+
+    def answer_no_method(
+        req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: dict[str, Any]
+    ) -> None:
+        allowed = dict(error.headers or {})["Allow"]
+        error.description = hints.missing_method(req.path, req.method, allowed)
+        _answer_http_error(req, resp, error, params)
+
     app.add_error_handler(Exception, _answer_unexpected)
     app.add_error_handler(falcon.HTTPError, _answer_http_error)
+    app.add_error_handler(falcon.HTTPRouteNotFound, answer_no_path)
+    app.add_error_handler(falcon.HTTPMethodNotAllowed, answer_no_method)
     for error in _ANSWERS:
         app.add_error_handler(error, _answer)
 
@@ -86,8 +103,6 @@ _STORE_DETAILS = {
 
 _DETAILS = {
     400: "this request is not understood; its method may be unknown",
-    404: "there is nothing at this path",
-    405: "this method does not work here; the Allow header names those that do",
     500: "monotron failed on this request; its log says why",
 }
 

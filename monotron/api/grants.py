@@ -9,10 +9,12 @@ import falcon
 from monotron.api.access import Needs
 from monotron.api.answers import pollable, to_json
 from monotron.api.body import read_list
+from monotron.api.conditions import conditions
+from monotron.api.unread import Bodies
 from monotron.core import api_keys, scopes
 from monotron.core.records import ApiKey
 from monotron.core.scopes import Operation, Resource
-from monotron.store.contract import Store
+from monotron.store.contract import Reading, Store, Transaction
 
 READ_ACL = (Operation.READ, Resource.ACL)
 
@@ -21,14 +23,14 @@ class Grants:
     """All of an account."""
 
     needs: ClassVar[Needs] = {"GET": READ_ACL, "POST": (Operation.WRITE, Resource.ACL)}
+    bodies: ClassVar[Bodies] = {"POST"}
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give a list of them, oldest first."""
-        found = self._store.view(lambda reading: api_keys.get_all(reading, req.context.account))
-        resp.data = to_json([_members(api_key) for api_key in found])
+        """Answer with a list of them, oldest first."""
+        resp.data = self._store.view(lambda reading: _list(reading, req.context.account))
         pollable(req, resp)
 
     on_head = on_get
@@ -37,10 +39,13 @@ class Grants:
         """Make an API key with the scopes in the body. Only now is its secret told."""
         wanted = scopes.parse(read_list(req))
         pair = api_keys.new_pair()
-        now = time.time_ns() // 1000
-        api_key = self._store.update(
-            lambda txn: api_keys.create(txn, req.context.account, pair, wanted, now=now)
-        )
+        account, now, conditional = req.context.account, time.time_ns() // 1000, conditions(req)
+
+        def create(txn: Transaction) -> ApiKey:
+            conditional.require(lambda: [_list(txn, account)])
+            return api_keys.create(txn, account, pair, wanted, now=now)
+
+        api_key = self._store.update(create)
         resp.data = to_json(_members(api_key, pair.secret))
         resp.set_header("Cache-Control", "no-store")
 
@@ -54,7 +59,7 @@ class Grant:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Give it."""
+        """Answer with it."""
         api_key = self._store.view(lambda reading: api_keys.get(reading, req.context.account, key))
         if api_key is None:
             raise _no_such_key()
@@ -64,9 +69,23 @@ class Grant:
     on_head = on_get
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Remove it; its key and secret are good for nothing from now on."""
-        if not self._store.update(lambda txn: api_keys.delete(txn, req.context.account, key)):
+        """Revoke it: its key and secret are refused from now on."""
+        account, wanted = req.context.account, conditions(req)
+
+        def delete(txn: Transaction) -> bool:
+            found = api_keys.get(txn, account, key)
+            # A missing key is a 404, and no condition is looked at (RFC 9110, section 13.2.1).
+            if found is None:
+                return False
+            wanted.require(lambda: [to_json(_members(found))])
+            return api_keys.delete(txn, account, key)
+
+        if not self._store.update(delete):
             raise _no_such_key()
+
+
+def _list(reading: Reading, account: int) -> bytes:
+    return to_json([_members(api_key) for api_key in api_keys.get_all(reading, account)])
 
 
 def _no_such_key() -> falcon.HTTPNotFound:

@@ -6,9 +6,10 @@ import falcon
 
 from monotron.api.access import READ_SERIES, Needs
 from monotron.api.answers import pollable, to_json
-from monotron.api.query import page_limit, parameters, whole_number
+from monotron.api.query import page_limit, whole_number
 from monotron.api.series import no_value_yet
 from monotron.api.timestamps import timestamp
+from monotron.api.unread import Queries
 from monotron.core import history, names, numbers, series
 from monotron.core.history import Page, Taken
 from monotron.store.contract import Reading, Store
@@ -18,15 +19,16 @@ class History:
     """The values that a series gave out last, a page at a time."""
 
     needs: ClassVar[Needs] = {"GET": READ_SERIES}
+    queries: ClassVar[Queries] = {"GET": ("before", "limit")}
 
     def __init__(self, store: Store, keep: int) -> None:
         self._store = store
         self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Give a page, newest first. `next` is the `before` of the next page, null on the last."""
-        key = names.series_key(key)
-        query = parameters(req)
+        """Answer with a page, newest first. `next` is the `before` of the next one, or null."""
+        key = names.series_key(key, new=False)
+        query = req.context.query
         before = None
         if query.get("before"):
             before = numbers.bound("before", whole_number("before", query["before"]))

@@ -24,7 +24,7 @@ from monotron.api.dashboard import CONTENT_TYPES, HEADERS
 from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
 from monotron.api.metrics import OPENMETRICS
 from monotron.api.request_id import PATTERN
-from monotron.core import badges
+from monotron.core import badges, names
 from monotron.core.api_keys import KEY_CHARACTERS, SECRET_CHARACTERS
 from monotron.core.badges import Badge
 from monotron.core.scopes import Operation, Resource
@@ -102,8 +102,11 @@ _OPENAPI = "3.1.1"
 _ABOUT = f"""\
 Gives out the next number of a named series: 1, 2, 3, ... No number is given twice.
 
-- A name has 1 to {NAME_BYTES} bytes of UTF-8, without control characters. In a path it is
-  percent-encoded, a `/` in it as `%2F`.
+- A name has 1 to {NAME_BYTES} bytes of UTF-8, without control characters, without invisible ones
+  that only copying brings in, and is neither `.` nor `..`. In a path it is percent-encoded, a `/`
+  in it as `%2F`.
+- Nothing is ignored: a query parameter that a call does not know is 400, and so is a body on a call
+  that reads none.
 - `Accept: text/plain` gives one number or one version as bare text and a newline.
 - HEAD works where GET does. OPTIONS names what is allowed, and so does a 405.
 - An error is a problem (RFC 9457). After a 4xx or a 5xx nothing was taken.
@@ -296,7 +299,7 @@ def _one_series_calls() -> dict[str, _Call]:
 
 
 def _token_calls() -> dict[str, _Call]:
-    return {
+    calls = {
         "get": _Call(
             "getValueOfToken",
             _SERIES,
@@ -317,6 +320,14 @@ def _token_calls() -> dict[str, _Call]:
             then=("getValueOfToken", "getHistory", "putAttributes", "deleteSeries"),
         ),
     }
+    post = replace(
+        calls["put"],
+        name="postValueForToken",
+        summary="The same as PUT, for clients that have no PUT",
+        takes=("Idempotency-Key",),
+        refuses=("invalid-name", *_OF_IDEMPOTENCY, "series-exhausted"),
+    )
+    return calls | {"post": post}
 
 
 def _attribute_calls() -> _Calls:
@@ -335,8 +346,8 @@ def _all_attributes_calls() -> dict[str, _Call]:
         "get": _Call(
             "getAttributes",
             _ATTRIBUTES,
-            "All attributes of the token; an empty object where there are none",
-            _json("Attributes"),
+            "All attributes of the token; an empty object if it has none",
+            _json("StoredAttributes"),
             needs="read:series",
             refuses=("invalid-name",),
             polled=True,
@@ -647,6 +658,19 @@ def _parameters() -> dict[str, Object]:
         "If-None-Match": _parameter(
             "header", "If-None-Match", "KnownETags", "The ETag of an earlier answer."
         ),
+        "If-Match.change": _parameter(
+            "header",
+            "If-Match",
+            "Condition",
+            "Go on only if one of these is the ETag that a GET of this path has now; `*` for any.",
+        ),
+        "If-None-Match.change": _parameter(
+            "header",
+            "If-None-Match",
+            "Condition",
+            "Go on only if none of these is the ETag that a GET of this path has now; `*` if there "
+            "is nothing yet.",
+        ),
     }
 
 
@@ -682,6 +706,8 @@ def _name_schemas() -> dict[str, Object]:
         "NameOrNothing": _text("shop/", pattern=f"^{_NO_CONTROL}*$", most=NAME_BYTES)
         | {"description": f"At most {NAME_BYTES} bytes of UTF-8, without control characters."},
         "Token": _name("7d4c379588"),
+        "StoredName": _name("shop", new=False),
+        "StoredToken": _name("7d4c379588", new=False),
         "AttributeName": _name("author"),
         "VersionName": _name("app", most=VERSION_NAME_BYTES),
         "Part": {"type": "string", "enum": ["major", "minor", "patch"], "examples": ["minor"]},
@@ -706,21 +732,35 @@ def _name_schemas() -> dict[str, Object]:
             "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"', "build-1234"],
         },
         "KnownETags": {"type": "string", "examples": [_ETAG]},
+        "Condition": {
+            "type": "string",
+            "pattern": rf"^(?:\*|{_TAG}(?:, {_TAG})*)$",
+            "examples": [_ETAG, "*"],
+        },
     }
 
 
 _NO_CONTROL = r"[^\u0000-\u001f\u007f-\u009f]"
+_HIDDEN = "".join(f"\\u{ord(character):04x}" for character in sorted(names.INVISIBLE))
+_FOLDED = "|".join(map(re.escape, names.FOLDED_AWAY))
+_NEW_NAME = rf"^(?!(?:{_FOLDED})$)[^\u0000-\u001f\u007f-\u009f{_HIDDEN}]+$"
 _HEX = "[0-9a-fA-F]"
 _UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 _QUOTED = rf'"(?:[ !#-\[\]-~]|\\["\\]){{1,{IDEMPOTENCY_KEY_CHARACTERS}}}"'
 _BARE = rf"[!#-+\--:<-~]{{1,{IDEMPOTENCY_KEY_CHARACTERS}}}"
+_TAG = '(?:W/)?"[!#-~]*"'
 _ETAG = '"0a1b2c3d4e5f60718293a4b5"'
 
 
-def _name(*examples: str, most: int = NAME_BYTES) -> Object:
-    return _text(*examples, pattern=f"^{_NO_CONTROL}+$", most=most) | {
+def _name(*examples: str, most: int = NAME_BYTES, new: bool = True) -> Object:
+    """Describe a name; with `new` off, one that only an earlier version may have let in."""
+    without = "control characters"
+    if new:
+        without += ", without invisible ones that only copying brings in, and neither `.` nor `..`"
+    pattern = _NEW_NAME if new else f"^{_NO_CONTROL}+$"
+    return _text(*examples, pattern=pattern, most=most) | {
         "minLength": 1,
-        "description": f"1 to {most} bytes of UTF-8, without control characters.",
+        "description": f"1 to {most} bytes of UTF-8, without {without}.",
     }
 
 
@@ -741,7 +781,7 @@ def _any_case(word: str) -> str:
 def _number_schemas() -> dict[str, Object]:
     return {
         "Value": _integer(1, LAST_VALUE, 7),
-        "AccountId": _integer(1, LAST_VALUE, 1),
+        "AccountId": _integer(0, LAST_VALUE, 1),
         "Bound": _integer(0, LAST_VALUE, 7),
         "Count": _integer(1, RANGE_VALUES, 100),
         "Limit": _integer(1, PAGE_ROWS, 50),
@@ -769,8 +809,8 @@ def _series_schemas() -> dict[str, Object]:
     times: Object = {"created_at": _NOW, "updated_at": _NOW}
     of_series: Object = {
         "creator_id": _schema("AccountId"),
-        "key": _schema("Name"),
-        "token": _or_null("Token"),
+        "key": _schema("StoredName"),
+        "token": _or_null("StoredToken"),
         "value": _schema("Value"),
     }
     return {
@@ -785,7 +825,7 @@ def _series_schemas() -> dict[str, Object]:
         | {"dependentRequired": {"first": ["count"], "count": ["first"]}},
         "Seed": _object({"value": _schema("Value")}, {"value": 110}),
         "SeriesPage": _page(
-            "series", "ListedSeries", "Name", series, {**series, **times, "recent": [newest]}
+            "series", "ListedSeries", "StoredName", series, {**series, **times, "recent": [newest]}
         ),
         "ListedSeries": _with_recent(of_series, series, {**series, **times, "recent": [newest]}),
         "RecentValue": _object({"value": _schema("Value"), "created_at": _TIME}, newest),
@@ -793,7 +833,7 @@ def _series_schemas() -> dict[str, Object]:
         "HistoryEntry": _object(
             {
                 "value": _schema("Value"),
-                "token": _or_null("Token"),
+                "token": _or_null("StoredToken"),
                 "created_at": _TIME,
                 "api_key": {"type": ["string", "null"], "description": "Which key took it."},
             },
@@ -826,15 +866,16 @@ def _attribute_schemas() -> dict[str, Object]:
         "propertyNames": _schema("AttributeName"),
         "additionalProperties": _schema("AttributeValue"),
     }
+    all_: Object = {
+        "maxProperties": ATTRIBUTES,
+        "description": f"Values by name. A token has at most {ATTRIBUTES}.",
+        "examples": [{"author": "jane", "build": "https://ci.example.com/7"}],
+    }
     return {
         "AttributeValue": _text("jane", most=ATTRIBUTE_BYTES)
         | {"description": f"At most {ATTRIBUTE_BYTES} bytes of UTF-8."},
-        "Attributes": some
-        | {
-            "maxProperties": ATTRIBUTES,
-            "description": f"Values by name. A token has at most {ATTRIBUTES}.",
-            "examples": [{"author": "jane", "build": "https://ci.example.com/7"}],
-        },
+        "Attributes": some | all_,
+        "StoredAttributes": some | all_ | {"propertyNames": _schema("StoredName")},
         "Attribute": some
         | {"minProperties": 1, "maxProperties": 1, "examples": [{"author": "jane"}]},
     }
@@ -851,8 +892,8 @@ def _version_schemas() -> dict[str, Object]:
     }
     part = _integer(0, LAST_VALUE, 3)
     members: Object = {
-        "name": _schema("VersionName"),
-        "token": _or_null("Token"),
+        "name": _schema("StoredName"),
+        "token": _or_null("StoredToken"),
         "version": {"type": "string", "pattern": f"^{_VERSION}$"},
     }
     return {
@@ -889,7 +930,7 @@ def _badge_schemas() -> dict[str, Object]:
         ),
         "BadgeImage": {"type": "string", "examples": [image.decode()]},
         "Show": {"type": "string", "enum": [badges.VALUE, badges.VERSION], "examples": ["value"]},
-        "Message": _name(badges.PLACE, f"v{badges.PLACE}"),
+        "Message": _name(badges.PLACE, f"v{badges.PLACE}", new=False),
         "Color": color
         | {"pattern": f"^(?:{_HEX_COLOR}|{names})$", "examples": ["brightgreen", "007abf"]},
     }
@@ -1062,6 +1103,10 @@ class _Problem:
 
 _PROBLEMS = {
     "not-understood": _Problem(400, "", "a query names each parameter once"),
+    "unread-body": _Problem(400, "", "this call reads no body, and one came; nothing was done"),
+    "not-read-condition": _Problem(
+        400, "", 'If-Match is a list of ETags in double quotes, such as "0a1b2c", or *'
+    ),
     "invalid-json": _Problem(400, "", "the body has to be in JSON: a member is there twice"),
     "invalid-text": _Problem(400, "", "the body is not UTF-8"),
     "invalid-name": _Problem(
@@ -1088,7 +1133,7 @@ _PROBLEMS = {
     "forbidden": _Problem(403, "", "this needs the scope write:series"),
     "no-such-account": _Problem(404, "no-such-account", "there is no account 7"),
     "method-not-allowed": _Problem(
-        405, "", "this method does not work here; the Allow header names those that do"
+        405, "", "PATCH does not work at this path; these methods do: GET, HEAD, OPTIONS"
     ),
     "seed-too-low": _Problem(
         409, "seed-too-low", "the series 'shop' is at 2 and never moves back: 1 is too low"
@@ -1100,6 +1145,9 @@ _PROBLEMS = {
     ),
     "too-many-api-keys": _Problem(
         409, "too-many-api-keys", f"an account has at most {API_KEYS} API keys: delete one first"
+    ),
+    "condition-failed": _Problem(
+        412, "", "If-Match names none of the current ETags of this path; nothing was changed"
     ),
     "body-too-large": _Problem(413, "", f"a body has at most {JSON_BYTES} bytes here"),
     "url-too-long": _Problem(
@@ -1130,6 +1178,7 @@ _STATUSES = {
     404: "There is nothing (yet)",
     405: "Not with this method; `Allow` names those that work",
     409: "The state does not allow it",
+    412: "`If-Match` or `If-None-Match` does not hold; nothing was changed",
     413: "The body is too large",
     414: "The URL is too long",
     422: "The `Idempotency-Key` was used for another request",
@@ -1140,7 +1189,7 @@ _STATUSES = {
     507: "The disk or the store is full; nothing was taken",
 }
 
-_ALIKE = (401, 403, 405, 413, 414, 422, 431, 500, 501, 503, 507)
+_ALIKE = (401, 403, 405, 412, 413, 414, 422, 431, 500, 501, 503, 507)
 """Where all calls answer the same."""
 
 _PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",), 503: ("Retry-After",)}
@@ -1235,6 +1284,8 @@ def _names_in(path: str) -> list[str]:
 
 def _operation(path: str, method: str, call: _Call, *, authentication: bool) -> Object:
     takes = (*call.takes, "If-None-Match") if call.polled else call.takes
+    if method in _CHANGES:
+        takes = (*takes, "If-Match.change", "If-None-Match.change")
     problems = _refusals(path, method, call, authentication=authentication)
     operation: Object = {
         "operationId": call.name,
@@ -1296,8 +1347,8 @@ def _refusals(
         names += ["invalid-json" if JSON in call.body["content"] else "invalid-text"]
     if path not in LIVENESS_PATHS:
         names += ["overloaded"]
-    if method in ("post", "put", "delete"):
-        names += ["store-full"]
+    if method in _CHANGES:
+        names += ["not-read-condition", "condition-failed", "store-full"]
     if "{account_id}" in path:
         names += ["invalid-number"]
         if call.needs != "root":
@@ -1310,8 +1361,11 @@ def _refusals(
         yield "not-found", _Problem(404, "", call.missing)
 
 
+_CHANGES = ("post", "put", "delete")
+
 _OF_EVERY_CALL = (
     "not-understood",
+    "unread-body",
     "method-not-allowed",
     "body-too-large",
     "url-too-long",

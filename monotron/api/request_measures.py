@@ -4,6 +4,7 @@ import time
 
 import falcon
 
+from monotron.api.build_numbers import MEANT
 from monotron.measures import INCREMENTS, VALUES, Place
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -37,8 +38,13 @@ class RequestMeasures:
     ) -> None:
         """Count it."""
         seconds = time.perf_counter() - req.context.started
-        route, method = req.uri_template or NO_ROUTE, told_apart(req.method)
+        route, method = route_of(req), told_apart(req.method)
         self._place.add_request(route, method, str(resp.status_code), seconds, req.context.given)
+
+
+def route_of(req: falcon.Request) -> str:
+    """Return the route that answers, such as `/v1/series/{key}`, as people write it."""
+    return (req.uri_template or NO_ROUTE).replace(MEANT, "")
 
 
 def told_apart(method: str) -> str:

@@ -1,49 +1,56 @@
 """Retries: `Idempotency-Key` on every call that takes numbers with POST."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import falcon
 
+from monotron.api.conditions import conditions
 from monotron.core import retries
 from monotron.core.records import request_digest
-from monotron.store.contract import Store, Transaction
+from monotron.store.contract import Reading, Store, Transaction
 
 
 def take_once(
     store: Store,
     req: falcon.Request,
     request: tuple[str, ...],
-    take: Callable[[Transaction, int], int],
-    *,
-    count: int = 1,
+    take: Callable[[Transaction, int], tuple[int, int]],
+    current: Callable[[Reading], Iterable[bytes]],
 ) -> int:
-    """Give the value that `take(txn, now)` takes, or the one that this key got before.
+    """Return the value that `take(txn, now)` takes, or the one that this key got before.
 
-    `request` is what the call asks for, however it is spelled; `count` is how many values it takes.
-    Raises 400 for a key that is none,
-    and 422 for one that stands for another request.
+    `take` returns the value and how many it took, `current` the bodies with which a GET of the path
+    may answer. `request` is what the call asks for, however it is spelled.
+
+    Raises 400 for a key that is none, 412 if the request's conditions do not hold, and 422 for a
+    key that stands for another request. A retry is answered whatever has changed since: that its
+    own first try has is why its conditions do not hold any more.
     """
     now = time.time_ns() // 1000
-    header = req.get_header("Idempotency-Key")
+    wanted = conditions(req)
+    # A PUT says by its token whether it is a repeat.
+    header = req.get_header("Idempotency-Key") if req.method == "POST" else None
+
+    def take_if_wanted(txn: Transaction) -> tuple[int, int]:
+        wanted.require(lambda: current(txn))
+        return take(txn, now)
+
     if header is None:
-        value = store.update(lambda txn: take(txn, now))
-        req.context.given = count
+        value, req.context.given = store.update(take_if_wanted)
         return value
     key, digest = retries.key_of_header(header), request_digest(*request)
 
-    def take_first(txn: Transaction) -> tuple[int, bool]:
-        first = False
+    def take_first(txn: Transaction) -> tuple[int, int]:
+        given = 0
 
         def note_and_take() -> int:
-            nonlocal first
-            first = True
-            return take(txn, now)
+            nonlocal given
+            value, given = take_if_wanted(txn)
+            return value
 
         value = retries.once(txn, req.context.account, key, digest, note_and_take, now=now)
-        return value, first
+        return value, given
 
-    value, first = store.update(take_first)
-    if first:
-        req.context.given = count
+    value, req.context.given = store.update(take_first)
     return value

@@ -1,15 +1,17 @@
 """Semantic versions: `/v1/semver/{name}`."""
 
 import time
+from collections.abc import Iterable
 from typing import ClassVar
 
 import falcon
 
 from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
-from monotron.api.answers import answer, pollable
+from monotron.api.answers import answer, pollable, representations
+from monotron.api.conditions import conditions
 from monotron.core import names, semver
 from monotron.core.semver import Version
-from monotron.store.contract import Store
+from monotron.store.contract import Store, Transaction
 
 
 class CurrentVersion:
@@ -21,8 +23,8 @@ class CurrentVersion:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Give it; 404 before the first."""
-        name = names.version_name(name)
+        """Answer with it; 404 before the first."""
+        name = names.version_name(name, new=False)
         version = self._store.view(
             lambda reading: semver.current(reading, req.context.account, name)
         )
@@ -46,18 +48,25 @@ class NextVersion:
     def on_put(
         self, req: falcon.Request, resp: falcon.Response, name: str, part: str, token: str
     ) -> None:
-        """Bump the part; the same part and token again give the same version."""
+        """Bump the part; the same part and token again get the same version."""
         name, token = names.version_name(name), names.token(token)
         number = semver.part_named(part)
         account, api_key = req.context.account, req.context.caller.api_key
-        now = time.time_ns() // 1000
-        version = self._store.update(
-            lambda txn: semver.bump(
+        now, wanted = time.time_ns() // 1000, conditions(req)
+
+        def bump(txn: Transaction) -> Version:
+            wanted.require(lambda: _current(semver.made(txn, account, name, number, token)))
+            return semver.bump(
                 txn, account, name, number, token, now=now, api_key=api_key, keep=self._keep
             )
-        )
+
+        version = self._store.update(bump)
         req.context.given = int(version.advanced)
         answer(req, resp, _members(version), version)
+
+
+def _current(version: Version | None) -> Iterable[bytes]:
+    return () if version is None else representations(_members(version), version)
 
 
 def _members(version: Version) -> dict[str, object]:

@@ -1,16 +1,19 @@
 """The series API: `/v1/series`."""
 
 import time
+from collections.abc import Iterable
 from typing import ClassVar
 
 import falcon
 
 from monotron.api.access import DELETE_SERIES, READ_SERIES, WRITE_SERIES, Needs
-from monotron.api.answers import answer, pollable, to_json
+from monotron.api.answers import answer, pollable, representations, to_json
 from monotron.api.body import read_object, whole
-from monotron.api.query import page_limit, parameters, whole_number
+from monotron.api.conditions import conditions
+from monotron.api.query import page_limit, whole_number
 from monotron.api.retries import take_once
 from monotron.api.timestamps import timestamp
+from monotron.api.unread import Bodies, Queries
 from monotron.core import history, names, numbers, series
 from monotron.core.errors import InvalidNumber
 from monotron.core.history import Taken
@@ -24,19 +27,20 @@ class AllSeries:
     """`/v1/series`: the account's series, a page at a time."""
 
     needs: ClassVar[Needs] = {"GET": READ_SERIES}
+    queries: ClassVar[Queries] = {"GET": ("prefix", "after", "limit", "recent")}
 
     def __init__(self, store: Store, keep: int) -> None:
         self._store = store
         self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give a page, ordered by key. `next` is the key to go on after, null on the last page.
+        """Answer with a page, ordered by key. `next` is the `after` of the next one, or null.
 
         With `recent` each series comes with its newest values and with times.
         """
-        query = parameters(req)
+        query = req.context.query
         prefix = names.prefix(query.get("prefix", ""))
-        after = names.series_key(query["after"]) if query.get("after") else ""
+        after = names.series_key(query["after"], new=False) if query.get("after") else ""
         limit = page_limit(query)
         recent = None
         if "recent" in query:
@@ -71,14 +75,16 @@ class OneSeries:
         "PUT": WRITE_SERIES,
         "DELETE": DELETE_SERIES,
     }
+    queries: ClassVar[Queries] = {"POST": ("count",)}
+    bodies: ClassVar[Bodies] = {"PUT"}
 
     def __init__(self, store: Store, keep: int) -> None:
         self._store = store
         self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Give the current state; 404 before the first value."""
-        key = names.series_key(key)
+        """Answer with the current state; 404 before the first value."""
+        key = names.series_key(key, new=False)
         state = self._store.view(lambda reading: series.get(reading, req.context.account, key))
         if state is None:
             raise no_value_yet(key)
@@ -88,9 +94,9 @@ class OneSeries:
     on_head = on_get
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Give the next value, or with `count` the next so many as one gap-free range."""
+        """Take the next value, or with `count` the next so many as one gap-free range."""
         key = names.series_key(key)
-        query = parameters(req)
+        query = req.context.query
         count = 1
         if "count" in query:
             count = numbers.count(whole_number("count", query["count"]))
@@ -102,9 +108,10 @@ class OneSeries:
             lambda txn, now: (
                 series.advance(
                     txn, account, key, count=count, now=now, api_key=api_key, keep=self._keep
-                ).value
+                ).value,
+                count,
             ),
-            count=count,
+            lambda reading: _current(reading, account, key),
         )
         members = _members(account, key, None, value)
         if "count" in query:
@@ -119,39 +126,41 @@ class OneSeries:
         if value is None or len(body) != 1:
             raise InvalidNumber('the body is {"value":N} with a whole number N')
         goal = numbers.value(value)
-        now = time.time_ns() // 1000
-        state = self._store.update(
-            lambda txn: series.seed(txn, req.context.account, key, goal, now=now)
-        )
+        account, now, wanted = req.context.account, time.time_ns() // 1000, conditions(req)
+
+        def seed(txn: Transaction) -> Series:
+            wanted.require(lambda: _current(txn, account, key))
+            return series.seed(txn, account, key, goal, now=now)
+
+        state = self._store.update(seed)
         answer(req, resp, _of_state(state), state.value)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Remove the series; it starts at 1 again. One that is not there is no error."""
-        key = names.series_key(key)
-        self._store.update(lambda txn: series.delete(txn, req.context.account, key))
+        """Remove the series; it starts at 1 again. A missing one is no error."""
+        key = names.series_key(key, new=False)
+        account, wanted = req.context.account, conditions(req)
+
+        def delete(txn: Transaction) -> None:
+            wanted.require(lambda: _current(txn, account, key))
+            series.delete(txn, account, key)
+
+        self._store.update(delete)
 
 
 class SeriesAtToken:
     """`/v1/series/{key}/{token}`: the value of a state."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SERIES, "PUT": WRITE_SERIES}
+    needs: ClassVar[Needs] = {"GET": READ_SERIES, "POST": WRITE_SERIES, "PUT": WRITE_SERIES}
 
     def __init__(self, store: Store, keep: int) -> None:
         self._store = store
         self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
-        """Give the value that the token got last; 404 where history does not hold it."""
-        key, token = names.series_key(key), names.token(token)
+        """Answer with the value that the token got last; 404 if history does not hold it."""
+        key, token = names.series_key(key, new=False), names.token(token, new=False)
         account = req.context.account
-
-        def find(reading: Reading) -> int | None:
-            state = series.get(reading, account, key)
-            if state is None:
-                return None
-            return history.value_of(reading, state, token, keep=self._keep)
-
-        value = self._store.view(find)
+        value = self._store.view(lambda reading: self._find(reading, account, key, token))
         if value is None:
             raise falcon.HTTPNotFound(
                 description=f"the series {key!r} has no value for {token!r}, or not any more"
@@ -162,26 +171,46 @@ class SeriesAtToken:
     on_head = on_get
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
-        """Give the token's value: the same as last time, or the next for another token."""
+        """Answer with the token's value: the same as last time, or the next for another token."""
         key, token = names.series_key(key), names.token(token)
         account, api_key = req.context.account, req.context.caller.api_key
-        now = time.time_ns() // 1000
 
-        def take(txn: Transaction) -> tuple[Series, bool]:
+        def take(txn: Transaction, now: int) -> tuple[int, int]:
             before = series.get(txn, account, key)
             state = series.advance(
                 txn, account, key, token=token, now=now, api_key=api_key, keep=self._keep
             )
-            return state, state != before
+            return state.value, int(state != before)
 
-        state, advanced = self._store.update(take)
-        req.context.given = int(advanced)
-        answer(req, resp, _of_state(state), state.value)
+        def current(reading: Reading) -> Iterable[bytes]:
+            value = self._find(reading, account, key, token)
+            return () if value is None else _representations(account, key, token, value)
+
+        value = take_once(self._store, req, ("series", key, "token", token), take, current)
+        answer(req, resp, _members(account, key, token, value), value)
+
+    # Clients such as busybox' wget and HTML forms have no PUT.
+    on_post = on_put
+
+    def _find(self, reading: Reading, account: int, key: str, token: str) -> int | None:
+        state = series.get(reading, account, key)
+        if state is None:
+            return None
+        return history.value_of(reading, state, token, keep=self._keep)
 
 
 def no_value_yet(key: str) -> falcon.HTTPNotFound:
-    """Give the 404 of a series that is not there."""
+    """Return the 404 of a missing series."""
     return falcon.HTTPNotFound(description=f"the series {key!r} has no value yet")
+
+
+def _current(reading: Reading, account: int, key: str) -> Iterable[bytes]:
+    state = series.get(reading, account, key)
+    return () if state is None else _representations(account, key, state.token, state.value)
+
+
+def _representations(account: int, key: str, token: str | None, value: int) -> Iterable[bytes]:
+    return representations(_members(account, key, token, value), value)
 
 
 def _of_state(state: Series) -> dict[str, object]:

@@ -55,7 +55,7 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _get(settings: Settings, arguments: argparse.Namespace) -> int:
-    key = names.series_key(arguments.key)
+    key = names.series_key(arguments.key, new=False)
 
     def read(reading: Reading) -> Series | None:
         return series.get(reading, account_of(reading, arguments), key)

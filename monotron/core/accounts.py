@@ -7,7 +7,7 @@ from monotron.core.errors import NoSuchAccount
 from monotron.store.contract import Reading, Table, Transaction
 
 FIRST_ACCOUNT = 1
-"""The account that is always there; the caller's where there is no authentication."""
+"""The account that is always there, without a row; the caller's if authentication is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,24 @@ def make(txn: Transaction, account: int, *, now: int) -> None:
 
 
 def require(reading: Reading, account: int) -> None:
-    """Raise `NoSuchAccount` where there is no such account."""
-    if account == FIRST_ACCOUNT:
-        return
-    if reading.get(Table.ACCOUNTS, records.account_row(account)) is None:
+    """Raise `NoSuchAccount` if there is no such account."""
+    if not exists(reading, account):
         raise NoSuchAccount(f"there is no account {account}")
 
 
-def page(reading: Reading, *, after: int, limit: int) -> Page:
-    """Give at most `limit` accounts whose ids are greater than `after`."""
-    first = [FIRST_ACCOUNT] if after < FIRST_ACCOUNT else []
-    start = records.after_row(records.account_row(max(after, FIRST_ACCOUNT)))
+def exists(reading: Reading, account: int) -> bool:
+    """Return whether there is such an account."""
+    if account == FIRST_ACCOUNT:
+        return True
+    return reading.get(Table.ACCOUNTS, records.account_row(account)) is not None
+
+
+def page(reading: Reading, *, after: int | None, limit: int) -> Page:
+    """Return at most `limit` accounts whose ids are greater than `after`; None for the first."""
+    start = b"" if after is None else records.after_row(records.account_row(after))
     rows = reading.scan(Table.ACCOUNTS, start, b"\xff" * 9, limit=limit + 1)
-    accounts = first + [records.unpack_account(row) for row, _ in rows]
+    accounts = [records.unpack_account(row) for row, _ in rows]
+    if after is None or after < FIRST_ACCOUNT:
+        accounts = sorted([FIRST_ACCOUNT, *accounts])
     more = len(accounts) > limit
     return Page(accounts[:limit], accounts[limit - 1] if more else None)

@@ -59,9 +59,15 @@ def delete_all(txn: Transaction, account: int, key: str, token: str | None = Non
     return txn.delete_range(Table.ATTRIBUTES, *records.attribute_rows(account, key, token))
 
 
-def valid(attributes: Mapping[str, object]) -> dict[str, str]:
-    """Give `attributes` back if they can be kept; raises `InvalidName` or `InvalidAttribute`."""
-    return {names.attribute(name): _valid_value(name, value) for name, value in attributes.items()}
+def valid(attributes: Mapping[str, object], *, new: bool = True) -> dict[str, str]:
+    """Return `attributes` if they can be kept; raises `InvalidName` or `InvalidAttribute`.
+
+    With `new` off they may have names that only an earlier version let in.
+    """
+    return {
+        names.attribute(name, new=new): _valid_value(name, value)
+        for name, value in attributes.items()
+    }
 
 
 def _valid_value(name: str, value: object) -> str:

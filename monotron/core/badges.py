@@ -98,9 +98,9 @@ def hex_color(color: str) -> str:
 
 def _shown(reading: Reading, account: int, name: str, show: str) -> str | None:
     if show == VERSION:
-        version = semver.current(reading, account, names.version_name(name))
+        version = semver.current(reading, account, names.version_name(name, new=False))
         return None if version is None else str(version)
-    state = series.get(reading, account, names.series_key(name))
+    state = series.get(reading, account, names.series_key(name, new=False))
     return None if state is None else str(state.value)
 
 

@@ -5,59 +5,82 @@ import unicodedata
 from monotron.core.errors import InvalidName
 from monotron.limits import NAME_BYTES, VERSION_NAME_BYTES
 
+FOLDED_AWAY = (".", "..")
+"""What a browser, `fetch` and many proxies take out of a path, with the segment before it (RFC
+3986, section 5.2.4; percent-encoded too, https://url.spec.whatwg.org/#path-state): the call would
+reach another series."""
 
-def series_key(text: str) -> str:
-    """Give `text` back if it can name a series; raises `InvalidName` otherwise."""
-    return _name("series key", text)
-
-
-def token(text: str) -> str:
-    """Give `text` back if it can be a token; raises `InvalidName` otherwise."""
-    return _name("token", text)
-
-
-def attribute(text: str) -> str:
-    """Give `text` back if it can name an attribute; raises `InvalidName` otherwise."""
-    return _name("attribute name", text)
+INVISIBLE = frozenset("\ufeff\u200b\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""A byte order mark, two spaces of no width, and the controls that turn the direction of text
+(https://unicode.org/reports/tr9/#Directional_Formatting_Characters). They come along when a name
+is copied, and make two series of names that look the same."""
 
 
-def version_name(text: str) -> str:
-    """Give `text` back if versions can be made under it; raises `InvalidName` otherwise."""
-    return _name("version name", text, VERSION_NAME_BYTES)
+def series_key(text: str, *, new: bool = True) -> str:
+    """Return `text` if it can name a series; raises `InvalidName` otherwise.
+
+    With `new` off it may also be a name that only an earlier version let in: what has such a name
+    can still be read and deleted. So it is for all the kinds of names below.
+    """
+    return _name("series key", text, new=new)
+
+
+def token(text: str, *, new: bool = True) -> str:
+    """Return `text` if it can be a token; raises `InvalidName` otherwise."""
+    return _name("token", text, new=new)
+
+
+def attribute(text: str, *, new: bool = True) -> str:
+    """Return `text` if it can name an attribute; raises `InvalidName` otherwise."""
+    return _name("attribute name", text, new=new)
+
+
+def version_name(text: str, *, new: bool = True) -> str:
+    """Return `text` if versions can be made under it; raises `InvalidName` otherwise."""
+    return _name("version name", text, VERSION_NAME_BYTES, new=new)
 
 
 def prefix(text: str) -> str:
-    """Give `text` back if a series key can start with it (the empty text too)."""
-    return _name("prefix", text) if text else text
+    """Return `text` if a series key can start with it, which every one does with no text."""
+    return _name("prefix", text, new=False) if text else text
 
 
 def label(text: str) -> str:
-    """Give `text` back if a badge can have it as its label (the empty text too)."""
-    return _name("label", text) if text else text
+    """Return `text` if a badge can have it as its label (the empty text too)."""
+    return _name("label", text, new=False) if text else text
 
 
 def message(text: str) -> str:
-    """Give `text` back if a badge can say it; raises `InvalidName` otherwise."""
-    return _name("message", text)
+    """Return `text` if a badge can say it; raises `InvalidName` otherwise."""
+    return _name("message", text, new=False)
 
 
-def _name(what: str, text: str, most: int = NAME_BYTES) -> str:
+def _name(what: str, text: str, most: int = NAME_BYTES, *, new: bool) -> str:
     # Plain ASCII, the usual case: no control characters in it, and one byte a character.
-    if text.isascii() and text.isprintable() and 0 < len(text) <= most:
-        return text
-    size = len(text.encode("utf-8", errors="surrogatepass"))
-    if not 1 <= size <= most:
-        raise InvalidName(
-            f"{_article(what)} {what} has 1 to {most} bytes of UTF-8, this one has {size}"
-        )
-    for character in text:
-        # Cc: the control characters; Cs: halves of a surrogate pair, which UTF-8 does not encode.
-        if unicodedata.category(character) in ("Cc", "Cs"):
+    if not (text.isascii() and text.isprintable() and 0 < len(text) <= most):
+        size = len(text.encode("utf-8", errors="surrogatepass"))
+        if not 1 <= size <= most:
             raise InvalidName(
-                f"{_article(what)} {what} has no control characters, "
-                f"this one has U+{ord(character):04X}"
+                f"{_article(what)} {what} has 1 to {most} bytes of UTF-8, this one has {size}"
             )
+        for character in text:
+            _check(what, character, new=new)
+    if new and text in FOLDED_AWAY:
+        raise InvalidName(
+            f"{_article(what)} {what} cannot be {text!r}, which browsers take out of a path"
+        )
     return text
+
+
+def _check(what: str, character: str, *, new: bool) -> None:
+    # Cc: the control characters; Cs: halves of a surrogate pair, which UTF-8 does not encode.
+    if unicodedata.category(character) in ("Cc", "Cs"):
+        kind = "control characters"
+    elif new and character in INVISIBLE:
+        kind = "invisible characters"
+    else:
+        return
+    raise InvalidName(f"{_article(what)} {what} has no {kind}, this one has U+{ord(character):04X}")
 
 
 def _article(what: str) -> str:

@@ -33,8 +33,8 @@ def recent(number: int) -> int:
 
 
 def account(number: int) -> int:
-    """Give `number` back if an account can have it; raises `InvalidNumber` otherwise."""
-    return _within("an account's id", number, 1, LAST_VALUE)
+    """Return `number` if an account can have it; raises `InvalidNumber` otherwise."""
+    return _within("an account's id", number, 0, LAST_VALUE)
 
 
 def _within(what: str, number: int, least: int, most: int) -> int:

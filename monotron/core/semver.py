@@ -57,9 +57,9 @@ def bump(
 
     Raises `SeriesExhausted`.
     """
-    done = bumps.find(txn, account, name, part, token)
+    done = made(txn, account, name, part, token)
     if done is not None:
-        return Version(name, token, done.major, done.minor, done.patch)
+        return done
     before = _read(txn, account, name)
     key = bumps.series_key(name, part, before.major, before.minor)
     state = series.get(txn, account, key)
@@ -72,6 +72,12 @@ def bump(
         after = replace(_read(txn, account, name), token=token, advanced=True)
     bumps.remember(txn, account, name, Bump(part, token, after.major, after.minor, after.patch))
     return after
+
+
+def made(reading: Reading, account: int, name: str, part: int, token: str) -> Version | None:
+    """Return the version that a token got when it bumped a part, or None if it has not."""
+    done = bumps.find(reading, account, name, part, token)
+    return None if done is None else Version(name, token, done.major, done.minor, done.patch)
 
 
 def part_named(text: str) -> int:

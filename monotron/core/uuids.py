@@ -6,9 +6,15 @@ from monotron.core.errors import InvalidName
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _HYPHENS = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_DIGIT = re.compile("[0-9a-f{}-]", re.IGNORECASE | re.ASCII)
 _FORMS = re.compile(
     rf"(?:urn:uuid:)?({_HYPHENS})|\{{({_HYPHENS})\}}|([0-9a-f]{{32}})", re.IGNORECASE | re.ASCII
 )
+
+
+def resembles(text: str) -> bool:
+    """Return whether somebody may have meant a UUID, which has 32 hex digits at least."""
+    return text.lower().startswith("urn:uuid:") or len(_DIGIT.findall(text)) >= 32
 
 
 def canonical(text: str) -> str:

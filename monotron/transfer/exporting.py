@@ -97,13 +97,15 @@ def _retry(reading: Reading, row: bytes, _: bytes) -> Line | None:
 
 
 def _accounts(store: Store) -> Iterator[int]:
-    after: int | None = 0
-    while after is not None:
+    after: int | None = None
+    while True:
         page = store.view(
             lambda reading, after=after: accounts.page(reading, after=after, limit=PAGE_ROWS)  # type: ignore[misc]
         )
         yield from page.accounts
         after = page.next
+        if after is None:
+            return
 
 
 def _series(store: Store, account: int) -> Iterator[Line]:

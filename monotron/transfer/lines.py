@@ -195,7 +195,7 @@ class SeriesLine:
         value = integer(members, "value")
         series = Series(
             _account(members),
-            names.series_key(text(members, "key")),
+            names.series_key(text(members, "key"), new=False),
             value,
             _token(members),
             _time(members, "created_at"),
@@ -237,10 +237,12 @@ class AttributeLine:
     def read(cls, members: Members) -> "AttributeLine":
         """See `Line.read`."""
         attribute = Attribute(
-            names.token(text(members, "token")), text(members, "name"), text(members, "value")
+            names.token(text(members, "token"), new=False),
+            text(members, "name"),
+            text(members, "value"),
         )
-        attributes.valid({attribute.name: attribute.value})
-        return cls(_account(members), names.series_key(text(members, "key")), attribute)
+        attributes.valid({attribute.name: attribute.value}, new=False)
+        return cls(_account(members), names.series_key(text(members, "key"), new=False), attribute)
 
     def members(self) -> Members:
         """See `Line.members`."""
@@ -272,8 +274,8 @@ class BumpLine:
             integer(members, each, least=1 if each == part else 0)
             for each in ("major", "minor", "patch")
         ]
-        bump = Bump(PARTS[part], names.token(text(members, "token")), *numbers)
-        return cls(_account(members), names.version_name(text(members, "name")), bump)
+        bump = Bump(PARTS[part], names.token(text(members, "token"), new=False), *numbers)
+        return cls(_account(members), names.version_name(text(members, "name"), new=False), bump)
 
     def members(self) -> Members:
         """See `Line.members`."""
@@ -340,7 +342,7 @@ def integer(members: Members, name: str, *, least: int = 1, most: int = LAST_VAL
 
 
 def _account(members: Members) -> int:
-    return integer(members, "account")
+    return integer(members, "account", least=0)
 
 
 def _time(members: Members, name: str) -> int:
@@ -348,7 +350,7 @@ def _time(members: Members, name: str) -> int:
 
 
 def _token(members: Members) -> str | None:
-    return None if members.get("token") is None else names.token(text(members, "token"))
+    return None if members.get("token") is None else names.token(text(members, "token"), new=False)
 
 
 def _digest(members: Members, name: str, size: int) -> bytes:

@@ -143,7 +143,7 @@ def _read(row: Row, now: int) -> Value | Read | Broken:
 
 
 def _attribute(cells: Mapping[str, Any]) -> AttributeLine:
-    return AttributeLine.read({**cells, "account": _integer(cells, "creator_id")})
+    return AttributeLine.read({**cells, "account": _integer(cells, "creator_id", least=0)})
 
 
 def _value(row: Row, now: int) -> Value:
@@ -151,10 +151,10 @@ def _value(row: Row, now: int) -> Value:
     created_at = _time(cells, "created_at", now)
     return Value(
         row,
-        _integer(cells, "creator_id"),
-        names.series_key(lines.text(cells, "key")),
+        _integer(cells, "creator_id", least=0),
+        names.series_key(lines.text(cells, "key"), new=False),
         _integer(cells, "value"),
-        names.token(lines.text(cells, "token")) if cells.get("token") else None,
+        names.token(lines.text(cells, "token"), new=False) if cells.get("token") else None,
         created_at,
         _time(cells, "updated_at", created_at),
     )
@@ -199,11 +199,11 @@ def _series(group: Sequence[Value]) -> Read:
     )
 
 
-def _integer(cells: Mapping[str, Any], name: str) -> int:
+def _integer(cells: Mapping[str, Any], name: str, *, least: int = 1) -> int:
     value = cells.get(name)
     if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
         value = int(value)
-    return lines.integer({name: value}, name)
+    return lines.integer({name: value}, name, least=least)
 
 
 def _time(cells: Mapping[str, Any], name: str, default: int) -> int:

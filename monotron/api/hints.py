@@ -1,0 +1,71 @@
+"""Hints: what somebody may have meant by a path that is not there, or by a body that nobody reads.
+
+The commonest slip is a `/` in a name that is not written `%2F`, or that a proxy decoded. Whether
+that is likely is asked of the route table.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from falcon.routing import CompiledRouter
+
+from monotron.api.unread import reads_body
+
+MOST_SEGMENTS = 16
+"""Segments of a path that is worth a hint; the longest one that there is has 8."""
+
+
+class Hints:
+    """Says what to write instead."""
+
+    def __init__(self, router: CompiledRouter) -> None:
+        self._router = router
+
+    def missing_path(self, path: str) -> str:
+        """Return the detail of a 404 for a path that no route has."""
+        detail = f"there is nothing at this path; {_WHERE}"
+        if path.endswith("/") and self._router.find(path.rstrip("/")):
+            return f"{detail}. Leave out the / at the end: {path.rstrip('/')}"
+        for joined, _ in self._joined(path):
+            return f"{detail}. A / in a name is written %2F, as in {joined}"
+        if path.count("/") == 1:
+            return f"{detail}. A series named otherwise than by a UUID is at /v1/series/{{key}}"
+        return detail
+
+    def missing_method(self, path: str, method: str, allowed: str) -> str:
+        """Return the detail of a 405."""
+        detail = f"{method} does not work at this path; these methods do: {allowed}"
+        for joined, other in self._joined(path):
+            if hasattr(other, f"on_{method.lower()}"):
+                return f"{detail}. A / in a name is written %2F, as in {joined}"
+        return detail
+
+    def unread_body(self, path: str, resource: object, body: dict[str, Any]) -> str:
+        """Return what to add to the refusal of a JSON object that a call does not read."""
+        if "count" in body and "count" in getattr(resource, "queries", {}).get("POST", ()):
+            return ". How many values to take is said in the query: ?count=5"
+        if "value" in body and reads_body(resource, "PUT"):
+            return ". PUT moves a series up to a value"
+        if "value" in body:
+            for joined, other in self._joined(path):
+                if reads_body(other, "PUT"):
+                    return (
+                        ". To move a series up whose key has a / in it, write the / as %2F: "
+                        f"PUT {joined}"
+                    )
+        return ""
+
+    def _joined(self, path: str) -> Iterator[tuple[str, object]]:
+        """Find the paths that there are with one `/` less, and their resources."""
+        segments = path.split("/")
+        if len(segments) > MOST_SEGMENTS or "" in segments[1:]:
+            return
+        for place in range(len(segments) - 1, 1, -1):
+            pair = "%2F".join(segments[place - 1 : place + 1])
+            joined = "/".join([*segments[: place - 1], pair, *segments[place + 1 :]])
+            found = self._router.find(joined)
+            if found is not None:
+                yield joined, found[0]
+
+
+_WHERE = "GET /openapi.json lists every path"

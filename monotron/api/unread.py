@@ -1,0 +1,75 @@
+"""Nothing is ignored: what a call would not look at is refused, because it was meant for something.
+
+A resource names in `queries` the query parameters of its methods, and in `bodies` the methods that
+read a body. HEAD takes what GET takes.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import falcon
+
+from monotron.api.query import parameters
+from monotron.limits import JSON_BYTES
+
+Queries = Mapping[str, Collection[str]]
+"""The query parameters of each method; one that is not in it has none."""
+
+Bodies = Collection[str]
+"""The methods that read a body."""
+
+Hint = Callable[[str, object, dict[str, Any]], str]
+"""What to add for a path, its resource and the JSON object that nobody reads."""
+
+
+def reads_body(resource: object, method: str) -> bool:
+    """Return whether a method of a resource reads a body."""
+    return method in getattr(resource, "bodies", ())
+
+
+class NothingIgnored:
+    """Puts the query into `req.context.query`, and refuses what the call does not know."""
+
+    def __init__(self, hint: Hint) -> None:
+        self._hint = hint
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, params: dict[str, Any]
+    ) -> None:
+        """Look at query and body before the call does; raises 400."""
+        method = "GET" if req.method == "HEAD" else req.method
+        # What the path does not answer at all is told so: 405. OPTIONS does nothing.
+        if method == "OPTIONS" or not hasattr(resource, f"on_{method.lower()}"):
+            return
+        req.context.query = parameters(req) if req.query_string else {}
+        known = getattr(resource, "queries", {}).get(method, ())
+        for name in req.context.query:
+            if name not in known:
+                raise falcon.HTTPBadRequest(description=_unknown(name, known))
+        if not reads_body(resource, method) and (body := _body(req)) is not None:
+            hint = self._hint(req.path, resource, body) if isinstance(body, dict) else ""
+            raise falcon.HTTPBadRequest(
+                description=f"this call reads no body, and one came; nothing was done{hint}"
+            )
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    those = f"those that there are: {', '.join(known)}" if known else "it has none"
+    return f"this call has no query parameter {name[:80]!r}; {those}"
+
+
+def _body(req: falcon.Request) -> object | None:
+    """Return the body, as JSON if it is that; None for one that says nothing."""
+    if not req.content_length:
+        return None
+    raw: bytes = req.bounded_stream.read(JSON_BYTES + 1)
+    if len(raw) > JSON_BYTES:
+        return raw
+    if not raw.strip():
+        return None
+    try:
+        body: object = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw
+    return None if body in (None, {}) else body

@@ -20,6 +20,7 @@ from monotron.api.answers import JSON, PLAIN, pollable, to_json
 from monotron.api.badge_image import draw
 from monotron.api.badges import MAX_AGE, SCHEMA_VERSION, SVG
 from monotron.api.build_numbers import JSON_UTF8
+from monotron.api.conditions import ANY
 from monotron.api.dashboard import CONTENT_TYPES, HEADERS
 from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
 from monotron.api.metrics import OPENMETRICS
@@ -219,6 +220,7 @@ def _build_number_calls() -> _Calls:
         needs="write:series",
         takes=("Idempotency-Key",),
         refuses=("invalid-uuid", *_OF_IDEMPOTENCY, "series-exhausted"),
+        missing="this is not the form of a UUID, and nothing else is at this path",
         then=("getBuildNumber",),
     )
     return {"/{uuid}": {"get": get, "post": post}}
@@ -734,8 +736,8 @@ def _name_schemas() -> dict[str, Object]:
         "KnownETags": {"type": "string", "examples": [_ETAG]},
         "Condition": {
             "type": "string",
-            "pattern": rf"^(?:\*|{_TAG}(?:, {_TAG})*)$",
-            "examples": [_ETAG, "*"],
+            "anyOf": [{"const": ANY}, {"pattern": f"^{_TAG}(?:, {_TAG})*$"}],
+            "examples": [_ETAG, ANY],
         },
     }
 

@@ -97,6 +97,14 @@ def test_with_the_current_etag_it_is_changed(api: Api, method: str, path: str, b
 
 
 @every_change
+def test_a_weak_etag_is_no_proof_of_the_same_bytes(
+    api: Api, method: str, path: str, body: bytes
+) -> None:
+    weak = f"W/{etag(api, path)}"
+    problem(change(api, method, path, body, If_Match=weak), 412, "")
+
+
+@every_change
 def test_a_star_stands_for_whatever_there_is(
     api: Api, store: Store, method: str, path: str, body: bytes
 ) -> None:

@@ -54,6 +54,9 @@ READER_CHECK_SECONDS = 60.0
 OPEN_SECONDS = 10.0
 """How long opening waits for a process that holds a lock."""
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How the kernel says that a file cannot grow."""
+
 Tables = dict[Table, "lmdb._Database"]
 
 
@@ -243,7 +246,7 @@ class LmdbStore:
             with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, _READER_TABLE_BYTES)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise StoreFull("the disk is full; nothing was taken") from error
             # A file system that cannot do that; where the file cannot be opened, LMDB says so.
 
@@ -267,7 +270,7 @@ class LmdbStore:
                 os.fsync(file.fileno())
             new.rename(data)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise StoreFull("the disk is full; nothing was taken") from error
             raise StoreUnavailable(f"{data} cannot be made: {error.strerror}") from error
 
@@ -349,7 +352,7 @@ class LmdbStore:
         reason = error.reason or str(error)
         if isinstance(error, lmdb.MapFullError):
             return StoreFull("the store has reached its greatest size; nothing was taken")
-        if error.code in _NO_ROOM or (error.code == errno.EIO and self._disk_is_full()):
+        if error.code in NO_ROOM or (error.code == errno.EIO and self._disk_is_full()):
             return StoreFull("the disk is full; nothing was taken")
         if isinstance(error, _NOT_A_STORE):
             return StoreCorrupt(f"{self._path} is damaged or not an LMDB file: {reason}")
@@ -370,7 +373,7 @@ class LmdbStore:
                 length = os.fstat(data.fileno()).st_size
                 os.posix_fallocate(data.fileno(), length, _PROBE_BYTES)
         except OSError as error:
-            return error.errno in _NO_ROOM
+            return error.errno in NO_ROOM
         return False
 
 
@@ -449,7 +452,6 @@ def _snapshots(readers: str) -> list[int]:
 
 
 _META_PAGES = 2
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_A_STORE = (
     lmdb.InvalidError,
     lmdb.VersionMismatchError,

@@ -103,6 +103,13 @@ class OpenLock:
         """Take the lock; False where another has it, who may be of this process."""
         return self._flock(fcntl.LOCK_EX)
 
+    def is_shared(self) -> bool:
+        """Return whether those that have it share it; for one that does not have it itself."""
+        if not self._flock(fcntl.LOCK_SH):
+            return False
+        self._flock(fcntl.LOCK_UN)
+        return True
+
     def close(self) -> None:
         """Close the file, which frees what is held. Closing again does nothing."""
         handle, self._handle = self._handle, None

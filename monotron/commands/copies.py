@@ -9,13 +9,13 @@ from pathlib import Path
 
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.output import CannotPrint, fail, show
-from monotron.commands.stores import with_store
+from monotron.commands.stores import with_store_to_read
 from monotron.core import check, restoring
 from monotron.settings import Settings
 from monotron.store import backup, making
 from monotron.store.backup import CannotCopy
 from monotron.store.contract import Reading, Store, StoreCorrupt, Table
-from monotron.store.lmdb import LmdbStore
+from monotron.store.read_only import OpenStore
 from monotron.transfer import takeover
 from monotron.transfer.takeover import TakenOver
 
@@ -49,7 +49,7 @@ def _backup(settings: Settings, arguments: argparse.Namespace) -> int:
         return _back_up_to_output(settings)
     end_as_interrupted()
     path = backup.path_of(arguments.target, datetime.now(timezone.utc))
-    count = with_store(settings, lambda store: backup.take(store, path))
+    count = with_store_to_read(settings, lambda store: backup.take(store, path))
     show(f"{path}: {path.stat().st_size} bytes, {count} series")
     return 0
 
@@ -58,13 +58,13 @@ def _back_up_to_output(settings: Settings) -> int:
     if sys.stdout.isatty():
         return fail("a backup is no text for a terminal: name a file, or add a pipe", 1)
 
-    def copy(store: LmdbStore) -> None:
+    def copy(store: OpenStore) -> None:
         try:
             store.copy(sys.stdout.buffer)
         except OSError as error:
             raise CannotPrint(error.strerror) from error
 
-    with_store(settings, copy)
+    with_store_to_read(settings, copy)
     return 0
 
 

@@ -14,6 +14,7 @@ from monotron.store import making
 from monotron.store.contract import Reading, Store
 from monotron.store.frugal import FrugalStore
 from monotron.store.lmdb import LmdbStore
+from monotron.store.read_only import OpenStore, open_to_read
 from monotron.transfer import takeover
 from monotron.transfer.dry_run import DryRun
 from monotron.transfer.takeover import TakenOver
@@ -23,6 +24,10 @@ T = TypeVar("T")
 
 COMMAND_WAIT_SECONDS = 30.0
 """How long a command waits for its turn to write beside a busy service."""
+
+SCRATCH_MAP_SIZE = 16 * 2**30
+"""The most that a dry run can write, in bytes: some 100 million series. It is address space beside
+the store's own, of which there may be little more (39 bits, `ulimit -v`)."""
 
 
 def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
@@ -36,6 +41,13 @@ def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
     return _used(store, action)
 
 
+def with_store_to_read(settings: Settings, action: Callable[[OpenStore], T]) -> T:
+    """Do it as above, but only to read: where the folder cannot be written, too."""
+    _take_over(settings)
+    store = open_to_read(settings.storage_dir, wait_seconds=COMMAND_WAIT_SECONDS)
+    return _used(store, action)
+
+
 def with_store_to_fill(
     settings: Settings, action: Callable[[Store], None], *, dry_run: bool
 ) -> None:
@@ -43,22 +55,28 @@ def with_store_to_fill(
 
     A dry run writes to a scratch store instead, in the folder for temporary files.
     """
-    folder = settings.storage_dir
-    if not dry_run:
-        _take_over(settings)
-    due = _is_take_over_due(folder)
-    create = due or not folder.exists() or all(_may_be_anywhere(each) for each in folder.iterdir())
-    if not dry_run:
-        store = LmdbStore(folder, create=create, wait_seconds=COMMAND_WAIT_SECONDS)
-        _used(FrugalStore(store), action)
+    if dry_run:
+        _dry_run(settings, action)
         return
+    _take_over(settings)
+    folder = settings.storage_dir
+    store = LmdbStore(folder, create=_is_empty(folder), wait_seconds=COMMAND_WAIT_SECONDS)
+    _used(FrugalStore(store), action)
+
+
+def _dry_run(settings: Settings, action: Callable[[Store], None]) -> None:
+    folder = settings.storage_dir
+    due = _is_take_over_due(folder)
     with tempfile.TemporaryDirectory(prefix="monotron-") as scratch:
-        read = Path(scratch, "empty") if create else folder
-        store = LmdbStore(read, create=create, wait_seconds=COMMAND_WAIT_SECONDS)
+        store: OpenStore
+        if due or _is_empty(folder):
+            store = LmdbStore(Path(scratch, "empty"), map_size=SCRATCH_MAP_SIZE)
+        else:
+            store = open_to_read(folder, wait_seconds=COMMAND_WAIT_SECONDS)
         if due:
             brought = _bring_in(settings, FrugalStore(store), folder)
             remark(f"{brought.series} series of the older service would be imported before")
-        written = LmdbStore(Path(scratch, "written"))
+        written = LmdbStore(Path(scratch, "written"), map_size=SCRATCH_MAP_SIZE)
         _used(DryRun(FrugalStore(store), FrugalStore(written)), action)
 
 
@@ -106,6 +124,16 @@ def _used(store: S, action: Callable[[S], T]) -> T:
     return result
 
 
+def _is_empty(folder: Path) -> bool:
+    return not folder.exists() or all(_may_be_anywhere(entry) for entry in folder.iterdir())
+
+
 def _may_be_anywhere(entry: Path) -> bool:
-    """Tell whether an entry of a folder is no sign that the folder is used for something."""
-    return entry.name == "lost+found" or entry.suffix == ".lock"
+    """Tell whether an entry of a folder is no sign that the folder is used for something.
+
+    A start that failed may have left files behind: only the data file is a store.
+    """
+    return entry.name in _ANYWHERE or entry.suffix == ".lock"
+
+
+_ANYWHERE = {"lost+found", "lock.mdb", "new.mdb", making.WORK_FOLDER}

@@ -6,6 +6,7 @@ taken with a warning, and so is one that does not last.
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from monotron.store.contract import StoreUnavailable
@@ -130,7 +131,32 @@ def warning(folder: Path, mountinfo: Path = MOUNTINFO) -> str | None:
 
 
 def kind_of(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
-    """Return the type of the file system that `path` is on, or None if that is not known.
+    """Return the type of the file system that `path` is on, or None if that is not known."""
+    mount = mount_of(path, mountinfo)
+    return None if mount is None else mount.kind
+
+
+def is_read_only(path: Path, mountinfo: Path = MOUNTINFO) -> bool:
+    """Return whether nobody can write to the file system that `path` is on, wherever it is mounted.
+
+    Where it is mounted once more, for reading only, others may write to it.
+    """
+    mount = mount_of(path, mountinfo)
+    return mount is not None and mount.read_only
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """What the kernel says of where a file system is mounted."""
+
+    kind: str
+    point: Path
+    read_only: bool
+    """Whether the file system itself is, and not just this mount of it."""
+
+
+def mount_of(path: Path, mountinfo: Path = MOUNTINFO) -> Mount | None:
+    """Return the mount that `path` is on, or None if that is not known.
 
     The path is a full one without links; it need not exist. The format is that of
     proc_pid_mountinfo(5). Only Linux has it.
@@ -139,17 +165,20 @@ def kind_of(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
         text = mountinfo.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return None
-    kind, depth = None, -1
+    nearest: Mount | None = None
     # A name may hold what `splitlines` takes for the end of a line.
     for line in text.split("\n"):
         before, _, after = line.partition(" - ")
         if not after:
             continue
-        mount_point = Path(_unescape(before.split(" ")[4]))
+        point = Path(_unescape(before.split(" ")[4]))
+        kind, _, options = after.split(" ", 2)
         # Of two that are mounted on one point, the later one hides the earlier.
-        if path.is_relative_to(mount_point) and len(mount_point.parts) >= depth:
-            kind, depth = _unescape(after.split(" ", 1)[0]), len(mount_point.parts)
-    return kind
+        if path.is_relative_to(point) and (
+            nearest is None or len(point.parts) >= len(nearest.point.parts)
+        ):
+            nearest = Mount(_unescape(kind), point, "ro" in options.split(","))
+    return nearest
 
 
 def is_fuse(kind: str | None) -> bool:

@@ -19,8 +19,7 @@ def prepare(folder: Path) -> Path:
     lies on a file system where numbers would not be safe.
     """
     folder = folder.absolute()
-    for place in _places(folder):
-        file_system.require_local(place)
+    require_local(folder)
     try:
         _make(folder)
         folder = folder.resolve(strict=True)
@@ -33,6 +32,18 @@ def prepare(folder: Path) -> Path:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise StoreUnavailable(f"storage folder {folder} cannot be written by this user")
     return folder
+
+
+def require_local(folder: Path) -> None:
+    """Raise `StoreUnavailable` if the store is on a file system where numbers would not be safe."""
+    for place in _places(folder):
+        file_system.require_local(place)
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether this process may write to the folder, and to the data file in it."""
+    data = folder / DATA_FILE
+    return os.access(folder, os.W_OK) and (not data.exists() or os.access(data, os.W_OK))
 
 
 def sync(folder: Path) -> None:

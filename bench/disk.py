@@ -9,9 +9,6 @@ from pathlib import Path
 
 PAGE = b"\xa5" * 4096
 
-IN_MEMORY = ("tmpfs", "ramfs")
-"""File systems on which nothing is ever durable."""
-
 
 @dataclass(frozen=True, slots=True)
 class Syncs:

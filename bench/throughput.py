@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.disk import IN_MEMORY, sync_for
+from bench.disk import sync_for
 from bench.load import Case, Generator, Load, generator
 from bench.report import CROWD, LONE, MANY, SOME, Pair, Round, as_json, bars, table
 from bench.servers import Server, given_out, start_empty, start_real
 from monotron import __version__
 from monotron.settings import InvalidSetting, Settings, read_settings
-from monotron.store.folder import file_system
+from monotron.store import file_system
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -133,7 +133,7 @@ def describe(options: Options) -> dict[str, Any]:
         "monotron": __version__,
         "python": platform.python_version(),
         "cpus": os.cpu_count(),
-        "file_system": file_system(options.parent.resolve()),
+        "file_system": file_system.kind_of(options.parent.resolve()),
         "load_from": options.generator.name,
         "workers": options.settings.workers,
         "threads": options.settings.threads,
@@ -161,7 +161,7 @@ def read_options(argv: Sequence[str] | None) -> Options:
         parser.error("wrk takes whole seconds only (or use --own-clients)")
     if min(given.rounds, given.seconds, *given.clients) <= 0:
         parser.error("--rounds, --seconds and --clients have to be greater than 0")
-    if given.storage_dir is None and file_system(Path.cwd()) in IN_MEMORY:
+    if given.storage_dir is None and file_system.kind_of(Path.cwd()) in file_system.MEMORY:
         parser.error("the current folder is in memory, not on a disk: name one with --storage-dir")
     parent = given.storage_dir or Path.cwd()
     if not parent.is_dir():

@@ -13,6 +13,7 @@ from monotron.commands import copies, inspection, keys, moving, series
 from monotron.commands.arguments import add_setting
 from monotron.commands.moving import CannotOpen
 from monotron.commands.output import CannotPrint, fail, show
+from monotron.commands.stores import take_over
 from monotron.core.errors import RuleError
 from monotron.measures import OfStore, Place
 from monotron.serve import CannotServe, Service, serve
@@ -67,6 +68,9 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     logs.configure(settings.log_format, access_log=settings.access_log)
 
     def open_service(create: bool, place: Place) -> Service:
+        taken_over = take_over(settings) if create else None
+        if taken_over is not None:
+            log.info("%s", taken_over)
         store = LmdbStore(settings.storage_dir, create=create, observer=OfStore(place))
         app = create_app(store, settings, place=place, usage=store.usage)
         return Service(app, lambda: store.failed is None, store.close)

@@ -24,6 +24,7 @@ from monotron import __version__
 from monotron.measures import REPLACED, START_TIME, Measures, Place
 from monotron.server.server import Server
 from monotron.settings import Settings
+from monotron.store import folder as storage_folder
 from monotron.store.contract import StoreError
 
 BACKLOG = 1024
@@ -111,6 +112,8 @@ class _Watch:
         while not self.stopping and not all(worker.ready for worker in self.workers.values()):
             self._wait(None)
         if self.failure is None and not self.stopping:
+            for warning in storage_folder.warnings(self.settings.storage_dir):
+                log.warning("%s", warning)
             self._announce()
         while not self.stopping:
             self._wait(self._restart_due())

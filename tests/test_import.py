@@ -513,7 +513,6 @@ def test_a_number_may_have_blanks_around(here: MemoryStore, counters: Path, cont
     [
         "",
         "\n",
-        "0\n",
         "-3\n",
         "4 1\n",
         "41x\n",
@@ -534,17 +533,30 @@ def test_a_file_without_a_number_has_nothing_to_import(
     assert brought.tally.broken == 0
 
 
+@pytest.mark.parametrize("content", ["0", "0\n", " 00\r\n"])
+def test_a_counter_at_0_has_given_nothing(here: MemoryStore, counters: Path, content: str) -> None:
+    (counters / UUID).write_text(content)
+    brought = bring_folder(here, counters)
+    assert brought.summary[1:] == ["skipped     1: it holds 0: no number was taken yet"]
+
+
+def test_a_link_to_a_counter_that_is_away_is_broken(here: MemoryStore, counters: Path) -> None:
+    os.symlink(counters / "gone", counters / UUID)
+    brought = bring_folder(here, counters)
+    assert brought.complaints == [f"'{UUID}': it cannot be read: No such file or directory"]
+    assert brought.tally.broken == 1
+
+
 def test_other_names_are_skipped_and_named(here: MemoryStore, counters: Path) -> None:
     (counters / "README\n\x1b").write_text("1\n")
     (counters / f"{UUID}.tmp").write_text("1\n")
     (counters / UUID).mkdir()
     os.mkfifo(counters / UUID.upper())
-    os.symlink(counters / "gone", counters / UUID.replace("-", ""))
     brought = bring_folder(here, counters)
-    assert len(brought.complaints) == 5
+    assert len(brought.complaints) == 4
     assert all(complaint.isprintable() for complaint in brought.complaints)
     assert brought.summary[1:] == [
-        "skipped     3: it is not a file",
+        "skipped     2: it is not a file",
         "skipped     2: the name is no UUID",
     ]
     assert here.view(values) == {}

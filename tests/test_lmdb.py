@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from monotron.store import folder, lmdb
+from monotron.store import lmdb
 from monotron.store.contract import (
     Reading,
     StoreCorrupt,
@@ -454,58 +454,6 @@ def test_a_folder_in_a_files_place_is_refused(tmp_path: Path, name: str) -> None
     (tmp_path / name).mkdir()
     with pytest.raises(StoreError):
         LmdbStore(tmp_path)
-
-
-MOUNTS = r"""
-22 28 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:12 - proc proc rw
-28 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro
-31 28 0:27 / /srv rw,relatime - nfs4 10.0.0.7:/export rw,vers=4.2,rsize=1048576,proto=tcp
-32 31 254:16 / /srv/local rw,relatime shared:3 master:1 - xfs /dev/vdb rw,attr2
-33 28 0:28 / /mnt/build\040farm rw,relatime - cifs //nas/build\040farm rw,vers=3.1.1
-34 28 0:29 / /home rw,relatime - ext4 /dev/vdc rw
-35 28 0:30 / /home rw,relatime - fuse.sshfs ci@host:/ rw,user_id=0,group_id=0
-36 28 0:31 / /back\134slash rw,relatime - tmpfs tmpfs rw
-""".lstrip()
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/", "ext4"),
-        ("/data", "ext4"),
-        ("/srv", "nfs4"),
-        ("/srv/monotron/data", "nfs4"),
-        ("/srvother", "ext4"),
-        ("/srv/local/data", "xfs"),
-        ("/mnt/build farm/data", "cifs"),
-        ("/mnt", "ext4"),
-        ("/home/ci", "fuse.sshfs"),
-        ("/back\\slash/data", "tmpfs"),
-    ],
-)
-def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, path: str, kind: str) -> None:
-    mountinfo = tmp_path / "mountinfo"
-    mountinfo.write_text(MOUNTS)
-    assert folder.file_system(Path(path), mountinfo) == kind
-
-
-def test_the_file_system_is_unknown_where_the_kernel_does_not_say(tmp_path: Path) -> None:
-    assert folder.file_system(tmp_path, tmp_path / "no such file") is None
-
-
-def test_network_file_systems_are_known_by_their_types() -> None:
-    assert {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"} <= folder.NETWORK_FILE_SYSTEMS
-    assert not {"ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay"} & folder.NETWORK_FILE_SYSTEMS
-
-
-def test_a_folder_on_a_network_file_system_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kind = folder.file_system(tmp_path)
-    monkeypatch.setattr(folder, "NETWORK_FILE_SYSTEMS", {kind})
-    with pytest.raises(StoreUnavailable, match="network file system"):
-        LmdbStore(tmp_path / "store")
-    assert list((tmp_path / "store").iterdir()) == []
 
 
 def test_nothing_is_taken_while_the_data_file_is_not_at_its_place(

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.output import CannotPrint, fail, show
-from monotron.commands.stores import with_store
+from monotron.commands.stores import with_store_to_read
 from monotron.core import check, restoring
 from monotron.settings import Settings
-from monotron.store import backup
+from monotron.store import backup, making
 from monotron.store.backup import CannotCopy
 from monotron.store.contract import Reading, Store, StoreCorrupt, Table
-from monotron.store.lmdb import LmdbStore
+from monotron.store.read_only import OpenStore
+from monotron.transfer import takeover
+from monotron.transfer.takeover import TakenOver
 
 
 def add_to(commands: Commands) -> None:
@@ -47,7 +49,7 @@ def _backup(settings: Settings, arguments: argparse.Namespace) -> int:
         return _back_up_to_output(settings)
     end_as_interrupted()
     path = backup.path_of(arguments.target, datetime.now(timezone.utc))
-    count = with_store(settings, lambda store: backup.take(store, path))
+    count = with_store_to_read(settings, lambda store: backup.take(store, path))
     show(f"{path}: {path.stat().st_size} bytes, {count} series")
     return 0
 
@@ -56,35 +58,42 @@ def _back_up_to_output(settings: Settings) -> int:
     if sys.stdout.isatty():
         return fail("a backup is no text for a terminal: name a file, or add a pipe", 1)
 
-    def copy(store: LmdbStore) -> None:
+    def copy(store: OpenStore) -> None:
         try:
             store.copy(sys.stdout.buffer)
         except OSError as error:
             raise CannotPrint(error.strerror) from error
 
-    with_store(settings, copy)
+    with_store_to_read(settings, copy)
     return 0
 
 
 def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
     end_as_interrupted()
-    file, by = Path(arguments.file), arguments.advance
+    file, by, folder = Path(arguments.file), arguments.advance, settings.storage_dir
+    # A store that is there has them already, or never will.
+    counters = making.is_missing(folder) and takeover.has_counters(folder)
     if by is not None:
         restoring.distance(by)
 
     def accept(
         copy: Store, present: Reading | None
-    ) -> tuple[check.Report, restoring.Advanced | None]:
+    ) -> tuple[check.Report, restoring.Advanced | None, TakenOver | None]:
         report = copy.view(check.walk)
         if report.problems:
             raise StoreCorrupt(f"{file} is damaged: {report.problems[0]}")
         if present is not None:
             _refuse_loss(copy.view(lambda reading: restoring.loss(present, reading)))
         now = time.time_ns() // 1000
-        return report, None if by is None else restoring.advance_all(copy, by, now=now)
+        advanced = None if by is None else restoring.advance_all(copy, by, now=now)
+        if not counters:
+            return report, advanced, None
+        return report, advanced, takeover.bring_in(copy, folder, keep=settings.history, now=now)
 
-    report, advanced = backup.restore(file, settings.storage_dir, accept, replace=arguments.replace)
+    report, advanced, taken_over = backup.restore(file, folder, accept, replace=arguments.replace)
     _show_restored(report, advanced, by)
+    if taken_over is not None:
+        show(taken_over)
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.copies import end_as_interrupted
 from monotron.commands.output import show, show_columns
-from monotron.commands.stores import with_store
+from monotron.commands.stores import with_store_to_read
 from monotron.core import check, stats
 from monotron.settings import Settings
 from monotron.store import backup
@@ -51,7 +51,9 @@ def _check(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _stats(settings: Settings, arguments: argparse.Namespace) -> int:
-    usage, values = with_store(settings, lambda store: (store.usage(), stats.history_values(store)))
+    usage, values = with_store_to_read(
+        settings, lambda store: (store.usage(), stats.history_values(store))
+    )
     figures = {
         "series": usage.rows[Table.SERIES],
         "history_rows": usage.rows[Table.HISTORY],

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from monotron.commands.arguments import Commands, add_place
 from monotron.commands.output import fail, show
-from monotron.commands.stores import account_of, with_store
+from monotron.commands.stores import account_of, with_store, with_store_to_read
 from monotron.core import api_keys, scopes
 from monotron.core.records import ApiKey
 from monotron.settings import Settings
@@ -50,7 +50,7 @@ def _list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
     def read(reading: Reading) -> list[ApiKey]:
         return api_keys.get_all(reading, account_of(reading, arguments))
 
-    for api_key in with_store(settings, lambda store: store.view(read)):
+    for api_key in with_store_to_read(settings, lambda store: store.view(read)):
         made = datetime.fromtimestamp(api_key.created_at / 1e6, timezone.utc)
         show(api_key.id, api_key.key, f"{made:%Y-%m-%d}", " ".join(api_key.scopes), sep="\t")
     return 0

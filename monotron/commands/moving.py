@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.output import CannotPrint, show
-from monotron.commands.stores import with_store, with_store_to_fill
+from monotron.commands.stores import with_store_to_fill, with_store_to_read
 from monotron.core import numbers
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import Settings
 from monotron.store.contract import Store
 from monotron.store.frugal import FrugalStore
-from monotron.store.lmdb import LmdbStore
+from monotron.store.read_only import OpenStore
 from monotron.transfer import buildnumber, exporting, importing, jsonl, lines, postgres
 from monotron.transfer.items import Item
 from monotron.transfer.tally import Tally
@@ -119,14 +119,14 @@ def _import_items(
 
 
 def _export(settings: Settings, arguments: argparse.Namespace) -> int:
-    def export(store: LmdbStore) -> None:
+    def export(store: OpenStore) -> None:
         with _output(arguments.file) as write, _progress(" lines") as bar:
             write(lines.header())
             for line in exporting.lines(FrugalStore(store)):
                 write(lines.to_json(line))
                 bar.update()
 
-    with_store(settings, export)
+    with_store_to_read(settings, export)
     return 0
 
 

@@ -21,6 +21,11 @@ def show_columns(figures: Mapping[str, int]) -> None:
         show(f"{name:<{wide}}  {number:>{digits}}")
 
 
+def remark(what: object) -> None:
+    """Say on stderr what a person should know, and what is no failure."""
+    print(f"monotron: {what}", file=sys.stderr)
+
+
 def fail(reason: object, status: int) -> int:
     """Say on stderr why the command fails; gives the exit status."""
     print(f"monotron: {reason}", file=sys.stderr)

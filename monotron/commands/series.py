@@ -5,7 +5,7 @@ import time
 
 from monotron.commands.arguments import Commands, add_place, add_setting
 from monotron.commands.output import fail, show
-from monotron.commands.stores import account_of, with_store
+from monotron.commands.stores import account_of, with_store, with_store_to_read
 from monotron.core import names, numbers, series
 from monotron.core.records import Series
 from monotron.limits import PAGE_ROWS
@@ -60,7 +60,7 @@ def _get(settings: Settings, arguments: argparse.Namespace) -> int:
     def read(reading: Reading) -> Series | None:
         return series.get(reading, account_of(reading, arguments), key)
 
-    state = with_store(settings, lambda store: store.view(read))
+    state = with_store_to_read(settings, lambda store: store.view(read))
     if state is None:
         return fail(f"the series {key!r} has no value yet", 1)
     show(state.value)
@@ -83,5 +83,5 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> int:
                 show(each.key, each.value, each.token or "", sep="\t")
             after = page.next
 
-    with_store(settings, print_all)
+    with_store_to_read(settings, print_all)
     return 0

@@ -16,6 +16,7 @@ from monotron.store.contract import StoreCorrupt, StoreUnavailable, Table
 from monotron.store.data_file import FileReading, reading_file, verify_file
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import OpenLock
+from monotron.store.read_only import OpenStore, nobody_writing
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def path_of(target: str, now: datetime) -> Path:
     return Path(target)
 
 
-def take(store: LmdbStore, path: Path) -> int:
+def take(store: OpenStore, path: Path) -> int:
     """Write a backup into a new file, durably; gives how many series it has.
 
     Others go on writing to the store meanwhile. Raises `CannotCopy` where there is such a file
@@ -97,6 +98,10 @@ def standing_still(target: Path) -> Iterator[Still]:
         return
     if not (target / "data.mdb").exists():
         raise StoreUnavailable(f"there is no store in {target.absolute()}")
+    if not storage_folder.is_writable(target):
+        with nobody_writing(target):
+            yield Still(target / "data.mdb", copied=False)
+        return
     with _lock(target) as lock:
         if lock.take_alone():
             yield Still(target / "data.mdb", copied=False)

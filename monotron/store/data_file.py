@@ -1,5 +1,7 @@
 """A data file that nobody writes, such as a backup: verified, then read."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,7 +10,7 @@ import lmdb
 from lmdb.verify import VerifyError, verify
 
 from monotron.store.contract import StoreCorrupt, StoreUnavailable, Table
-from monotron.store.lmdb import LmdbReading, Tables
+from monotron.store.lmdb import LmdbReading, Tables, no_address_space
 
 
 class FileReading(LmdbReading):
@@ -35,13 +37,14 @@ class FileReading(LmdbReading):
 def reading_file(data: Path) -> Iterator[FileReading]:
     """Read a data file that nobody writes and that `verify_file` has found whole.
 
-    Raises `StoreCorrupt` where it cannot be opened.
+    Raises `StoreCorrupt` where it cannot be opened, and `StoreUnavailable` where this process may
+    not map so large a file.
     """
     tables: Tables = {}
     try:
         with (
             lmdb.open(
-                str(data),
+                os.fsencode(data),
                 subdir=False,
                 readonly=True,
                 lock=False,
@@ -57,6 +60,8 @@ def reading_file(data: Path) -> Iterator[FileReading]:
                 raise StoreCorrupt(f"{data} is an LMDB file, but holds no series")
             yield FileReading(txn, tables)
     except lmdb.Error as error:
+        if error.code == errno.ENOMEM:
+            raise no_address_space(data.stat().st_size) from error
         raise StoreCorrupt(f"{data} cannot be read: {error.reason or error}") from error
 
 

@@ -4,39 +4,11 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
+from monotron.store import file_system
 from monotron.store.contract import StoreUnavailable
 
 DATA_FILE = "data.mdb"
 """Where it is, there is a store, whose names are durable."""
-
-NETWORK_FILE_SYSTEMS = frozenset(
-    {
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "fuse.glusterfs",
-        "fuse.s3fs",
-        "fuse.sshfs",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "orangefs",
-        "smb3",
-        "smbfs",
-    }
-)
-"""Types, as in /proc/self/mountinfo, on which LMDB's memory map and locks cannot be relied on.
-
-"Do not use LMDB databases on remote filesystems, even between processes on the same host. This
-breaks flock() on some OSes, possibly memory map sync, and certainly sync between programs on
-different hosts." (LMDB documentation, Caveats)
-"""
 
 
 def prepare(folder: Path) -> Path:
@@ -44,9 +16,10 @@ def prepare(folder: Path) -> Path:
 
     Until a store is in it, its name and those above are synced, so that a power cut cannot take
     them away with the numbers. Raises `StoreUnavailable` where it cannot be made or written, or
-    lies on a network file system.
+    lies on a file system where numbers would not be safe.
     """
     folder = folder.absolute()
+    require_local(folder)
     try:
         _make(folder)
         folder = folder.resolve(strict=True)
@@ -56,15 +29,21 @@ def prepare(folder: Path) -> Path:
         raise StoreUnavailable(
             f"storage folder {folder} cannot be made: {error.strerror}"
         ) from error
-    kind = file_system(folder)
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise StoreUnavailable(
-            f"storage folder {folder} is on a network file system ({kind}), where numbers would "
-            "not be safe; use a local disk"
-        )
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise StoreUnavailable(f"storage folder {folder} cannot be written by this user")
     return folder
+
+
+def require_local(folder: Path) -> None:
+    """Raise `StoreUnavailable` if the store is on a file system where numbers would not be safe."""
+    for place in _places(folder):
+        file_system.require_local(place)
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether this process may write to the folder, and to the data file in it."""
+    data = folder / DATA_FILE
+    return os.access(folder, os.W_OK) and (not data.exists() or os.access(data, os.W_OK))
 
 
 def sync(folder: Path) -> None:
@@ -76,23 +55,17 @@ def sync(folder: Path) -> None:
         os.close(handle)
 
 
-def file_system(folder: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """Give the type of the file system that `folder` is on, or None where that is not known.
+def warnings(folder: Path) -> list[str]:
+    """Return what whoever stores in the folder has to know of where it is."""
+    found = (file_system.warning(place) for place in _places(folder))
+    return [warning for warning in found if warning is not None]
 
-    The format is that of proc_pid_mountinfo(5). Only Linux has it.
-    """
-    try:
-        lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except FileNotFoundError:
-        return None
-    kind, depth = None, -1
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        mount_point = Path(_unescape(before.split(" ")[4]))
-        # Where two are mounted on one point, the later one hides the earlier.
-        if folder.is_relative_to(mount_point) and len(mount_point.parts) >= depth:
-            kind, depth = after.split(" ", 1)[0], len(mount_point.parts)
-    return kind
+
+def _places(folder: Path) -> list[Path]:
+    """Return where the store is: its folder, and where a data file leads that is a link."""
+    data = folder / DATA_FILE
+    places = [folder, data] if data.is_symlink() else [folder]
+    return [Path(os.path.realpath(place)) for place in places]
 
 
 def _make(folder: Path) -> None:
@@ -118,9 +91,3 @@ def _sync_names(folder: Path) -> None:
         # To sync it takes the right to read. Where we may not write either, no name is ours.
         if os.access(above, os.R_OK) or os.access(above, os.W_OK):
             sync(above)
-
-
-def _unescape(path: str) -> str:
-    for octal, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        path = path.replace(octal, character)
-    return path

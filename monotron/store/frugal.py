@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from monotron.store.contract import Reading, Transaction
-from monotron.store.lmdb import LmdbStore
+from monotron.store.read_only import OpenStore
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class FrugalStore:
     views and updates.
     """
 
-    def __init__(self, store: LmdbStore) -> None:
+    def __init__(self, store: OpenStore) -> None:
         self._store = store
         self._file = store.folder / "data.mdb"
 

@@ -54,6 +54,9 @@ READER_CHECK_SECONDS = 60.0
 OPEN_SECONDS = 10.0
 """How long opening waits for a process that holds a lock."""
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How the kernel says that a file cannot grow."""
+
 Tables = dict[Table, "lmdb._Database"]
 
 
@@ -130,10 +133,8 @@ class LmdbStore:
         """
         self._guard()
         try:
-            self._env.copyfd(file.fileno(), compact=True)
+            copy_of(self._env, file)
         except lmdb.Error as error:
-            if error.code > 0:
-                raise OSError(error.code, os.strerror(error.code)) from error
             raise self._translated(error) from error
 
     def copy_pages(self, file: IO[bytes]) -> None:
@@ -160,32 +161,9 @@ class LmdbStore:
         """Give what the store takes up."""
         self._guard()
         try:
-            with self._env.begin() as txn:
-                info, main = self._env.info(), self._env.stat()
-                tables = {table: txn.stat(handle) for table, handle in self._tables.items()}
-            readers = _snapshots(self._env.readers())
-            disk, file = os.statvfs(self.folder), self._path.stat()
+            return usage_of(self._env, self._tables, self._path)
         except lmdb.Error as error:
             raise self._translated(error) from error
-        except OSError as error:
-            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
-        last, pages = info["last_txnid"], info["last_pgno"] + 1
-        used = _META_PAGES + sum(_pages(each) for each in (main, *tables.values()))
-        return Usage(
-            rows={table: found["entries"] for table, found in tables.items()},
-            file_bytes=file.st_size,
-            page_bytes=main["psize"],
-            used_pages=used,
-            # A commit may have come between the two.
-            free_pages=max(0, pages - used),
-            map_bytes=info["map_size"],
-            map_used_bytes=pages * main["psize"],
-            commits=last,
-            readers=len(readers),
-            oldest_reader_behind=max(0, last - min(readers, default=last)),
-            disk_bytes=disk.f_blocks * disk.f_frsize,
-            disk_free_bytes=disk.f_bavail * disk.f_frsize,
-        )
 
     def close(self) -> None:
         """See `contract.Store.close`. In a forked child it does nothing: the store is not its."""
@@ -202,7 +180,7 @@ class LmdbStore:
         try:
             self._make_data_file(map_size)
             env = lmdb.open(
-                str(self.folder),
+                os.fsencode(self.folder),
                 map_size=map_size,
                 max_dbs=len(Table) + 16,
                 max_readers=MAX_READERS,
@@ -212,12 +190,17 @@ class LmdbStore:
                 lib_version=0,
             )
         except lmdb.Error as error:
+            if error.code == errno.ENOMEM:
+                raise no_address_space(map_size) from error
             raise self._translated(error) from error
         try:
-            self._check_length(env)
+            check_length(env, self._path)
             with env.begin(write=True) as txn:
                 tables = {table: env.open_db(table.value.encode(), txn) for table in Table}
             env.reader_check()
+            # To read takes a place of its own, which another container may stand on.
+            with env.begin():
+                pass
         except lmdb.Error as error:
             env.close()
             raise self._translated(error) from error
@@ -243,7 +226,7 @@ class LmdbStore:
             with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, _READER_TABLE_BYTES)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise StoreFull("the disk is full; nothing was taken") from error
             # A file system that cannot do that; where the file cannot be opened, LMDB says so.
 
@@ -261,26 +244,20 @@ class LmdbStore:
             new.unlink(missing_ok=True)
             # As the store is opened, but for the lock: nobody else knows of it.
             lmdb.open(
-                str(new), subdir=False, lock=False, map_size=map_size, mode=0o600, lib_version=0
+                os.fsencode(new),
+                subdir=False,
+                lock=False,
+                map_size=map_size,
+                mode=0o600,
+                lib_version=0,
             ).close()
             with new.open("rb") as file:
                 os.fsync(file.fileno())
             new.rename(data)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise StoreFull("the disk is full; nothing was taken") from error
             raise StoreUnavailable(f"{data} cannot be made: {error.strerror}") from error
-
-    def _check_length(self, env: lmdb.Environment) -> None:
-        """Raise `StoreCorrupt` where the data file was cut short: to read past its end is SIGBUS.
-
-        A whole one may lack pages at its end too, namely free ones that were never written. So a
-        short one is looked at page by page.
-        """
-        data = self._path
-        length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-        if data.stat().st_size < length and (problems := verify(data)):  # type: ignore[no-untyped-call]
-            raise StoreCorrupt(f"{data} is damaged, parts of it are missing: {problems[0]}")
 
     def _commit(self, batch: list[Update]) -> None:
         """Run every update of the batch, durably. The write lock is held.
@@ -346,14 +323,9 @@ class LmdbStore:
 
     def _translated(self, error: lmdb.Error) -> StoreError:
         """Give the contract's failure for LMDB's, with a message for a person."""
-        reason = error.reason or str(error)
-        if isinstance(error, lmdb.MapFullError):
-            return StoreFull("the store has reached its greatest size; nothing was taken")
-        if error.code in _NO_ROOM or (error.code == errno.EIO and self._disk_is_full()):
+        if error.code == errno.EIO and self._disk_is_full():
             return StoreFull("the disk is full; nothing was taken")
-        if isinstance(error, _NOT_A_STORE):
-            return StoreCorrupt(f"{self._path} is damaged or not an LMDB file: {reason}")
-        failure = StoreUnavailable(f"the store in {self.folder} failed: {reason}")
+        failure = failure_of(error, self._path)
         if isinstance(error, lmdb.PanicError):
             self.failed = failure
         return failure
@@ -370,8 +342,89 @@ class LmdbStore:
                 length = os.fstat(data.fileno()).st_size
                 os.posix_fallocate(data.fileno(), length, _PROBE_BYTES)
         except OSError as error:
-            return error.errno in _NO_ROOM
+            return error.errno in NO_ROOM
         return False
+
+
+# What an environment of any kind has
+
+
+def usage_of(env: lmdb.Environment, tables: Tables, data: Path) -> Usage:
+    """Return what a store takes up; raises `lmdb.Error`, and `StoreUnavailable` for its files."""
+    try:
+        with env.begin() as txn:
+            info, main = env.info(), env.stat()
+            found = {table: txn.stat(handle) for table, handle in tables.items()}
+        readers = _snapshots(env.readers())
+        disk, file = os.statvfs(data.parent), data.stat()
+    except OSError as error:
+        raise StoreUnavailable(f"{data}: {error.strerror}") from error
+    last, pages = info["last_txnid"], info["last_pgno"] + 1
+    used = _META_PAGES + sum(_pages(each) for each in (main, *found.values()))
+    return Usage(
+        rows={table: found[table]["entries"] if table in found else 0 for table in Table},
+        file_bytes=file.st_size,
+        page_bytes=main["psize"],
+        used_pages=used,
+        # A commit may have come between the two.
+        free_pages=max(0, pages - used),
+        map_bytes=info["map_size"],
+        map_used_bytes=pages * main["psize"],
+        commits=last,
+        readers=len(readers),
+        oldest_reader_behind=max(0, last - min(readers, default=last)),
+        disk_bytes=disk.f_blocks * disk.f_frsize,
+        disk_free_bytes=disk.f_bavail * disk.f_frsize,
+    )
+
+
+def copy_of(env: lmdb.Environment, file: IO[bytes]) -> None:
+    """Write a snapshot without free pages; raises `OSError` if it cannot be written."""
+    try:
+        env.copyfd(file.fileno(), compact=True)
+    except lmdb.Error as error:
+        if error.code > 0:
+            raise OSError(error.code, os.strerror(error.code)) from error
+        raise
+
+
+def check_length(env: lmdb.Environment, data: Path) -> None:
+    """Raise `StoreCorrupt` where the data file was cut short: to read past its end is SIGBUS.
+
+    A whole one may lack pages at its end too, namely free ones that were never written. So a
+    short one is looked at page by page.
+    """
+    length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    if data.stat().st_size < length and (problems := verify(data)):  # type: ignore[no-untyped-call]
+        raise StoreCorrupt(f"{data} is damaged, parts of it are missing: {problems[0]}")
+
+
+def failure_of(error: lmdb.Error, data: Path) -> StoreError:
+    """Return the contract's failure for LMDB's, with a message for a person."""
+    reason = error.reason or str(error)
+    if isinstance(error, lmdb.MapFullError):
+        return StoreFull("the store has reached its greatest size; nothing was taken")
+    if error.code in NO_ROOM:
+        return StoreFull("the disk is full; nothing was taken")
+    if isinstance(error, _NOT_A_STORE):
+        return StoreCorrupt(f"{data} is damaged or not an LMDB file: {reason}")
+    if error.code == errno.EAGAIN:
+        # mdb_reader_pid in mdb.c: each process locks the byte of its own number.
+        return StoreUnavailable(
+            f"another container has the store in {data.parent} open: a process there has the "
+            f"number {os.getpid()} too, by which LMDB tells processes apart. Stop it, or run this "
+            "inside of that container"
+        )
+    return StoreUnavailable(f"the store in {data.parent} failed: {reason}")
+
+
+def no_address_space(size: int) -> StoreUnavailable:
+    """Return the failure of a process that may not map so many bytes."""
+    return StoreUnavailable(
+        f"the store needs {max(1, size // 2**30)} GiB of address space, and this process may not "
+        "have so much (see `ulimit -v`, or LimitAS= of systemd). It is no memory, so the limit can "
+        "be taken off"
+    )
 
 
 def _run(update: Update, together: Draft) -> None:
@@ -449,7 +502,6 @@ def _snapshots(readers: str) -> list[int]:
 
 
 _META_PAGES = 2
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_A_STORE = (
     lmdb.InvalidError,
     lmdb.VersionMismatchError,

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from monotron.store.contract import StoreUnavailable
 
+OPEN_LOCK = "open.lock"
+"""The file in the storage folder that whoever opens a store locks first."""
+
 
 class WriteLock:
     """Lets one process at a time write. The kernel frees it with its holder, however that dies.
@@ -86,9 +89,13 @@ class OpenLock:
     and would count as open for as long as the child lives.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Open the lock file in `folder`; raises `OSError` where that is not allowed."""
-        self._handle: int | None = _open(folder / "open.lock")
+    def __init__(self, folder: Path, *, make: bool = True) -> None:
+        """Open the lock file in `folder`; raises `OSError` where that is not allowed.
+
+        Unless `make` is on, it needs no right to write: a lock file that is missing is an error.
+        """
+        path = folder / OPEN_LOCK
+        self._handle: int | None = _open(path) if make else _open_to_read(path)
         _open_locks.add(self)
 
     def share_within(self, seconds: float) -> None:
@@ -96,12 +103,30 @@ class OpenLock:
         end = time.monotonic() + seconds
         while not self._flock(fcntl.LOCK_SH):
             if time.monotonic() > end:
-                raise StoreUnavailable("the store is being restored or checked by another process")
+                raise StoreUnavailable(
+                    "the store is being restored, checked or read by another process"
+                )
             time.sleep(_ASK_AGAIN_SECONDS)
+
+    def take_alone_within(self, seconds: float) -> bool:
+        """Take the lock; False where another has had it for so long."""
+        end = time.monotonic() + seconds
+        while not self.take_alone():
+            if time.monotonic() > end:
+                return False
+            time.sleep(_ASK_AGAIN_SECONDS)
+        return True
 
     def take_alone(self) -> bool:
         """Take the lock; False where another has it, who may be of this process."""
         return self._flock(fcntl.LOCK_EX)
+
+    def is_shared(self) -> bool:
+        """Return whether those that have it share it; for one that does not have it itself."""
+        if not self._flock(fcntl.LOCK_SH):
+            return False
+        self._flock(fcntl.LOCK_UN)
+        return True
 
     def close(self) -> None:
         """Close the file, which frees what is held. Closing again does nothing."""
@@ -128,6 +153,10 @@ def _let_go_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+def _open_to_read(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _open(path: Path) -> int:

@@ -7,6 +7,7 @@ and a newline. One that holds anything else counted as 0 there, so the next numb
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,12 @@ each update, as series are ordered by name; a folder is in no order at all."""
 
 CONTENT_BYTES = 64
 """More than any number has; of a file that is something else no more is read."""
+
+
+NO_UUID = "the name is no UUID"
+NO_FILE = "it is not a file"
+NO_NUMBER = "it holds no number from which a series could go on"
+NOTHING_TAKEN = "it holds 0: no number was taken yet"
 
 
 def read(folder: Path, account: int, now: int, advance: Advance) -> Iterator[Item]:
@@ -50,18 +57,22 @@ def _item(entry: "os.DirEntry[str]", account: int, now: int) -> Item:
     try:
         key = uuids.canonical(entry.name)
     except InvalidName:
-        return Skipped(place, "the name is no UUID")
+        return Skipped(place, NO_UUID)
     try:
-        if not entry.is_file():
-            return Skipped(place, "it is not a file")
+        # A link that leads nowhere cannot be read: its counter may be on a disk that is away.
+        if not stat.S_ISREG(entry.stat().st_mode):
+            return Skipped(place, NO_FILE)
         with open(entry.path, "rb", buffering=0) as file:
             content = file.read(CONTENT_BYTES) or b""
     except OSError as error:
         return Broken(place, f"it cannot be read: {error.strerror}")
+    if _ZERO.fullmatch(content):
+        return Skipped(place, NOTHING_TAKEN)
     value = int(content) if _NUMBER.fullmatch(content) else 0
     if not 1 <= value <= LAST_VALUE:
-        return Skipped(place, "it holds no number from which a series could go on")
+        return Skipped(place, NO_NUMBER)
     return Read(place, SeriesLine(Series(account, key, value, None, now, now)), size=len(content))
 
 
 _NUMBER = re.compile(rb"\s*[0-9]+\s*")
+_ZERO = re.compile(rb"\s*0+\s*")

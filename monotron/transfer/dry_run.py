@@ -7,7 +7,7 @@ import of any size says what it would do, with no more memory than the import it
 from collections.abc import Callable
 from typing import TypeVar
 
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.store.contract import Reading, Store, StoreFull, Table, Transaction
 
 T = TypeVar("T")
 
@@ -30,9 +30,15 @@ class DryRun:
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
         """See `contract.Store.update`; the store is only read."""
-        return self._store.view(
-            lambda below: self._scratch.update(lambda above: fn(_Overlay(above, below)))
-        )
+        try:
+            return self._store.view(
+                lambda below: self._scratch.update(lambda above: fn(_Overlay(above, below)))
+            )
+        except StoreFull as error:
+            raise StoreFull(
+                "the dry run has no room for what the import would write; it needs room in the "
+                f"folder for temporary files (TMPDIR): {error}"
+            ) from error
 
     def close(self) -> None:
         """Close both."""

@@ -1,0 +1,93 @@
+"""Making a store that holds something from its first moment: it is there with all of it, or not."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from monotron.store import folder as storage_folder
+from monotron.store.contract import StoreError, StoreFull, StoreUnavailable
+from monotron.store.lmdb import NO_ROOM, OPEN_SECONDS, LmdbStore
+from monotron.store.lock import OpenLock
+
+T = TypeVar("T")
+
+WORK_FOLDER = ".first"
+"""Where the store is made, in its folder. One that a kill has left behind is made anew."""
+
+_ASK_AGAIN_SECONDS = 0.05
+
+
+def is_missing(folder: Path) -> bool:
+    """Return whether there is no store in `folder`, not even one whose disk is away."""
+    return not os.path.lexists(folder / storage_folder.DATA_FILE)
+
+
+def make(folder: Path, fill: Callable[[LmdbStore], T]) -> T | None:
+    """Make the store in `folder` with what `fill` writes, and return what `fill` returns.
+
+    None if another process has made one meanwhile; it waits for one that is about to. Until
+    `fill` has returned there is no store, whatever happens, and nobody can open one. Raises what
+    `fill` raises, and what `LmdbStore` raises.
+    """
+    folder = storage_folder.prepare(folder)
+    try:
+        lock = OpenLock(folder)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"storage folder {folder} cannot be used: {error.strerror}"
+        ) from error
+    try:
+        _wait_for(lock, folder)
+        return _make(folder, fill) if is_missing(folder) else None
+    except OSError as error:
+        raise _failure(folder, error) from error
+    finally:
+        lock.close()
+
+
+def _wait_for(lock: OpenLock, folder: Path) -> None:
+    """Take the lock, or return because another process has made the store.
+
+    One that makes a store may take long. One that shares the lock has the store open, or is about
+    to, and then there is a data file.
+    """
+    end = time.monotonic() + OPEN_SECONDS
+    while not lock.take_alone() and is_missing(folder):
+        if lock.is_shared() and time.monotonic() > end:
+            raise StoreUnavailable(
+                f"a process has the store in {folder} open, whose data file was removed; stop it"
+            )
+        time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _make(folder: Path, fill: Callable[[LmdbStore], T]) -> T:
+    work = folder / WORK_FOLDER
+    _remove(work)
+    try:
+        work.mkdir(mode=0o700)
+        store = LmdbStore(work)
+        try:
+            result = fill(store)
+        finally:
+            store.close()
+        # It would name readers of another file, and is made anew.
+        (folder / "lock.mdb").unlink(missing_ok=True)
+        (work / storage_folder.DATA_FILE).rename(folder / storage_folder.DATA_FILE)
+        storage_folder.sync(folder)
+    finally:
+        _remove(work)
+    return result
+
+
+def _failure(folder: Path, error: OSError) -> StoreError:
+    if error.errno in NO_ROOM:
+        return StoreFull("the disk is full; nothing was taken")
+    return StoreUnavailable(f"the store in {folder} cannot be made: {error.strerror}")
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -96,6 +96,7 @@ def test_every_kind_of_problem_is_described() -> None:
         ("A page shows at most {} such values", limits.RECENT_PAGE_VALUES),
         ("`label` and `message` have at most {} bytes", limits.NAME_BYTES),
         ("may keep a badge for {} seconds", badges.MAX_AGE),
+        ("shields.io keeps one for at least {} seconds", badges.CACHE_SECONDS),
         ("A token has at most {} attributes", limits.ATTRIBUTES),
         ("each of at most {} bytes", limits.ATTRIBUTE_BYTES),
         ("has 1 to {} printable ASCII characters", limits.IDEMPOTENCY_KEY_CHARACTERS),

@@ -1,6 +1,9 @@
 #!/bin/sh
 # Gives the next number of a series of Monotron, or the next semantic version.
 # It needs a POSIX shell, curl 7.52 or newer, od, sed, sleep and tr.
+newline='
+' # With CRLF it has two characters, and the CR at the end of these lines is a part of the comment.
+[ "${#newline}" -eq 1 ] || { echo 'monotron: monotron.sh has CRLF line ends: git needs "*.sh text eol=lf" in .gitattributes' >&2; exit 2; } #
 
 # A trace would write the secret into the log of the build.
 { set +x; } 2>/dev/null
@@ -157,8 +160,6 @@ escape() {
 }
 
 ask_until_answered() {
-    newline='
-'
     # One for all tries: a number that was taken for a lost answer is given again.
     retry_key=$(od -An -v -N16 -tx1 /dev/urandom | tr -d ' \n')
     [ "${#retry_key}" -eq 32 ] || fail "/dev/urandom gives no random bytes"

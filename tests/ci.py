@@ -21,7 +21,7 @@ import yaml
 
 from tests.conftest import installed
 from tests.service import PATIENCE, Service
-from tests.shown import SHOWN_URL
+from tests.shown import with_address
 
 ROOT = Path(__file__).parents[1]
 CLIENTS = ROOT / "clients"
@@ -401,7 +401,7 @@ def at(service: Service) -> dict[str, str]:
 
 def to(service: Service, text: str) -> str:
     """Give what a page shows, with the address of a service in the place of the shown one."""
-    return text.replace(SHOWN_URL, at(service)["MONOTRON_URL"])
+    return with_address(text, at(service)["MONOTRON_URL"])
 
 
 def no_url() -> str:

@@ -15,6 +15,9 @@ from tests.service import PATIENCE, Service, environment
 
 ROOT = Path(__file__).parent.parent
 SHOWN_URL = "http://127.0.0.1:8080"
+"""The service on the reader's own machine."""
+SHARED_URL = "https://monotron.example.com"
+"""The service as a build reaches it: by 127.0.0.1 the runner would reach itself."""
 
 TIMES = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z",
@@ -90,6 +93,11 @@ def commands(text: str) -> list[Command]:
     return found
 
 
+def with_address(text: str, url: str) -> str:
+    """Give a text with the address of a service in the place of those that pages show."""
+    return text.replace(SHOWN_URL, url).replace(SHARED_URL, url)
+
+
 def exported(text: str) -> dict[str, str]:
     """Give the variables that the only `export` of a text sets."""
     (words,) = re.findall(r"^export (.*)$", text, re.MULTILINE)
@@ -139,7 +147,7 @@ def _shell(
     ours = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     if service is not None:
         url = f"http://127.0.0.1:{service.port}"
-        script = script.replace(SHOWN_URL, url)
+        script = with_address(script, url)
         ours |= {"MONOTRON_URL": url, "STORAGE_DIR": str(service.storage_dir)}
     return subprocess.run(
         ["sh", "-ec", script],

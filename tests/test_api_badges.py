@@ -22,7 +22,8 @@ both = pytest.mark.parametrize("end", ["", ".svg"])
 
 def shields(label: str, message: str, color: str = "blue") -> dict[str, Any]:
     """Give what https://shields.io/badges/endpoint-badge asks for."""
-    return {"schemaVersion": 1, "label": label, "message": message, "color": color}
+    badge = {"label": label, "message": message, "color": color}
+    return {"schemaVersion": 1, **badge, "cacheSeconds": 300}
 
 
 def told(response: Any) -> str:
@@ -50,7 +51,9 @@ def shop(api: Api) -> Api:
 def test_shields_io_gets_what_it_draws_a_badge_from(shop: Api, base: str) -> None:
     response = shop.get(f"{base}/badges/shop")
     assert response.headers["Content-Type"] == JSON
-    assert response.body == (b'{"schemaVersion":1,"label":"shop","message":"123","color":"blue"}')
+    assert response.body == (
+        b'{"schemaVersion":1,"label":"shop","message":"123","color":"blue","cacheSeconds":300}'
+    )
 
 
 @every_base

@@ -1029,6 +1029,16 @@ def test_the_lines_for_jenkins_and_markdown_are_quoted(running: Service, visit: 
     )
 
 
+def test_an_address_of_the_machine_itself_is_said_to_be_one(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop")
+    for tab, said in ((visit(base(running)), True), (visit(base(running, "monotron.test")), False)):
+        page = tab.open("#/series/shop")
+        expect(command(page, "Next number, from a shell")).to_be_visible()
+        expect(page.locator("#address-note")).to_be_visible(visible=said)
+
+
 def test_copy_copies_where_the_browser_lets_it_and_else_selects(
     running: Service, visit: Visitor
 ) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 
@@ -15,7 +17,7 @@ from monotron.store.contract import Store
 from tests import service as services
 from tests import shown
 from tests.service import Serve
-from tests.web import routes
+from tests.web import Api, routes
 
 serve = services.serve
 
@@ -96,6 +98,7 @@ def test_every_kind_of_problem_is_described() -> None:
         ("A page shows at most {} such values", limits.RECENT_PAGE_VALUES),
         ("`label` and `message` have at most {} bytes", limits.NAME_BYTES),
         ("may keep a badge for {} seconds", badges.MAX_AGE),
+        ("shields.io keeps one for at least {} seconds", badges.CACHE_SECONDS),
         ("A token has at most {} attributes", limits.ATTRIBUTES),
         ("each of at most {} bytes", limits.ATTRIBUTE_BYTES),
         ("has 1 to {} printable ASCII characters", limits.IDEMPOTENCY_KEY_CHARACTERS),
@@ -111,6 +114,15 @@ def test_every_kind_of_problem_is_described() -> None:
 )
 def test_every_limit_is_the_one_in_force(sentence: str, limit: int) -> None:
     assert sentence.format(f"{limit:,}") in " ".join(PAGE.split())
+
+
+def test_forms_of_a_letter_are_two_names_as_the_page_says(api: Api) -> None:
+    for form in ("NFC", "NFD"):
+        letter = quote(unicodedata.normalize(form, "ü"))
+        assert f"({form}, `{letter}`)" in PAGE
+        response = api.post(f"/v1/series/{letter}")
+        assert response.json["value"] == 1
+        assert quote(response.json["key"]) == letter
 
 
 def test_the_last_value_is_the_one_in_force() -> None:

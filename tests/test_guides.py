@@ -30,6 +30,8 @@ JENKINS, GITHUB, GITLAB, SHELL, BUILD_NUMBER, KEYS, VERSIONS = map(
     shown.page, (GUIDES[2], GUIDES[0], GUIDES[1], *GUIDES[3:])
 )
 
+LOOPBACK = r"\b127\.|\blocalhost\b|\[?::1\b|\b0\.0\.0\.0\b"
+
 
 @pytest.fixture
 def service(serve: Serve) -> Service:
@@ -66,6 +68,17 @@ def test_each_command_prints_what_is_shown(
     # Errors show the address, too.
     text = ci.to(service, text)
     shown.assert_prints_what_is_shown(text, service, folder_of_reader)
+
+
+@pytest.mark.parametrize("path", ["README.md", *GUIDES])
+def test_pipelines_ask_another_machine(path: str) -> None:
+    """The address of a runner itself is on a page as a warning alone."""
+    text = shown.page(path)
+    language = "groovy|yaml" if path == "README.md" else r"\w+"
+    code = shown.blocks(text, f"(?:{language})")
+    assert code
+    assert [block for block in code if re.search(LOOPBACK, block)] == []
+    assert shown.SHARED_URL in "".join(code)
 
 
 def test_build_script_goes_on_with_the_number(service: Service, folder_of_reader: Path) -> None:

@@ -1,7 +1,9 @@
 """What the README shows is what happens."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,38 @@ def service(serve: Serve) -> Service:
 def test_each_command_prints_what_is_shown(service: Service, tmp_path: Path) -> None:
     assert len(shown.commands(OPEN)) > 15
     shown.assert_prints_what_is_shown(OPEN, service, tmp_path)
+
+
+def test_command_is_found_once_the_readme_has_told_where(tmp_path: Path) -> None:
+    (told,) = (block for block in blocks(README, "sh") if "activate" in block)
+    before, _, after = README.partition(told)
+    shown_by_name = r"^(?:\$ )?monotron "
+    assert not re.search(shown_by_name, before, re.MULTILINE)
+    assert re.search(shown_by_name, after, re.MULTILINE)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    for script, status in (("", 127), (told, 0)):
+        done = subprocess.run(
+            ["sh", "-c", f"{script}monotron --help"],
+            env={"PATH": os.defpath},
+            cwd=tmp_path,
+            check=False,
+            capture_output=True,
+        )
+        assert done.returncode == status
+
+
+def test_there_are_as_many_processes_as_the_readme_says(service: Service) -> None:
+    assert "**Which processes there are.** Two:" in README
+    watching = service.process.pid
+    children = Path(f"/proc/{watching}/task/{watching}/children").read_text().split()
+    assert len([watching, *children]) == 2
+
+
+def test_operating_system_is_the_one_that_is_declared() -> None:
+    declared = re.findall("Operating System :: (.*)", shown.page("setup.cfg"))
+    assert declared == ["POSIX :: Linux"]
+    assert "It needs Linux, Python 3.10 or newer" in README
+    assert "It is made for Linux, and tested there." in README
 
 
 def test_authentication_is_turned_on_as_shown(serve: Serve, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ MAX_AGE = 60
 enough for a page that many open. Where credentials came with the request, caches that are shared do
 not keep the answer (RFC 9111, section 3.5)."""
 
+CACHE_SECONDS = 300
+"""Seconds for which shields.io keeps a badge: the least that it takes, by the same page."""
 
 QUERIES: Queries = {"GET": ("show", "label", "message", "color")}
 
@@ -44,6 +46,7 @@ class BadgeData:
                 "label": badge.label,
                 "message": badge.message,
                 "color": badge.color,
+                "cacheSeconds": CACHE_SECONDS,
             }
         )
         _cacheable(req, resp)

@@ -18,7 +18,7 @@ from monotron import __version__
 from monotron.api.access import CHALLENGE, LIVENESS_PATHS, Needs
 from monotron.api.answers import JSON, PLAIN, pollable, to_json
 from monotron.api.badge_image import draw
-from monotron.api.badges import MAX_AGE, SCHEMA_VERSION, SVG
+from monotron.api.badges import CACHE_SECONDS, MAX_AGE, SCHEMA_VERSION, SVG
 from monotron.api.build_numbers import JSON_UTF8
 from monotron.api.conditions import ANY
 from monotron.api.dashboard import CONTENT_TYPES, HEADERS
@@ -913,6 +913,7 @@ def _badge_schemas() -> dict[str, Object]:
         "label": "shop",
         "message": "123",
         "color": "blue",
+        "cacheSeconds": CACHE_SECONDS,
     }
     color: Object = {
         "type": "string",
@@ -927,6 +928,10 @@ def _badge_schemas() -> dict[str, Object]:
                 "label": {"type": "string", "description": "The left text; empty for none."},
                 "message": {"type": "string", "minLength": 1, "description": "The right text."},
                 "color": {"type": "string", "pattern": f"^(?:{_HEX_COLOR}|[a-z]+)$"},
+                "cacheSeconds": {
+                    "const": CACHE_SECONDS,
+                    "description": "How long shields.io keeps it: the least that it takes.",
+                },
             },
             badge,
         ),

@@ -29,6 +29,11 @@ export function seriesHash(key) {
   return `#/series/${encoded(key)}`;
 }
 
+/** Tell whether a host, as URLs have it, is each machine itself. */
+export function loopback(host) {
+  return /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(host);
+}
+
 /** Give a name as a part of a path, with nothing in it that a shell or Markdown would take. */
 export function encoded(name) {
   return encodeURIComponent(name).replace(

@@ -1,6 +1,6 @@
 /** One series: where it stands, how it got there, and how to use it. */
 
-import { BASE } from "./address.js";
+import { BASE, loopback } from "./address.js";
 import { isSeries } from "./answers.js";
 import { Impossible } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
@@ -126,6 +126,7 @@ function showChart(recent) {
 
 function showLines(key, account) {
   const authentication = credentials() !== null;
+  byId("address-note").hidden = !loopback(BASE.hostname);
   byId("key-note").hidden = byId("badge-note").hidden = !authentication;
   byId("commands").replaceChildren(
     ...linesFor(BASE, key, authentication).map(([title, text]) => command(title, text)),

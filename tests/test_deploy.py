@@ -25,6 +25,7 @@ from monotron.settings import SETTINGS, Settings, read_settings
 from monotron.store.contract import Store, Table
 from monotron.store.lmdb import LmdbStore
 from tests import shown
+from tests.conftest import from_test_extra
 from tests.web import routes
 
 ROOT = Path(__file__).parents[1]
@@ -123,12 +124,9 @@ def container() -> Any:
 
 
 def test_the_dockerfile_passes_hadolint_with_nothing_ignored(tmp_path: Path) -> None:
-    beside = Path(sys.executable).with_name("hadolint")
-    hadolint = str(beside) if beside.exists() else shutil.which("hadolint")
-    assert hadolint, "hadolint is missing: install the extra `test`"
     # An empty home and folder: nobody's own settings may ignore a rule.
     found = run(
-        hadolint,
+        from_test_extra("hadolint"),
         "--failure-threshold=style",
         "--disable-ignore-pragma",
         str(DOCKERFILE),

@@ -239,3 +239,19 @@ def faults(path: str, data: bytes) -> list[str]:
 def test_the_limit_of_a_line_is_that_of_ruff() -> None:
     (limit,) = re.findall(r"^line-length = (\d+)$", page("pyproject.toml"), re.MULTILINE)
     assert editorconfig.get_properties(str(ROOT / "a.py"))["max_line_length"] == limit
+
+
+# CONTRIBUTING.md
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    path = r"`([\w.-]+(?:/[\w.-]*)+|\w+\.(?:py|md|txt|cfg|toml))`"
+    named = {name for name in re.findall(path, page("CONTRIBUTING.md")) if name[:6] != ".venv/"}
+    assert len(named) > 10
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert missing == []
+
+
+def test_contributing_says_where_each_kind_goes() -> None:
+    for kind in ("engine", "route", "setting", "metric", "subcommand"):
+        assert f"\n| {kind} | " in page("CONTRIBUTING.md")

@@ -26,6 +26,8 @@ SECRETS = [".env", "deploy/traefik/.env", "deploy/traefik/secrets/root", "data/d
 
 SOURCE = "https://git.example.com/ada/monotron"
 
+BUILD = ("-m", "build", "--no-isolation")
+
 IMPORT_ALL = """
 import importlib, pkgutil, monotron
 for module in pkgutil.walk_packages(monotron.__path__, "monotron."):
@@ -70,8 +72,8 @@ def python(*arguments: str | Path, **variables: str) -> None:
 def build(tree: Path, *what: str, source: str) -> Path:
     """Build as `make dist` does, but with the network neither needed nor used."""
     outdir = tree.with_name("dist")
-    options = ["-m", "build", "--no-isolation", *what, "--outdir"]
-    python("-W", "error::DeprecationWarning", *options, outdir, tree, MONOTRON_SOURCE=source)
+    options = ["-W", "error::DeprecationWarning", *BUILD, *what, "--outdir", outdir]
+    python(*options, tree, MONOTRON_SOURCE=source)
     return outdir
 
 
@@ -260,3 +262,9 @@ def test_the_installed_wheel_has_the_dashboard(served: Service) -> None:
         if path.is_file():
             address = "/" if path.name == "index.html" else f"/web/{path.name}"
             assert served.get(address).body == path.read_bytes(), path.name
+
+
+def test_make_builds_them_as_here() -> None:
+    recipe = re.search(r"^dist: .*\n(\t.*\n)+", page("Makefile"), re.MULTILINE)
+    assert recipe is not None
+    assert recipe[0].endswith(f"\t$(BIN)/python {' '.join(BUILD)}\n")

@@ -2,7 +2,7 @@
 FROM python:3.13-slim AS build
 
 WORKDIR /src
-COPY constraints.txt pyproject.toml setup.cfg README.md ./
+COPY constraints.txt pyproject.toml setup.cfg setup.py README.md LICENSE ./
 COPY monotron ./monotron
 
 # The venv is made at the path where it will run, because its scripts name that path. It gets no pip.

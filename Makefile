@@ -2,13 +2,19 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
+QUICK = $(addprefix tests/test_, $(addsuffix .py, accounts api_* attributes badges check history invariants \
+    lmdb names openapi records retries semver series_properties settings store uuids))
 
-.PHONY: run test lint types tests every-python bench format clean
+.PHONY: run test quick lint types tests every-python bench dist format clean
 
 run: .venv/run
 	$(BIN)/monotron serve
 
 test: lint types tests
+
+# The loop while you write: the rules, the API and the stores alone.
+quick: .venv/test
+	$(BIN)/pytest -q $(QUICK)
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -28,6 +34,11 @@ every-python: .venv/test
 
 bench: .venv/test
 	$(BIN)/python -m bench.throughput
+
+# The sdist, and the wheel made from it, in dist. MONOTRON_SOURCE says where the repository is: see setup.py.
+dist: .venv/test
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
 
 format: .venv/test
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@
 import base64
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,19 @@ def installed(package: str, required: str, *commands: str) -> str:
         if os.environ.get(required):
             pytest.fail(why)
         pytest.skip(why)
+    return found
+
+
+def from_test_extra(command: str) -> str:
+    """Return the path of a program that the extra `test` installs: beside Python, or on PATH.
+
+    A venv that is not activated has its programs on no PATH. A missing one is a failure, not a
+    skip, since pip installs it everywhere.
+    """
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(command, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if found is None:
+        pytest.fail(f"{command} is missing: install the extra `test`")
     return found
 
 

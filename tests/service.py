@@ -28,7 +28,8 @@ import monotron
 from monotron.settings import SETTINGS
 
 COMMAND = (sys.executable, "-m", "monotron")
-BECOME_COMMAND = f"import os, sys; os.execv({COMMAND[0]!r}, [*{COMMAND!r}, *sys.argv[1:]])"
+BECOME = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
+"""Python that becomes the command in its arguments."""
 END_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"
 """Where pytest itself is killed, so is the service (PR_SET_PDEATHSIG, prctl(2))."""
 
@@ -71,7 +72,7 @@ def run(
     before: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself. `before` is Python that its process runs before it."""
-    command = (sys.executable, "-c", f"{before}\n{BECOME_COMMAND}") if before else COMMAND
+    command = (sys.executable, "-c", f"{before}\n{BECOME}", *COMMAND) if before else COMMAND
     with subprocess.Popen(
         [*command, *arguments],
         env=environment(variables),
@@ -292,8 +293,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def services(place: Path) -> Iterator[Serve]:
-    """Start services with their folders and logs in `place`; none is left at the end."""
+def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]:
+    """Start services with their folders and logs in `place`; none is left at the end.
+
+    `command` is that of another Monotron, where one is installed elsewhere.
+    """
     running: list[tuple[subprocess.Popen[bytes], Path]] = []
 
     def start(*flags: str, variables: Mapping[str, str] | None = None) -> Service:
@@ -305,7 +309,7 @@ def services(place: Path) -> Iterator[Serve]:
         log = place / f"stderr-{len(running)}"
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-c", f"{END_WITH_US}\n{BECOME_COMMAND}", "serve", *flags],
+                [sys.executable, "-c", f"{END_WITH_US}\n{BECOME}", *command, "serve", *flags],
                 env=environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,

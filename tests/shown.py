@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.service import PATIENCE, Service, environment
@@ -70,6 +71,20 @@ class Seen:
         if f"(?P<{text}>" in before:
             return f"(?P={text})"
         return f"(?P<{text}>{WORDS[text[:-1]]})"
+
+
+def repository_files() -> set[str]:
+    """Return the path of every file of the repository, without what .gitignore names."""
+    ignored = [".git", *(line.strip("/") for line in page(".gitignore").splitlines())]
+
+    def kept(name: str) -> bool:
+        return not any(fnmatch(name, pattern) for pattern in ignored)
+
+    found: set[str] = set()
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = filter(kept, folders)
+        found |= {os.path.relpath(os.path.join(folder, name), ROOT) for name in filter(kept, names)}
+    return found
 
 
 def page(path: str) -> str:

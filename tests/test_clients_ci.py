@@ -13,6 +13,7 @@ import yaml
 from tests import ci
 from tests import service as services
 from tests.ci import CLIENTS, COMMIT, SHELLS, Place, at, no_url, odd_server, reply
+from tests.conftest import from_test_extra
 from tests.service import Service
 
 service = services.service_of_module
@@ -55,7 +56,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_shellcheck_finds_nothing(name: str) -> None:
     done = subprocess.run(
-        ["shellcheck", "--norc", "--shell=sh", "-"],
+        [from_test_extra("shellcheck"), "--norc", "--shell=sh", "-"],
         input=SCRIPTS[name],
         capture_output=True,
         text=True,

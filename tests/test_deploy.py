@@ -19,12 +19,14 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from monotron import __version__
 from monotron.app import create_app
 from monotron.core import records
 from monotron.settings import SETTINGS, Settings, read_settings
 from monotron.store.contract import Store, Table
 from monotron.store.lmdb import LmdbStore
 from tests import shown
+from tests.conftest import from_test_extra
 from tests.web import routes
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +41,8 @@ AUTHENTICATION = ROOT / "deploy" / "compose" / "authentication.yml"
 COMPOSE_FILES = [COMPOSE, TRAEFIK / "docker-compose.yml"]
 CLOSED_COMPOSE_FILES = [AUTHENTICATION, TRAEFIK / "docker-compose.yml"]
 KUSTOMIZATIONS = [K8S, K8S / "ingress", K8S / "backup"]
+OURS = [K8S, K8S / "backup"]
+"""Those with an image of Monotron."""
 MANIFESTS = sorted(path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml")
 
 KUBERNETES = ["1.29", "1.37"]
@@ -119,16 +123,42 @@ def container() -> Any:
     return only
 
 
+# The version
+
+
+def named_images() -> list[tuple[str, str]]:
+    """Return where a tag of Monotron's image stands, and the tag."""
+    tag = r"\bmonotron:(\d[\w.]*)|\bMONOTRON_TAG=(\S*)|/monotron\n +newTag: (\S*)"
+    pages = [COMPOSE, *DEPLOYED, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [
+        (name(path), "".join(found.groups(default="")))
+        for path in pages
+        for found in re.finditer(tag, path.read_text(encoding="utf-8"))
+    ]
+
+
+def test_every_tag_of_the_image_is_the_version() -> None:
+    named = named_images()
+    assert {"deploy/traefik/.env.sample", *(name(k / "kustomization.yaml") for k in OURS)} <= {
+        path for path, _ in named
+    }
+    assert [(path, tag) for path, tag in named if tag != __version__] == []
+
+
+def test_the_change_log_begins_with_the_version() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (\S+)", changes, re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == __version__
+
+
 # The image
 
 
 def test_the_dockerfile_passes_hadolint_with_nothing_ignored(tmp_path: Path) -> None:
-    beside = Path(sys.executable).with_name("hadolint")
-    hadolint = str(beside) if beside.exists() else shutil.which("hadolint")
-    assert hadolint, "hadolint is missing: install the extra `test`"
     # An empty home and folder: nobody's own settings may ignore a rule.
     found = run(
-        hadolint,
+        from_test_extra("hadolint"),
         "--failure-threshold=style",
         "--disable-ignore-pragma",
         str(DOCKERFILE),

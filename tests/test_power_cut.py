@@ -418,13 +418,12 @@ def test_a_start_that_was_killed_leaves_no_gap(root: Path, place: Path) -> None:
 def traced_service(folder: Path, record: Path) -> Iterator[Service]:
     """Serve under strace; the record is whole once the block has ended."""
     # Each ends with the one above it: strace with us, the service with strace.
-    program = [sys.executable, "-c", f"{service.END_WITH_US}\n{service.BECOME_COMMAND}"]
-    command = power_cut.strace(record, [*program, "serve", "--port", "0"])
-    become = f"{service.END_WITH_US}\nimport os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
+    become = [sys.executable, "-c", f"{service.END_WITH_US}\n{service.BECOME}"]
+    command = power_cut.strace(record, [*become, *service.COMMAND, "serve", "--port", "0"])
     log = record.with_suffix(".log")
     with log.open("wb") as stderr:
         strace = subprocess.Popen(
-            [sys.executable, "-c", become, *command],
+            [*become, *command],
             env=service.environment({"STORAGE_DIR": str(folder)}),
             stdin=subprocess.DEVNULL,
             stdout=stderr,

@@ -64,7 +64,7 @@ HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
     "שלום עולם",
-    "\u202egnp.exe",
+    "\u200fgnp.exe",
     " ",
     "it's",
     "__proto__",

@@ -198,9 +198,6 @@ class LmdbStore:
             with env.begin(write=True) as txn:
                 tables = {table: env.open_db(table.value.encode(), txn) for table in Table}
             env.reader_check()
-            # To read takes a place of its own, which another container may stand on.
-            with env.begin():
-                pass
         except lmdb.Error as error:
             env.close()
             raise self._translated(error) from error

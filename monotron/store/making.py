@@ -21,8 +21,19 @@ _ASK_AGAIN_SECONDS = 0.05
 
 
 def is_missing(folder: Path) -> bool:
-    """Return whether there is no store in `folder`, not even one whose disk is away."""
-    return not os.path.lexists(folder / storage_folder.DATA_FILE)
+    """Return whether there is no store in `folder`, not even one whose disk is away.
+
+    Raises `StoreUnavailable` if that cannot be told.
+    """
+    try:
+        os.lstat(folder / storage_folder.DATA_FILE)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        raise StoreUnavailable(
+            f"storage folder {folder} cannot be used: {error.strerror}"
+        ) from error
+    return False
 
 
 def make(folder: Path, fill: Callable[[LmdbStore], T]) -> T | None:

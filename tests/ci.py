@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import yaml
 
-from tests.conftest import installed
+from tests.conftest import installed, need_curl
 from tests.service import PATIENCE, Service
 from tests.shown import with_address
 
@@ -82,6 +82,7 @@ class Place:
 
     @classmethod
     def make(cls, folder: Path) -> "Place":
+        need_curl()
         (folder / "bin").mkdir(parents=True)
         sleep = folder / "bin" / "sleep"
         sleep.write_text(

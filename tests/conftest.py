@@ -47,6 +47,11 @@ def installed(package: str, required: str, *commands: str) -> str:
     return found
 
 
+def need_curl() -> None:
+    """Skip what clients and readers do with curl, or fail, where there is none."""
+    installed("curl", "MONOTRON_REQUIRE_CURL", "curl")
+
+
 def from_test_extra(command: str) -> str:
     """Return the path of a program that the extra `test` installs: beside Python, or on PATH.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+from tests.conftest import need_curl
 from tests.service import PATIENCE, Service, environment
 
 ROOT = Path(__file__).parent.parent
@@ -159,6 +160,8 @@ def _anchor(heading: str) -> str:
 def _shell(
     script: str, service: Service | None, cwd: Path | None, variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
+    if re.search(r"\bcurl\b", script):
+        need_curl()
     ours = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     if service is not None:
         url = f"http://127.0.0.1:{service.port}"

@@ -72,15 +72,8 @@ def python(*arguments: str | Path, **variables: str) -> None:
 def build(tree: Path, *what: str, source: str) -> Path:
     """Build as `make dist` does, but with the network neither needed nor used."""
     outdir = tree.with_name("dist")
-    options: list[str | Path] = [
-        "-W",
-        "error::DeprecationWarning",
-        *BUILD,
-        *what,
-        "--outdir",
-        outdir,
-    ]
-    python(*options, tree, MONOTRON_SOURCE=source)
+    strictly = ("-W", "error::DeprecationWarning")
+    python(*strictly, *BUILD, *what, "--outdir", outdir, tree, MONOTRON_SOURCE=source)
     return outdir
 
 

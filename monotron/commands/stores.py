@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from monotron.core import accounts, numbers
 from monotron.settings import Settings
+from monotron.store import folder as storage_folder
 from monotron.store.contract import Reading, Store
 from monotron.store.frugal import FrugalStore
 from monotron.store.lmdb import LmdbStore
@@ -37,7 +38,7 @@ def with_store_to_fill(
 
     A dry run writes to a scratch store instead, in the folder for temporary files.
     """
-    folder = settings.storage_dir
+    folder = storage_folder.absolute(settings.storage_dir)
     create = not folder.exists() or all(_may_be_anywhere(each) for each in folder.iterdir())
     if not dry_run:
         store = LmdbStore(folder, create=create, wait_seconds=COMMAND_WAIT_SECONDS)

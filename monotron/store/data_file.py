@@ -1,5 +1,6 @@
 """A data file that nobody writes, such as a backup: verified, then read."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,7 +42,7 @@ def reading_file(data: Path) -> Iterator[FileReading]:
     try:
         with (
             lmdb.open(
-                str(data),
+                os.fsencode(data),
                 subdir=False,
                 readonly=True,
                 lock=False,

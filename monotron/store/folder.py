@@ -46,7 +46,7 @@ def prepare(folder: Path) -> Path:
     them away with the numbers. Raises `StoreUnavailable` where it cannot be made or written, or
     lies on a network file system.
     """
-    folder = folder.absolute()
+    folder = absolute(folder)
     try:
         _make(folder)
         folder = folder.resolve(strict=True)
@@ -62,9 +62,20 @@ def prepare(folder: Path) -> Path:
             f"storage folder {folder} is on a network file system ({kind}), where numbers would "
             "not be safe; use a local disk"
         )
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         raise StoreUnavailable(f"storage folder {folder} cannot be written by this user")
     return folder
+
+
+def absolute(folder: Path) -> Path:
+    """Return the full path; raises `StoreUnavailable` where it starts from nowhere."""
+    try:
+        return folder.absolute()
+    except FileNotFoundError as error:
+        raise StoreUnavailable(
+            f"storage folder {folder} cannot be found, because the working directory was removed; "
+            "name it by its full path"
+        ) from error
 
 
 def sync(folder: Path) -> None:

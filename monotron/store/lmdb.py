@@ -81,9 +81,10 @@ class LmdbStore:
         self._pid = os.getpid()
         self._closed = False
         self._next_reader_check = 0.0
-        if not create and not (Path(folder) / "data.mdb").exists():
-            raise StoreUnavailable(f"there is no store in {Path(folder).absolute()}")
-        self.folder = storage_folder.prepare(Path(folder))
+        folder = storage_folder.absolute(Path(folder))
+        if not create and not (folder / "data.mdb").exists():
+            raise StoreUnavailable(f"there is no store in {folder}")
+        self.folder = storage_folder.prepare(folder)
         self._path = self.folder / storage_folder.DATA_FILE
         self.failed: StoreError | None = None
         """Set once the engine can go on only in a process that opens it anew."""
@@ -202,7 +203,7 @@ class LmdbStore:
         try:
             self._make_data_file(map_size)
             env = lmdb.open(
-                str(self.folder),
+                os.fsencode(self.folder),
                 map_size=map_size,
                 max_dbs=len(Table) + 16,
                 max_readers=MAX_READERS,
@@ -261,7 +262,12 @@ class LmdbStore:
             new.unlink(missing_ok=True)
             # As the store is opened, but for the lock: nobody else knows of it.
             lmdb.open(
-                str(new), subdir=False, lock=False, map_size=map_size, mode=0o600, lib_version=0
+                os.fsencode(new),
+                subdir=False,
+                lock=False,
+                map_size=map_size,
+                mode=0o600,
+                lib_version=0,
             ).close()
             with new.open("rb") as file:
                 os.fsync(file.fileno())

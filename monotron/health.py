@@ -46,10 +46,7 @@ def address(processes: Path = Path("/proc")) -> tuple[str, int]:
             continue
         flags = _flags(words)
         if flags is not None:
-            environ = dict(
-                word.split("=", 1) for word in _words(process / "environ") if "=" in word
-            )
-            host, port = read_address(environ, flags)
+            host, port = read_address(_environ(process), flags)
             if port == 0:
                 raise NoService("it listens on a free port, which only its log tells")
             return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104

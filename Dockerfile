@@ -20,7 +20,7 @@ ENV PATH=/opt/monotron/bin:$PATH
 
 # The base image ships the standard library without bytecode, and at run time nothing may write it.
 # So these imports keep what the service and its health check need, and show that both can start.
-RUN python -c "import monotron.cli, monotron.serve, urllib.request"
+RUN python -c "import monotron.cli, monotron.serve, monotron.health"
 
 # The id is a fixed number: Kubernetes checks a number for runAsNonRoot, and volumes keep their owner.
 RUN groupadd --gid 10001 monotron \
@@ -28,7 +28,7 @@ RUN groupadd --gid 10001 monotron \
         --shell /usr/sbin/nologin monotron \
     && install -d -m 0700 -o 10001 -g 10001 /data
 
-# PORT is named for the health check. HOST is every address: what is published is decided outside.
+# HOST is every address: what is published is decided outside.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 \
     PORT=8080 \
@@ -39,10 +39,10 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 
-# No proxy: a container may inherit http_proxy, and this call must not leave it. Every 10 s, because
+# It asks the port on which the service listens, whichever flag or variable says it. Every 10 s, because
 # Traefik routes to a new container only after the first check, which comes after one interval.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['PORT'] + '/livez', timeout=4)"]
+    CMD ["python", "-I", "-m", "monotron.health"]
 
 ENTRYPOINT ["monotron"]
 CMD ["serve"]

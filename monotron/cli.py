@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from monotron import __version__, logs
 from monotron.app import create_app
 from monotron.commands import copies, inspection, keys, moving, series
-from monotron.commands.arguments import add_setting
+from monotron.commands.arguments import Parser, add_setting
 from monotron.commands.moving import CannotOpen
-from monotron.commands.output import CannotPrint, fail, show
+from monotron.commands.output import CannotPrint, drop_output, fail, flush, open_closed
 from monotron.commands.stores import take_over
 from monotron.core.errors import RuleError
 from monotron.measures import OfStore, Place
@@ -21,6 +21,7 @@ from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
 from monotron.store.backup import CannotCopy
 from monotron.store.contract import StoreError
 from monotron.store.lmdb import LmdbStore
+from monotron.threads import CannotStartThread
 from monotron.transfer.importing import Stopped
 from monotron.transfer.items import CannotRead
 
@@ -29,15 +30,12 @@ log = logging.getLogger("monotron")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status: 0, 1 for a failure, 2 for wrong usage, 130 for ^C."""
-    arguments = _parser().parse_args(argv)
-    logs.configure()
+    open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        settings = read_settings(os.environ, vars(arguments))
-        status = int(arguments.command(settings, arguments))
-        show(end="", flush=True)
+        return _run(argv)
     except InvalidSetting as error:
         return fail(error, 2)
     except (
@@ -45,22 +43,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         CannotRead,
         CannotServe,
         RuleError,
+        CannotStartThread,
         Stopped,
         StoreError,
         CannotOpen,
     ) as error:
         return fail(error, 1)
     except CannotPrint as error:
-        # Python would fail once more when it closes what could not be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # Whoever closed the pipe has seen enough of the output, and needs no message.
-        if isinstance(error.__cause__, BrokenPipeError):
-            return 1
-        return fail(f"the output cannot be written: {error}", 1)
+        drop_output()
+        return 1 if error.expected else fail(error, 1)
     except OSError as error:
         return fail(error.strerror or error, 1)
     except KeyboardInterrupt:
         return fail("interrupted", 130)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit:
+        # --help and --version.
+        flush()
+        raise
+    logs.configure()
+    settings = read_settings(os.environ, vars(arguments))
+    status = int(arguments.command(settings, arguments))
+    flush()
     return status
 
 
@@ -87,9 +95,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="monotron", description="Gives out the next number of a named series."
-    )
+    parser = Parser(prog="monotron", description="Gives out the next number of a named series.")
     parser.add_argument("--version", action="version", version=f"monotron {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

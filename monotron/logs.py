@@ -8,6 +8,7 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import datetime, timezone
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -42,6 +43,10 @@ class _Text(logging.Formatter):
 class _Json(JsonFormatter):
     """One object in a line, with the members that belong to the event beside its message."""
 
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Escape what is no UTF-8, as in the name of a file: no JSON reader takes it."""
+        return {name: _utf_8(value) for name, value in log_data.items()}
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         return _time(record)
 
@@ -62,6 +67,10 @@ def _add_request(record: logging.LogRecord) -> bool:
 def _time(record: logging.LogRecord) -> str:
     time = datetime.fromtimestamp(record.created, timezone.utc)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _utf_8(value: Any) -> Any:
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _printable(character: str) -> str:

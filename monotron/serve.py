@@ -8,21 +8,22 @@ A worker whose watcher is gone, killed even, finds its end of another pipe close
 no orphan holds the port.
 """
 
+import errno
 import ipaddress
 import logging
 import os
 import selectors
 import signal
 import socket
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
-from monotron import __version__
+from monotron import __version__, threads
 from monotron.measures import REPLACED, START_TIME, Measures, Place
-from monotron.server.server import Server
+from monotron.server.server import FEWEST_FILES, Server, open_files
 from monotron.settings import Settings
 from monotron.store import folder as storage_folder
 from monotron.store.contract import StoreError
@@ -62,10 +63,18 @@ def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) ->
 
     Raises `CannotServe` where the port cannot be had or a worker cannot open its service.
     """
-    listener = _listen(settings.host, settings.port)
-    with listener:
+    if (files := open_files()) < FEWEST_FILES:
+        raise CannotServe(
+            f"only {files:g} open files are allowed, and the service needs {FEWEST_FILES} or more: "
+            "raise the limit (ulimit -n, or LimitNOFILE of a systemd unit)"
+        )
+    listeners = _listen(settings)
+    try:
         # One place more, for the watching process itself.
-        _Watch(settings, open_service, listener, Measures(settings.workers + 1)).run()
+        _Watch(settings, open_service, listeners, Measures(settings.workers + 1)).run()
+    finally:
+        for listener in listeners:
+            listener.close()
 
 
 @dataclass(slots=True)
@@ -82,12 +91,14 @@ class _Worker:
 class _Watch:
     settings: Settings
     open_service: Callable[[bool, Place], Service]
-    listener: socket.socket
+    listeners: Sequence[socket.socket]
     measures: Measures
     workers: dict[int, _Worker] = field(default_factory=dict)
     restarts: list[float] = field(default_factory=list)
     """When those are due that are not replaced at once."""
     stopping: bool = False
+    asked_by: str | None = None
+    """The signal that asked for the end."""
     announced: bool = False
     failure: str | None = None
     """Why the first workers could not start."""
@@ -105,6 +116,8 @@ class _Watch:
         for number in _SIGNALS:
             # The number arrives on the pipe; without a handler none would.
             signal.signal(number, lambda *_: None)
+        for number in _IGNORED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         self.selector.register(self._signals, selectors.EVENT_READ)
 
         for _ in range(self.settings.workers):
@@ -120,20 +133,26 @@ class _Watch:
         self._stop()
         if self.failure is not None:
             raise CannotServe(self.failure)
+        log.info("monotron stopped: %s", self.asked_by)
 
     def _announce(self) -> None:
-        host, port = self.listener.getsockname()[:2]
+        addresses = [listener.getsockname()[:2] for listener in self.listeners]
         log.info(
-            "monotron %s listens on %s, stores in %s, %d worker%s",
+            "monotron %s listens on %s, stores in %s, %d worker%s, authentication %s, "
+            "dashboard at %s/",
             __version__,
-            _url(host, port),
+            " and ".join(_url(host, port) for host, port in addresses),
             self.settings.storage_dir.resolve(),
             self.settings.workers,
             "s" if self.settings.workers > 1 else "",
+            "on" if self.settings.authentication else "off",
+            _url(*_reachable(*addresses[0])),
         )
-        loopback = ipaddress.ip_address(host.partition("%")[0]).is_loopback
-        if not self.settings.authentication and not loopback:
-            log.warning("there is no authentication: whoever reaches %s may do everything", host)
+        for host, _ in addresses:
+            if not self.settings.authentication and not _ip_address(host).is_loopback:
+                log.warning(
+                    "there is no authentication: whoever reaches %s may do everything", host
+                )
         self.announced = True
 
     def _wait(self, seconds: float | None) -> None:
@@ -146,8 +165,12 @@ class _Watch:
 
     def _take_signals(self) -> None:
         numbers = os.read(self._signals, 4096)
-        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
-            self.stopping = True
+        for number in numbers:
+            if number == signal.SIGHUP:
+                log.info("SIGHUP does nothing: settings are read at the start")
+            elif number in (signal.SIGTERM, signal.SIGINT) and not self.stopping:
+                self.stopping = True
+                self.asked_by = signal.Signals(number).name
         self._reap()
 
     def _take_news(self, worker: _Worker) -> None:
@@ -159,11 +182,8 @@ class _Watch:
         worker.news = None
         if news == _READY:
             worker.ready = True
-        elif not self.announced:
-            self.failure = self.failure or news or "a worker ended before it was ready"
-            self.stopping = True
         else:
-            log.error("a worker could not start: %s", news or "it ended before it was ready")
+            self._tell_failure(news or "a worker ended before it was ready")
 
     def _reap(self) -> None:
         """Replace the workers that have ended."""
@@ -202,13 +222,27 @@ class _Watch:
         place = min(set(range(self.settings.workers)) - taken)
         # A signal that came to the child before it has its own handlers would reach our pipe.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self._become_worker(news_end, place)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(news)
+            self._tell_failure(f"no process can be started: {threads.limits()}")
+            self.restarts.append(time.monotonic() + RESTART_SECONDS)
+        else:
+            if pid == 0:
+                self._become_worker(news_end, place)
+            worker = self.workers[pid] = _Worker(pid, place, news)
+            self.selector.register(news, selectors.EVENT_READ, worker)
         os.close(news_end)
-        worker = self.workers[pid] = _Worker(pid, place, news)
-        self.selector.register(news, selectors.EVENT_READ, worker)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+    def _tell_failure(self, why: str) -> None:
+        """Say that a worker could not start. One of the first ends the start, and serve says it."""
+        if self.announced:
+            log.error("a worker could not start: %s", why)
+        else:
+            self.failure = self.failure or why
+            self.stopping = True
 
     def _become_worker(self, news_end: int, place: int) -> NoReturn:
         """Work, then end the process: nothing of the watching one may run in it."""
@@ -231,17 +265,18 @@ class _Watch:
         """Be a worker; gives the exit status."""
         try:
             service = self.open_service(not self.announced, place)
-        except StoreError as error:
+            server = Server(service.app, self.listeners, self.settings.threads, place)
+            watch_lifeline = partial(_stop_with, self.lifeline, server)
+            threads.start(watch_lifeline, "monotron-lifeline")
+        except (StoreError, threads.CannotStartThread) as error:
             os.write(news, str(error).encode(errors="backslashreplace"))
             return 1
-        server = Server(service.app, self.listener, self.settings.threads, place)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
+        # The watching process says that it was sent.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        threading.Thread(
-            target=_stop_with, args=(self.lifeline, server), name="monotron-lifeline", daemon=True
-        ).start()
         os.write(news, _READY.encode())
         os.close(news)
         server.run(service.healthy)
@@ -251,7 +286,8 @@ class _Watch:
 
     def _stop(self) -> None:
         """Let the workers finish what is in flight; kill those that do not come to an end."""
-        self.listener.close()
+        for listener in self.listeners:
+            listener.close()
         end = time.monotonic() + STOP_SECONDS
         self._signal_workers(signal.SIGTERM)
         while self.workers and (left := end - time.monotonic()) > 0:
@@ -266,7 +302,13 @@ class _Watch:
             os.kill(pid, number)
 
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
+_IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
+"""What asks other services for new log files and the like, and would end this one."""
+
+_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""A name may have more addresses than the machine, such as ::1 where it has no IPv6."""
+
 _READY = "ready"
 
 
@@ -276,24 +318,71 @@ def _stop_with(lifeline: int, server: Server) -> None:
     server.stop()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(settings: Settings) -> list[socket.socket]:
+    """Listen on each address that the host has, at the same port."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except (OSError, UnicodeError) as error:
-        raise CannotServe(f"there is no address {host!r}") from error
-    listener = socket.socket(family, kind, protocol)
+        raise CannotServe(_no_address(settings)) from error
+    # IPv4 first, which the start line then names first.
+    # IPv4 comes first, which the start line then names first.
+    addresses = dict.fromkeys((family, address) for family, *_, address in found)
+    port = settings.port
+    listeners: list[socket.socket] = []
+    for family, (name, _, *rest) in sorted(addresses, key=lambda each: each[0]):
+        try:
+            listener = _listener(family, (name, port, *rest), only=len(addresses) == 1)
+        except OSError as error:
+            if error.errno in _NOT_HERE:
+                continue
+            for each in listeners:
+                each.close()
+            raise CannotServe(
+                f"cannot listen on {_url(str(name), port)}: {os.strerror(error.errno or 0)}; "
+                "--port or MONOTRON_PORT chooses another port"
+            ) from error
+        listeners.append(listener)
+        # A free one that was found holds for all.
+        port = listener.getsockname()[1]
+    if not listeners:
+        raise CannotServe(_no_address(settings))
+    return listeners
+
+
+def _listener(family: int, address: tuple[Any, ...], *, only: bool) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and not only:
+            # The IPv4 addresses have listeners of their own.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise CannotServe(
-            f"cannot listen on {_url(host, port)}: {os.strerror(error.errno or 0)}"
-        ) from error
+        raise
     return listener
+
+
+def _no_address(settings: Settings) -> str:
+    source = settings.sources.get("host", "--host")
+    return (
+        f"{source} is {settings.host!r}, but this machine has no such address; --host or "
+        "MONOTRON_HOST chooses another"
+    )
+
+
+def _reachable(host: str, port: int) -> tuple[str, int]:
+    """Return where this machine reaches a listener: one on every address has none of its own."""
+    if _ip_address(host).is_unspecified:
+        return ("::1" if ":" in host else "127.0.0.1"), port
+    return host, port
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(host.partition("%")[0])
 
 
 def _url(host: str, port: int) -> str:

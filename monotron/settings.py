@@ -28,6 +28,8 @@ class Settings:
     public_badges: bool
     access_log: bool
     log_format: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where each came from: a flag or a variable. What has its default is not in it."""
 
     @property
     def authentication(self) -> bool:
@@ -49,6 +51,13 @@ class Setting:
     meaning: str
     parse: Callable[[str], Any]
     secret: bool = False
+    own_variable: str | None = None
+    """One that wins over the other, whose name is so common that it may mean something else."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that it is read from; the first that is set counts."""
+        return (self.own_variable, self.variable) if self.own_variable else (self.variable,)
 
     @property
     def flag(self) -> str:
@@ -69,34 +78,51 @@ class Setting:
 def read_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
     """Give the settings from flags, then variables, then defaults.
 
-    An empty variable counts as not set. Raises `InvalidSetting`.
+    An empty variable counts as not set, and so does what Kubernetes puts into `MONOTRON_PORT` for a
+    service called monotron. Raises `InvalidSetting`.
     """
     values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for setting in SETTINGS:
         read = _read_secret if setting.secret else _read
-        values[setting.name] = read(setting, environ, flags)
+        values[setting.name], source = read(setting, environ, flags)
+        if source:
+            sources[setting.name] = source
     if (values["root_api_key"] is None) != (values["root_api_secret"] is None):
         raise InvalidSetting(
             "ROOT_API_KEY and ROOT_API_SECRET belong together, and only one of them is set"
         )
-    return Settings(**values)
+    return Settings(**values, sources=sources)
 
 
-def _read(setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Any:
-    source, text = setting.variable, environ.get(setting.variable) or setting.default
+def read_address(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> tuple[str, int]:
+    """Return the host and the port alone; raises `InvalidSetting`."""
+    host, port = (setting for setting in SETTINGS if setting.name in ("host", "port"))
+    return _read(host, environ, flags)[0], _read(port, environ, flags)[0]
+
+
+def _read(
+    setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]
+) -> tuple[Any, str]:
+    """Return the value and its source, which is empty for the default."""
+    source, text = "", setting.default
+    for variable in reversed(setting.variables):
+        found = environ.get(variable)
+        if found and not (variable == setting.own_variable and _SERVICE_LINK.match(found)):
+            source, text = variable, found
     flag = flags.get(setting.flag_name)
     if flag is not None:
         source, text = setting.flag, flag
     try:
-        return setting.parse(text)
+        return setting.parse(text), source
     except ValueError as error:
         raise InvalidSetting(f"{source} is {text!r}, but {error}") from error
 
 
 def _read_secret(
     setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]
-) -> str | None:
-    """Give a secret, or None where it is not set. No message says what it is."""
+) -> tuple[str | None, str]:
+    """Give a secret, or None where it is not set, and its source. No message says what it is."""
     source, text = setting.variable, environ.get(setting.variable) or None
     flag, file = flags.get(setting.flag_name), environ.get(setting.file_variable)
     if flag is not None:
@@ -108,12 +134,12 @@ def _read_secret(
             )
         source, text = setting.file_variable, _text_of_file(setting.file_variable, file)
     if text is None:
-        return None
+        return None, ""
     try:
         parsed: str = setting.parse(text)
     except ValueError as error:
         raise InvalidSetting(f"{source} cannot be used: {error}") from error
-    return parsed
+    return parsed, source
 
 
 def _text_of_file(source: str, file: str) -> str:
@@ -169,17 +195,33 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 
 def _switch(text: str) -> bool:
-    try:
-        return {"on": True, "1": True, "true": True, "off": False, "0": False, "false": False}[
-            text.lower()
-        ]
-    except KeyError:
-        raise ValueError("it has to be on or off") from None
+    if text.lower() not in (*_ON, *_OFF):
+        raise ValueError(f"it has to be on or off (or {', '.join((*_ON[1:], *_OFF[1:]))})")
+    return text.lower() in _ON
 
+
+_ON, _OFF = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
+
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
+"""How the value of a variable begins that Kubernetes makes for a service ("service links")."""
 
 SETTINGS = (
-    Setting("host", "HOST", "127.0.0.1", "Address to listen on.", _text),
-    Setting("port", "PORT", "8080", "Port to listen on; 0 takes a free one.", _number(0, 65535)),
+    Setting(
+        "host",
+        "HOST",
+        "127.0.0.1",
+        "Address to listen on.",
+        _text,
+        own_variable="MONOTRON_HOST",
+    ),
+    Setting(
+        "port",
+        "PORT",
+        "8080",
+        "Port to listen on; 0 takes a free one.",
+        _number(0, 65535),
+        own_variable="MONOTRON_PORT",
+    ),
     Setting("storage_dir", "STORAGE_DIR", "data", "Folder of the store; made if missing.", _folder),
     Setting(
         "workers",
@@ -241,4 +283,4 @@ SETTINGS = (
     ),
 )
 
-assert [setting.name for setting in SETTINGS] == [field.name for field in fields(Settings)]  # noqa: S101
+assert [*(each.name for each in SETTINGS), "sources"] == [each.name for each in fields(Settings)]  # noqa: S101

@@ -46,8 +46,10 @@ JOB = "/6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 
 START_LINE = re.compile(
     r"^(?:\S+ INFO |{.*\"message\": \")"
-    r"monotron (?P<version>\S+) listens on http://(?P<host>\S+):(?P<port>\d+), "
-    r"stores in (?P<folder>.+), (?P<workers>\d+) workers?(?:\"})?$",
+    r"monotron (?P<version>\S+) listens on http://(?P<host>\S+):(?P<port>\d+)"
+    r"(?: and (?P<also>\S+))?, "
+    r"stores in (?P<folder>.+), (?P<workers>\d+) workers?, authentication (?P<access>on|off), "
+    r"dashboard at (?P<dashboard>[^\s\"]+)(?:\"})?$",
     re.MULTILINE,
 )
 """As text, or as JSON."""
@@ -55,7 +57,7 @@ START_LINE = re.compile(
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give this process's environment with no setting in it but `variables`."""
-    ours = {setting.variable for setting in SETTINGS}
+    ours = {variable for setting in SETTINGS for variable in setting.variables}
     ours |= {setting.file_variable for setting in SETTINGS}
     # Output as a user's Python writes it.
     ours |= {"PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS"}
@@ -63,6 +65,26 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     # The child runs the code that is tested, wherever it is started.
     path = os.pathsep.join(filter(None, (str(CODE), clean.get("PYTHONPATH"))))
     return clean | {"PYTHONPATH": path} | dict(variables or {})
+
+
+OWN_HOSTS = """
+import ctypes
+libc = ctypes.CDLL(None)
+# Mounts of its own (CLONE_NEWNS, unshare(2); MS_REC | MS_PRIVATE, MS_BIND, mount(2)).
+assert libc.unshare(0x20000) == 0
+assert libc.mount(None, b"/", None, 0x44000, None) == 0
+assert libc.mount({hosts!r}, b"/etc/hosts", None, 0x1000, None) == 0
+"""
+
+
+def localhost_on_both(place: Path) -> str:
+    """Give the Python after which `localhost` has an IPv4 and an IPv6 address, for `before`.
+
+    Not every machine's has both. Needs the rights of root.
+    """
+    hosts = place / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n::1 localhost\n")
+    return OWN_HOSTS.format(hosts=os.fsencode(hosts))
 
 
 def run(
@@ -281,9 +303,14 @@ class Service:
 
 
 class Serve(Protocol):
-    """Starts a service; without other wishes on a free port, on the same folder each time."""
+    """Starts a service; without other wishes on a free port, on the same folder each time.
 
-    def __call__(self, *flags: str, variables: Mapping[str, str] | None = None) -> Service: ...
+    `before` is Python that its process runs before it.
+    """
+
+    def __call__(
+        self, *flags: str, variables: Mapping[str, str] | None = None, before: str = ""
+    ) -> Service: ...
 
 
 @pytest.fixture
@@ -300,7 +327,7 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
     """
     running: list[tuple[subprocess.Popen[bytes], Path]] = []
 
-    def start(*flags: str, variables: Mapping[str, str] | None = None) -> Service:
+    def start(*flags: str, variables: Mapping[str, str] | None = None, before: str = "") -> Service:
         variables = dict(variables or {})
         if "--port" not in flags:
             variables.setdefault("PORT", "0")
@@ -309,7 +336,14 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
         log = place / f"stderr-{len(running)}"
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-c", f"{END_WITH_US}\n{BECOME}", *command, "serve", *flags],
+                [
+                    sys.executable,
+                    "-c",
+                    f"{END_WITH_US}\n{before}\n{BECOME}",
+                    *command,
+                    "serve",
+                    *flags,
+                ],
                 env=environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,

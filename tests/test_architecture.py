@@ -14,19 +14,21 @@ MAY_IMPORT = {
     "logs": set[str](),
     "measures": set[str](),
     "settings": {"limits"},
+    "threads": set[str](),
     "contract": set[str](),
-    "engine": {"contract", "engine", "limits", "settings"},
+    "engine": {"contract", "engine", "limits", "settings", "threads"},
     "core": {"core", "contract", "limits", "settings"},
     "transfer": {"transfer", "core", "contract", "limits"},
     "web": set[str](),
     "api": {"api", "core", "contract", "web", "limits", "logs", "measures", "settings", "monotron"},
     "app": {"api", "core", "contract", "limits", "measures", "settings", "monotron"},
-    "server": {"server", "api", "limits", "logs", "measures", "settings", "monotron"},
+    "server": {"server", "api", "limits", "logs", "measures", "settings", "threads", "monotron"},
+    "health": {"settings"},
     "serve": {"server", "app", "api", "core", "contract", "engine"}
-    | {"limits", "measures", "settings", "monotron"},
+    | {"limits", "measures", "settings", "threads", "monotron"},
     "commands": {"commands", "transfer", "core", "contract", "engine", "limits", "settings"},
     "cli": {"commands", "serve", "server", "app", "api", "transfer", "core", "contract", "engine"}
-    | {"limits", "logs", "measures", "settings", "monotron"},
+    | {"limits", "logs", "measures", "settings", "threads", "monotron"},
     "__main__": {"cli"},
 }
 """What each part of the house may import of it. A new part needs a line here."""

@@ -192,6 +192,40 @@ def test_wrong_usage_says_what_is_right_and_changes_nothing(
     assert state(shared) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["next", "svc", "--token", "-abc"], "--token=-abc"),
+        (["list", "--prefix", "-a"], "--prefix=-a"),
+        (["next", "svc", "--storage-dir", "-d"], "--storage-dir=-d"),
+        (["serve", "--host", "-h1"], "--host=-h1"),
+        (["next", "svc", "--token", "--count", "5"], "--token=-..."),
+        (["next", "svc", "--token"], "--token=-..."),
+        (["next", "-svc"], "after --"),
+        (["get", "-svc"], "after --"),
+        (["keys", "delete", "-svc"], "after --"),
+        (["import", "buildnumber", "-old"], "after --"),
+    ],
+)
+def test_what_begins_with_a_hyphen_is_refused_with_how_it_is_written(
+    shared: Service, arguments: list[str], written: str
+) -> None:
+    before = state(shared)
+    ended = run(*arguments, variables={"STORAGE_DIR": str(shared.storage_dir)})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith(f"{written}\n")
+    assert state(shared) == before
+
+
+def test_what_begins_with_a_hyphen_is_taken_as_it_is_written(
+    running: Service, command: Command
+) -> None:
+    assert command("next", "--token=-abc", "--", "-svc") == "1"
+    assert command("list", "--prefix=-s") == "-svc\t1\t-abc"
+    assert command("get", "--", "-svc") == "1"
+    assert running.get(f"{SERIES}/-svc").json["token"] == "-abc"
+
+
 def test_a_series_at_its_last_value_fails_and_stays(running: Service, command: Command) -> None:
     running.put(f"{SERIES}/svc", b'{"value": 9223372036854775806}')
     assert "9223372036854775807" in command.failure("next", "svc", "--count", "2")
@@ -254,18 +288,130 @@ def test_a_reader_that_has_seen_enough_leaves_no_traceback(
     assert ended.stderr == ""
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["get", "svc"], ["next", "svc"]])
+def with_no_reader(*arguments: str, command: Command) -> "subprocess.CompletedProcess[str]":
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as gone:
+        return run(*arguments, variables=command.variables, stdout=gone)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["get", "svc"], ["export"], ["backup", "-"]])
 def test_a_reader_that_has_gone_leaves_no_traceback(
     running: Service, command: Command, arguments: list[str]
 ) -> None:
     running.take(f"{SERIES}/svc")
-    read_end, write_end = os.pipe()
-    os.close(read_end)
-    with os.fdopen(write_end, "w") as gone:
-        ended = run(*arguments, variables=command.variables, stdout=gone)
+    ended = with_no_reader(*arguments, command=command)
     assert ended.stderr == ""
     # Whoever asked has not got what they asked for.
     assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [["next", "svc"], ["keys", "create", "read:series"]])
+def test_where_nobody_reads_nothing_is_taken(shared: Service, arguments: list[str]) -> None:
+    shared.take(f"{SERIES}/svc")
+    before = state(shared)
+    ended = with_no_reader(*arguments, command=Command(shared.storage_dir))
+    assert ended.returncode == 1
+    assert "nothing was taken" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert state(shared) == before
+
+
+PRINTING = [
+    ["next", "svc"],
+    ["next", "svc", "--count", "5"],
+    ["get", "svc"],
+    ["list"],
+    ["keys", "create", "read:series"],
+    ["keys", "list"],
+    ["stats"],
+    ["check"],
+    ["backup", "-"],
+    ["export", "-"],
+]
+"""Commands whose result is what they print."""
+
+CLOSED = {
+    "closed": "import os; os.close(1)",
+    "every one closed": "import os; os.closerange(0, 3)",
+    "for reading only": "import os; os.dup2(os.open(os.devnull, os.O_RDONLY), 1)",
+}
+
+
+@pytest.mark.parametrize("before", CLOSED.values(), ids=CLOSED)
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_where_stdout_is_closed_nothing_is_done(
+    shared: Service, arguments: list[str], before: str
+) -> None:
+    shared.take(f"{SERIES}/svc")
+    kept = state(shared)
+    ended = run(*arguments, variables=Command(shared.storage_dir).variables, before=before)
+    assert ended.returncode == 1
+    if before != CLOSED["every one closed"]:
+        assert ended.stderr.startswith("monotron: the output cannot be written: stdout is ")
+        assert ended.stderr.count("\n") == 1
+    assert state(shared) == kept
+
+
+def test_where_stdout_is_closed_what_goes_to_a_file_is_done(
+    running: Service, command: Command, tmp_path: Path
+) -> None:
+    running.take(f"{SERIES}/svc")
+    for arguments in (
+        ["backup", str(tmp_path / "backup")],
+        ["export", str(tmp_path / "export")],
+        ["import", "jsonl", str(tmp_path / "export")],
+    ):
+        ended = run(*arguments, variables=command.variables, before=CLOSED["closed"])
+        assert (ended.returncode, ended.stderr) == (0, "")
+    assert command("check", str(tmp_path / "backup")).endswith("is whole")
+
+
+def test_without_stderr_an_error_does_not_go_to_stdout(command: Command) -> None:
+    ended = run("get", "svc", variables=command.variables, before="import os; os.close(2)")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
+
+
+def test_without_stdin_an_import_from_it_fails(running: Service, command: Command) -> None:
+    for source in ("monotron", "jsonl"):
+        ended = run(
+            "import", source, "-", variables=command.variables, before="import os; os.close(0)"
+        )
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "stdin is closed" in ended.stderr
+        assert ended.stderr.count("\n") == 1
+    assert running.get(SERIES).json["series"] == []
+
+
+def test_no_file_of_the_store_takes_the_place_of_a_closed_descriptor(serve: Serve) -> None:
+    running = serve(before="import os; os.close(0); os.close(1)")
+    assert running.take() == 1
+    for pid in (running.process.pid, *running.workers()):
+        for number in (0, 1):
+            assert os.readlink(f"/proc/{pid}/fd/{number}") == os.devnull
+
+
+def test_a_number_that_cannot_be_printed_is_told(running: Service, command: Command) -> None:
+    for arguments, told in [
+        (["next", "svc"], "taken and not printed: 1"),
+        (["next", "svc", "--count", "5"], "taken and not printed: 2 6"),
+    ]:
+        with Path("/dev/full").open("w") as full:
+            ended = run(*arguments, variables=command.variables, stdout=full)
+        assert ended.returncode == 1
+        assert ended.stderr.endswith(f"{told}\n")
+    assert running.take(f"{SERIES}/svc") == 7
+
+
+def test_a_key_whose_secret_cannot_be_printed_is_not_kept(
+    running: Service, command: Command
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        arguments = ("keys", "create", "read:series")
+        ended = run(*arguments, variables=command.variables, stdout=full)
+    assert ended.returncode == 1
+    assert "no API key was made" in ended.stderr
+    assert running.get("/v1/accounts/1/grants").json == []
 
 
 @pytest.mark.parametrize(

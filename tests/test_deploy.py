@@ -4,12 +4,14 @@ import base64
 import json
 import os
 import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,13 +21,13 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from monotron import __version__
+from monotron import __version__, health
 from monotron.app import create_app
 from monotron.core import records
 from monotron.settings import SETTINGS, Settings, read_settings
 from monotron.store.contract import Store, Table
 from monotron.store.lmdb import LmdbStore
-from tests import shown
+from tests import service, shown
 from tests.conftest import from_test_extra
 from tests.web import routes
 
@@ -228,8 +230,6 @@ def test_the_image_keeps_its_store_in_its_only_volume() -> None:
 def test_the_image_serves_on_the_port_that_it_exposes() -> None:
     assert image_settings().host == "0.0.0.0"
     assert of("EXPOSE") == [str(image_settings().port)]
-    # The health check asks on PORT, so PORT must be what moves the server.
-    assert read_settings({**image_env(), "PORT": "81"}, {}).port == 81
 
 
 def test_the_image_starts_monotron_serve_without_a_shell() -> None:
@@ -241,6 +241,82 @@ def test_the_image_starts_monotron_serve_without_a_shell() -> None:
 def test_the_image_writes_no_bytecode_at_run_time() -> None:
     assert image_env()["PYTHONDONTWRITEBYTECODE"] == "1"
     assert "python -m compileall" in " ".join(of("RUN"))
+
+
+def health_check() -> list[str]:
+    """Give the command of the health check, for the Python that runs here."""
+    (rest,) = of("HEALTHCHECK")
+    python, *arguments = json.loads(rest[rest.index("CMD ") + 4 :])
+    assert python == "python"
+    return [sys.executable, *arguments]
+
+
+CONTAINER = """
+serve() {{
+    touch log
+    {monotron} serve "$@" 2>log &
+    until grep -q ' listens on ' log; do kill -0 $!; sleep 0.1; done
+}}
+{script}
+"""
+
+
+def in_container(
+    tmp_path: Path, script: str, *, env: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a shell script whose processes see no others; `serve` starts the service there.
+
+    Needs the rights to make such a place, which the tests have in a container of their own too.
+    """
+    monotron = shlex.join(service.COMMAND)
+    text = CONTAINER.format(monotron=monotron, script=script)
+    variables = {"STORAGE_DIR": str(tmp_path / "data"), "http_proxy": "http://127.0.0.1:9"}
+    return run(
+        *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        *("sh", "-euc", text, "sh", *health_check()),
+        cwd=tmp_path,
+        env=service.environment({**variables, "no_proxy": "", **(env or {})}),
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        ("", {"PORT": "{port}"}),
+        ("--port {port}", {"PORT": "1"}),
+        ("--port={port} --host=0.0.0.0", {"PORT": "1", "HOST": "127.0.0.2"}),
+        ("--port {port} --host localhost", {}),
+        ("--port {port} --host ::", {}),
+        ("--workers 2", {"PORT": "1", "MONOTRON_PORT": "{port}"}),
+        ("", {"PORT": "{port}", "MONOTRON_PORT": "tcp://10.0.0.1:80"}),
+    ],
+)
+def test_the_health_check_asks_where_the_service_listens(
+    tmp_path: Path, arguments: str, variables: dict[str, str]
+) -> None:
+    port = free_port()
+    env = {name: value.format(port=port) for name, value in variables.items()}
+    script = f'serve {arguments.format(port=port)}; env -i "$@"'
+    done = in_container(tmp_path, script, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_health_check_fails_where_nobody_answers(tmp_path: Path) -> None:
+    script = f'serve --port {free_port()}; kill -STOP $!; pkill -STOP -P $! ; exec "$@"'
+    done = in_container(tmp_path, script)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "monotron is not healthy: timed out\n"
+
+
+def test_the_health_check_fails_where_no_service_runs(tmp_path: Path) -> None:
+    done = in_container(tmp_path, '"$@"')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no process `monotron serve`" in done.stderr
 
 
 @contextmanager
@@ -267,25 +343,33 @@ def answering(status: int) -> Iterator[tuple[int, list[str]]]:
             thread.join()
 
 
-def health_check(port: int) -> int:
-    (rest,) = of("HEALTHCHECK")
-    python, *arguments = json.loads(rest[rest.index("CMD ") + 4 :])
-    assert python == "python"
-    env = {"PORT": str(port), "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
-    return run(sys.executable, *arguments, env=env).returncode
-
-
-def test_the_health_check_passes_while_livez_answers_also_with_a_proxy_set() -> None:
-    with answering(200) as (port, asked):
-        assert health_check(port) == 0
-    assert asked == ["/livez"]
-
-
-def test_the_health_check_fails_when_livez_fails_or_nobody_answers() -> None:
+def test_the_health_check_fails_when_livez_fails(tmp_path: Path) -> None:
+    # It looks like the service, and answers otherwise.
     with answering(503) as (port, asked):
-        assert health_check(port) == 1
+        like_monotron = "import sys, time; time.sleep(60)"
+        script = f'{sys.executable} -c "{like_monotron}" monotron serve --port {port} & exec "$@"'
+        done = in_container(tmp_path, script)
+    assert (done.returncode, done.stderr) == (1, "monotron is not healthy: /livez answers 503\n")
     assert asked == ["/livez"]
-    assert health_check(port) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["/opt/monotron/bin/python", "/opt/monotron/bin/monotron", "serve"], ("::1", 81)),
+        (["/sbin/docker-init", "--", "monotron", "serve", "--port", "82"], ("::1", 82)),
+        (["python", "-m", "monotron", "serve", "--log-format=json", "--host=::2"], ("::2", 81)),
+    ],
+)
+def test_the_health_check_finds_the_service_however_it_was_started(
+    tmp_path: Path, words: list[str], expected: tuple[str, int]
+) -> None:
+    others = {"1": ["sh", "-c", "monotron serve --port 9"], "7": [], "20": ["monotron", "list"]}
+    for pid, line in {**others, "9": words, "100": ["monotron", "serve", "--port", "8"]}.items():
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "cmdline").write_text("".join(f"{word}\0" for word in line))
+        (tmp_path / pid / "environ").write_text("PATH=/bin\0HOST=::\0PORT=81\0")
+    assert health.address(tmp_path) == expected
 
 
 # Compose
@@ -439,7 +523,7 @@ def test_traefik_is_the_only_way_in() -> None:
 def test_traefik_serves_under_buildnumber_and_takes_the_prefix_off() -> None:
     labels = traefik_labels()
     rule = labels["traefik.http.routers.monotron.rule"]
-    assert re.fullmatch(r"Host\(`\$\{MONOTRON_HOST:.*\}`\) && PathPrefix\(`/buildnumber`\)", rule)
+    assert re.fullmatch(r"Host\(`\$\{PUBLIC_HOST:.*\}`\) && PathPrefix\(`/buildnumber`\)", rule)
     _, strip = labels["traefik.http.routers.monotron.middlewares"].split(",")
     prefix = labels[f"traefik.http.middlewares.{strip}.stripPrefix.prefixes"]
     assert prefix == "/buildnumber"

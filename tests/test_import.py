@@ -1021,6 +1021,21 @@ def test_a_dry_run_of_the_command_says_the_same_and_makes_nothing(
     assert (folder / "data.mdb").read_bytes() == before
 
 
+def test_strict_fails_where_anything_was_skipped_but_brings_the_rest(
+    folder: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / JOB[1:]).write_text("5\n")
+    assert command(folder, "buildnumber", str(old), "--strict").returncode == 0
+    (old / "README").write_text("what this is")
+    for flags, status in (["--strict"], 1), (["--strict", "--dry-run"], 1), ([], 0):
+        done = command(folder, "buildnumber", str(old), *flags)
+        assert done.returncode == status
+        assert "skipped     1: the name is no UUID" in done.stdout
+        assert "series      0 new, 0 raised, 1 kept" in done.stdout
+
+
 def test_strict_fails_with_where_it_stopped(folder: Path, export_file: Path) -> None:
     done = command(folder, "jsonl", str(export_file), "--strict")
     assert done.returncode == 1

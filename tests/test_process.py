@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,9 +158,50 @@ def test_ctrl_c_in_a_terminal_which_reaches_every_process_loses_nothing(serve: S
         assert first.process.wait(STOP_SECONDS) == 0
     assert (load.cut, load.broken) == (0, [])
     assert sorted(load.answered) == list(range(1, len(load.answered) + 1))
-    assert not [line for line in first.lines if "ERROR" in line or "Traceback" in line]
+    assert [line.split(" ", 1)[1] for line in first.lines] == ["INFO monotron stopped: SIGINT"]
 
     assert serve().take(load.path) == len(load.answered) + 1
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (signal.SIGHUP, ["INFO SIGHUP does nothing: settings are read at the start"]),
+        (signal.SIGUSR1, []),
+        (signal.SIGUSR2, []),
+    ],
+)
+def test_a_signal_that_asks_for_something_else_ends_nothing(
+    serve: Serve, number: signal.Signals, told: list[str]
+) -> None:
+    running = serve("--workers", "2")
+    workers = running.workers()
+    with Load(running) as load:
+        load.wait_for_more(50)
+        # A terminal that is closed tells every process.
+        os.killpg(running.process.pid, number)
+        load.wait_for_more(50)
+    assert (load.unanswered, load.cut, load.broken) == (0, 0, [])
+    assert running.workers() == workers
+    if told:
+        wait_until(lambda: running.lines, "it is told")
+    # Another signal is handled later than the one before.
+    assert running.stop(signal.SIGINT) == 0
+    stopped = "INFO monotron stopped: SIGINT"
+    assert [line.split(" ", 1)[1] for line in running.lines] == [*told, stopped]
+
+
+def test_a_worker_that_was_replaced_ignores_the_signals_too(serve: Serve) -> None:
+    running = serve()
+    (victim,) = running.workers()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: running.workers() - {victim}, "it is replaced")
+    assert running.take() == 1
+    (worker,) = running.workers()
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        os.kill(worker, number)
+    assert running.take() == 2
+    assert running.workers() == {worker}
 
 
 def begin_seed(connection: socket.socket, path: str, body: bytes) -> None:
@@ -188,7 +230,7 @@ def test_a_request_that_is_coming_in_at_sigterm_is_answered(serve: Serve) -> Non
         assert answer.headers["Connection"] == "close"
         assert slow.recv(1) == b""
     assert first.end() == 0
-    assert first.lines == []
+    assert [line.split(" ", 1)[1] for line in first.lines] == ["INFO monotron stopped: SIGTERM"]
     with pytest.raises(ConnectionError):
         ask(idle, "GET", JOB)
     idle.close()
@@ -600,10 +642,74 @@ def test_one_line_at_the_start_says_version_address_folder_and_workers(
         "port": str(running.port),
         "folder": str(folder),
         "workers": "2",
+        "also": None,
+        "access": "off",
+        "dashboard": f"http://127.0.0.1:{running.port}/",
     }
     assert running.take() == 1
+    assert running.get("/").headers["Content-Type"].startswith("text/html")
     assert running.stop() == 0
-    assert running.log.read_text() == running.started[0] + "\n"
+    start, stop = running.log.read_text().splitlines()
+    assert start == running.started[0]
+    assert stop.endswith(" INFO monotron stopped: SIGTERM")
+
+
+@pytest.mark.parametrize(
+    ("host", "dashboard"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("127.0.0.2", "127.0.0.2")],
+)
+def test_the_start_line_has_the_dashboard_where_this_machine_reaches_it(
+    serve: Serve, host: str, dashboard: str
+) -> None:
+    running = serve("--host", host)
+    assert running.started["dashboard"] == f"http://{dashboard}:{running.port}/"
+    with urllib.request.urlopen(running.started["dashboard"], timeout=PATIENCE) as page:
+        assert b"<html" in page.read()
+
+
+def test_the_start_line_says_whether_authentication_is_on(serve: Serve) -> None:
+    variables = {"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret}
+    for flags in ([], ["--log-format", "json"]):
+        running = serve(*flags, variables=variables)
+        assert running.started["access"] == "on"
+        assert ROOT.secret not in running.log.read_text()
+
+
+root_only = pytest.mark.skipif(
+    os.getuid() != 0, reason="only root can have an /etc/hosts of its own"
+)
+
+
+@root_only
+@pytest.mark.parametrize(
+    ("flags", "variables"),
+    [([], {"HOST": "localhost"}), (["--host", "localhost", "--workers", "2"], {})],
+)
+def test_localhost_is_served_on_every_address_that_it_has(
+    serve: Serve, tmp_path: Path, flags: list[str], variables: dict[str, str]
+) -> None:
+    running = serve(*flags, variables=variables, before=service.localhost_on_both(tmp_path))
+    assert running.started["host"] == "127.0.0.1"
+    assert running.started["also"] == f"http://[::1]:{running.port}"
+    for value, address in enumerate(["127.0.0.1", "::1"] * 10, 1):
+        connection = http.client.HTTPConnection(address, running.port, timeout=PATIENCE)
+        assert ask(connection, "POST", JOB).value == value
+        connection.close()
+    # It is loopback, so nothing is warned of.
+    assert running.lines == []
+
+
+@root_only
+def test_a_signal_on_two_addresses_under_load_loses_nothing(serve: Serve, tmp_path: Path) -> None:
+    first = serve("--host", "localhost", before=service.localhost_on_both(tmp_path))
+    with Load(first) as load:
+        idle = http.client.HTTPConnection("::1", first.port, timeout=PATIENCE)
+        assert ask(idle, "GET", "/livez").status == 200
+        load.wait_for_more(100)
+        assert first.stop() == 0
+        idle.close()
+    assert (load.cut, load.broken) == (0, [])
+    assert sorted(load.answered) == list(range(1, len(load.answered) + 1))
 
 
 def test_listening_for_everybody_is_warned_of(serve: Serve) -> None:

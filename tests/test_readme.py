@@ -105,7 +105,7 @@ def test_gitlab_job_gets_a_number(service: Service, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_settings_table_is_complete(setting: Setting) -> None:
-    variables = f"`{setting.variable}`"
+    variables = ", ".join(f"`{variable}`" for variable in setting.variables)
     if setting.secret:
         variables += f", `{setting.file_variable}`"
     default = f"`{setting.default}`" if setting.default else "none"

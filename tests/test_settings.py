@@ -214,6 +214,40 @@ def test_history_is_a_number_of_values(number: int) -> None:
     assert read_settings({}, {}).history == 1000
 
 
+@pytest.mark.parametrize("setting", ["public_badges", "access_log"])
+def test_switches_take_every_usual_word(setting: str) -> None:
+    words = [("on", "off"), ("yes", "no"), ("true", "false"), ("1", "0")]
+    for position, expected in (0, True), (1, False):
+        for pair in words:
+            word = pair[position]
+            for text in (word, word.upper(), word.title()):
+                assert getattr(read_settings({}, {setting: text}), setting) is expected
+    for text in ("y", "enabled", "2", " on", "ja"):
+        assert "on or off" in refused({}, {setting: text})
+
+
+def test_settings_say_where_they_came_from(file: Path) -> None:
+    environ = {
+        "HOST": "a",
+        "MONOTRON_HOST": "b",
+        "PORT": "81",
+        "MONOTRON_PORT": "tcp://10.0.0.1:80",
+        "MONOTRON_WORKERS": "2",
+        "ROOT_API_KEY": "root",
+        "ROOT_API_SECRET_FILE": str(file),
+    }
+    settings = read_settings(environ, {"workers": "3"})
+    assert (settings.host, settings.port, settings.workers) == ("b", 81, 3)
+    assert settings.sources == {
+        "host": "MONOTRON_HOST",
+        "port": "PORT",
+        "workers": "--workers",
+        "root_api_key": "ROOT_API_KEY",
+        "root_api_secret": "ROOT_API_SECRET_FILE",
+    }
+    assert read_settings({}, {}).sources == {}
+
+
 # The command
 
 

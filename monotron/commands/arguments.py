@@ -1,7 +1,9 @@
 """Arguments that several commands take."""
 
 import argparse
-from typing import TypeAlias
+import sys
+from itertools import pairwise
+from typing import NoReturn, TypeAlias
 
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import SETTINGS
@@ -10,10 +12,18 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where commands are added; argparse has no public name for it."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Says how a value is written that begins with a hyphen: argparse takes it for an option."""
+
+    def error(self, message: str) -> NoReturn:
+        """See `argparse`; ends the process."""
+        super().error(message + _hint(message))
+
+
 def add_setting(command: argparse.ArgumentParser, name: str) -> None:
     """Add the flag of a setting."""
     setting = next(setting for setting in SETTINGS if setting.name == name)
-    told = f"Variable {setting.variable}, default {setting.default}."
+    told = f"Variable {' or '.join(setting.variables)}, default {setting.default}."
     if setting.secret:
         told = f"A file that holds it. Variable {setting.variable} or {setting.file_variable}."
     command.add_argument(
@@ -30,3 +40,15 @@ def add_place(command: argparse.ArgumentParser) -> None:
         "--account", type=int, default=FIRST_ACCOUNT, help=f"default {FIRST_ACCOUNT}"
     )
     add_setting(command, "storage_dir")
+
+
+def _hint(message: str) -> str:
+    hyphened = [word for word in sys.argv[1:] if word[:1] == "-" and word[1:2] not in ("", "-")]
+    if message.endswith(": expected one argument"):
+        flag = message.removeprefix("argument ").partition(":")[0]
+        after = dict(pairwise(sys.argv)).get(flag)
+        value = after if after in hyphened else "-..."
+        return f"; a value that begins with a hyphen is written {flag}={value}"
+    if hyphened and message.startswith("the following arguments are required"):
+        return "; what begins with a hyphen comes last, after --"
+    return ""

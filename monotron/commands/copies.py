@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from monotron.commands.arguments import Commands, add_setting
-from monotron.commands.output import CannotPrint, fail, show
+from monotron.commands.output import fail, printing, report, require_output
 from monotron.commands.stores import with_store_to_read
 from monotron.core import check, restoring
 from monotron.settings import Settings
@@ -50,19 +50,18 @@ def _backup(settings: Settings, arguments: argparse.Namespace) -> int:
     end_as_interrupted()
     path = backup.path_of(arguments.target, datetime.now(timezone.utc))
     count = with_store_to_read(settings, lambda store: backup.take(store, path))
-    show(f"{path}: {path.stat().st_size} bytes, {count} series")
+    report(f"{path}: {path.stat().st_size} bytes, {count} series")
     return 0
 
 
 def _back_up_to_output(settings: Settings) -> int:
+    require_output()
     if sys.stdout.isatty():
         return fail("a backup is no text for a terminal: name a file, or add a pipe", 1)
 
     def copy(store: OpenStore) -> None:
-        try:
+        with printing():
             store.copy(sys.stdout.buffer)
-        except OSError as error:
-            raise CannotPrint(error.strerror) from error
 
     with_store_to_read(settings, copy)
     return 0
@@ -79,21 +78,21 @@ def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
     def accept(
         copy: Store, present: Reading | None
     ) -> tuple[check.Report, restoring.Advanced | None, TakenOver | None]:
-        report = copy.view(check.walk)
-        if report.problems:
-            raise StoreCorrupt(f"{file} is damaged: {report.problems[0]}")
+        found = copy.view(check.walk)
+        if found.problems:
+            raise StoreCorrupt(f"{file} is damaged: {found.problems[0]}")
         if present is not None:
             _refuse_loss(copy.view(lambda reading: restoring.loss(present, reading)))
         now = time.time_ns() // 1000
         advanced = None if by is None else restoring.advance_all(copy, by, now=now)
         if not counters:
-            return report, advanced, None
-        return report, advanced, takeover.bring_in(copy, folder, keep=settings.history, now=now)
+            return found, advanced, None
+        return found, advanced, takeover.bring_in(copy, folder, keep=settings.history, now=now)
 
-    report, advanced, taken_over = backup.restore(file, folder, accept, replace=arguments.replace)
-    _show_restored(report, advanced, by)
+    found, advanced, taken_over = backup.restore(file, folder, accept, replace=arguments.replace)
+    _show_restored(found, advanced, by)
     if taken_over is not None:
-        show(taken_over)
+        report(taken_over)
     return 0
 
 
@@ -107,19 +106,19 @@ def _refuse_loss(loss: restoring.Loss | None) -> None:
 
 
 def _show_restored(
-    report: check.Report, advanced: restoring.Advanced | None, by: int | None
+    found: check.Report, advanced: restoring.Advanced | None, by: int | None
 ) -> None:
-    newest = datetime.fromtimestamp(report.newest_change / 1e6, timezone.utc)
-    show(
-        f"restored {report.rows[Table.SERIES]} series, last changed at "
+    newest = datetime.fromtimestamp(found.newest_change / 1e6, timezone.utc)
+    report(
+        f"restored {found.rows[Table.SERIES]} series, last changed at "
         f"{newest:%Y-%m-%dT%H:%M:%S.%fZ}"
     )
     if advanced is None:
-        show("numbers given out after the backup was taken will be given out again")
+        report("numbers given out after the backup was taken will be given out again")
         return
-    show(f"moved {advanced.series} series up by {by}")
+    report(f"moved {advanced.series} series up by {by}")
     for state in advanced.capped:
-        show(
+        report(
             f"the series {state.key!r} of account {state.account} was at {state.value} and is at "
             "the last value there is now"
         )

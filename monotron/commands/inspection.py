@@ -6,7 +6,7 @@ from pathlib import Path
 
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.copies import end_as_interrupted
-from monotron.commands.output import show, show_columns
+from monotron.commands.output import require_output, show, show_columns
 from monotron.commands.stores import with_store_to_read
 from monotron.core import check, stats
 from monotron.settings import Settings
@@ -32,6 +32,7 @@ def add_to(commands: Commands) -> None:
 
 def _check(settings: Settings, arguments: argparse.Namespace) -> int:
     end_as_interrupted()
+    require_output()
     target = settings.storage_dir if arguments.target is None else Path(arguments.target)
     with backup.standing_still(target) as still:
         if still.copied:
@@ -51,6 +52,7 @@ def _check(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _stats(settings: Settings, arguments: argparse.Namespace) -> int:
+    require_output()
     usage, values = with_store_to_read(
         settings, lambda store: (store.usage(), stats.history_values(store))
     )

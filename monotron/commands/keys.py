@@ -5,12 +5,19 @@ import time
 from datetime import datetime, timezone
 
 from monotron.commands.arguments import Commands, add_place
-from monotron.commands.output import fail, show
+from monotron.commands.output import (
+    CannotPrint,
+    fail,
+    require_output,
+    require_reader,
+    show,
+    show_once,
+)
 from monotron.commands.stores import account_of, with_store, with_store_to_read
 from monotron.core import api_keys, scopes
 from monotron.core.records import ApiKey
 from monotron.settings import Settings
-from monotron.store.contract import Reading, Transaction
+from monotron.store.contract import Reading, Store, Transaction
 
 
 def add_to(commands: Commands) -> None:
@@ -37,16 +44,27 @@ def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     wanted = scopes.parse(arguments.scopes)
     pair = api_keys.new_pair()
     now = time.time_ns() // 1000
+    require_reader()
 
     def create(txn: Transaction) -> ApiKey:
         return api_keys.create(txn, account_of(txn, arguments), pair, wanted, now=now)
 
-    with_store(settings, lambda store: store.update(create))
-    show(f"{pair.key}:{pair.secret}")
+    def create_and_tell(store: Store) -> None:
+        api_key = store.update(create)
+        try:
+            show_once(f"{pair.key}:{pair.secret}", otherwise="no API key was made")
+        except CannotPrint:
+            # Nobody knows its secret.
+            store.update(lambda txn: api_keys.delete(txn, api_key.account, api_key.key))
+            raise
+
+    with_store(settings, create_and_tell)
     return 0
 
 
 def _list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
+    require_output()
+
     def read(reading: Reading) -> list[ApiKey]:
         return api_keys.get_all(reading, account_of(reading, arguments))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from monotron.commands.arguments import Commands, add_setting
-from monotron.commands.output import CannotPrint, show
+from monotron.commands.output import printing, report, require_output
 from monotron.commands.stores import with_store_to_fill, with_store_to_read
 from monotron.core import numbers
 from monotron.core.accounts import FIRST_ACCOUNT
@@ -73,7 +73,11 @@ def _add_sources(commands: Commands) -> None:
 
 def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="tell what would be, write nothing")
-    command.add_argument("--strict", action="store_true", help="stop at the first broken line")
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at the first broken line; fail where anything was skipped",
+    )
     add_setting(command, "history")
     add_setting(command, "storage_dir")
 
@@ -112,13 +116,16 @@ def _import_items(
             importing.run(store, items, options, tally, complain)
         finally:
             bar.close()
-            show(*tally.summary(), sep="\n")
+            report(*tally.summary(), sep="\n")
 
     with_store_to_fill(settings, run, dry_run=arguments.dry_run)
-    return 1 if tally.broken else 0
+    return 1 if tally.broken or (arguments.strict and tally.skipped) else 0
 
 
 def _export(settings: Settings, arguments: argparse.Namespace) -> int:
+    if arguments.file == "-":
+        require_output()
+
     def export(store: OpenStore) -> None:
         with _output(arguments.file) as write, _progress(" lines") as bar:
             write(lines.header())
@@ -133,6 +140,8 @@ def _export(settings: Settings, arguments: argparse.Namespace) -> int:
 @contextmanager
 def _input(name: str) -> Iterator[BinaryIO]:
     if name == "-":
+        if sys.stdin is None:
+            raise CannotOpen("stdin is closed, so there is nothing to read")
         yield sys.stdin.buffer
         return
     try:
@@ -168,10 +177,8 @@ def _output(name: str) -> Iterator[Callable[[str], None]]:
 
 def _show_line(line: str) -> None:
     """Print it in UTF-8, whatever the terminal's encoding is."""
-    try:
+    with printing():
         sys.stdout.buffer.write(line.encode() + b"\n")
-    except OSError as error:
-        raise CannotPrint(error.strerror) from error
 
 
 def _size(stream: BinaryIO) -> int | None:
@@ -185,6 +192,8 @@ def _progress(unit: str, total: int | None = None) -> "tqdm[NoReturn]":
     # It takes as long to import as much of the rest, which no other command should wait for.
     from tqdm import tqdm
 
+    # A bar that stalls needs no thread of its own to show that.
+    tqdm.monitor_interval = 0
     return tqdm(total=total, unit=unit, unit_scale=True, disable=None, leave=False)
 
 

@@ -4,7 +4,7 @@ import argparse
 import time
 
 from monotron.commands.arguments import Commands, add_place, add_setting
-from monotron.commands.output import fail, show
+from monotron.commands.output import fail, require_output, require_reader, show, show_once
 from monotron.commands.stores import account_of, with_store, with_store_to_read
 from monotron.core import names, numbers, series
 from monotron.core.records import Series
@@ -41,6 +41,7 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
     token = None if arguments.token is None else names.token(arguments.token)
     count = numbers.count(arguments.count)
     now = time.time_ns() // 1000
+    require_reader()
 
     def take(txn: Transaction) -> Series:
         account = account_of(txn, arguments)
@@ -49,13 +50,14 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
         )
 
     state = with_store(settings, lambda store: store.update(take))
-    first = state.value - count + 1
-    show(state.value if count == 1 else f"{first} {state.value}")
+    text = str(state.value) if count == 1 else f"{state.value - count + 1} {state.value}"
+    show_once(text, otherwise=f"taken and not printed: {text}")
     return 0
 
 
 def _get(settings: Settings, arguments: argparse.Namespace) -> int:
     key = names.series_key(arguments.key, new=False)
+    require_output()
 
     def read(reading: Reading) -> Series | None:
         return series.get(reading, account_of(reading, arguments), key)
@@ -69,6 +71,7 @@ def _get(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def _list(settings: Settings, arguments: argparse.Namespace) -> int:
     prefix = names.prefix(arguments.prefix)
+    require_output()
 
     def print_all(store: Store) -> None:
         account = store.view(lambda reading: account_of(reading, arguments))

@@ -10,6 +10,7 @@ from typing import TypeVar
 from monotron.commands.output import remark
 from monotron.core import accounts, numbers
 from monotron.settings import Settings
+from monotron.store import folder as storage_folder
 from monotron.store import making
 from monotron.store.contract import Reading, Store
 from monotron.store.frugal import FrugalStore
@@ -58,14 +59,14 @@ def with_store_to_fill(
     if dry_run:
         _dry_run(settings, action)
         return
+    folder = storage_folder.absolute(settings.storage_dir)
     _take_over(settings)
-    folder = settings.storage_dir
     store = LmdbStore(folder, create=_is_empty(folder), wait_seconds=COMMAND_WAIT_SECONDS)
     _used(FrugalStore(store), action)
 
 
 def _dry_run(settings: Settings, action: Callable[[Store], None]) -> None:
-    folder = settings.storage_dir
+    folder = storage_folder.absolute(settings.storage_dir)
     due = _is_take_over_due(folder)
     with tempfile.TemporaryDirectory(prefix="monotron-") as scratch:
         store: OpenStore

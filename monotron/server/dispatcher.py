@@ -13,6 +13,7 @@ from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import Error
 
 from monotron.api.access import LIVENESS_PATHS
+from monotron.threads import refusals_named
 
 QUEUE = 1_024
 """Requests that may wait for a thread. At some thousand a second the last one waits less than half
@@ -30,10 +31,12 @@ class Dispatcher:
     """Hands each connection with a complete request to a thread."""
 
     def __init__(self, threads: int) -> None:
+        """Start the threads; raises `CannotStartThread`."""
         self._threads: Any = ThreadedTaskDispatcher()
-        self._threads.set_thread_count(threads)
         self._quick: Any = ThreadedTaskDispatcher()
-        self._quick.set_thread_count(1)
+        with refusals_named():
+            self._threads.set_thread_count(threads)
+            self._quick.set_thread_count(1)
 
     def add_task(self, channel: Any) -> None:
         """Have the first request of a connection answered; called by the main loop and threads."""

@@ -9,10 +9,11 @@ waitress 3.0.2). `bench/README.md` has the figures behind the numbers here.
 
 import errno
 import logging
+import math
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -33,6 +34,9 @@ keep-alive connections would lock everyone else out."""
 SPARE_FILES = 64
 """File descriptors that are left for everything else."""
 
+FEWEST_FILES = 128
+"""With fewer file descriptors than these there is no place for the connections of a build farm."""
+
 IN_MEMORY_BYTES = 64 * 2**20
 """More than any request or answer has."""
 
@@ -49,10 +53,14 @@ log = logging.getLogger("monotron")
 
 
 class Server:
-    """Answers requests on a listening socket until it is told to stop."""
+    """Answers requests on listening sockets until it is told to stop."""
 
     def __init__(
-        self, app: Callable[..., Any], listener: socket.socket, threads: int, place: Place
+        self,
+        app: Callable[..., Any],
+        listeners: Sequence[socket.socket],
+        threads: int,
+        place: Place,
     ) -> None:
         """Make it ready; what it measures goes to `place`."""
         # It warns at each request that finds no free thread: that is what the queue is for.
@@ -61,30 +69,32 @@ class Server:
         self._next_sweep = 0.0
         self._connections = Connections()
         self._limit = _connection_limit()
+        # Where few files may be open, as many again are for those that are not idle.
+        self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
         self._place = place
         self._dispatcher = Dispatcher(threads)
-        self._server: Any = _Listener(
-            app,
-            self._connections,
-            listener,
-            self._dispatcher,
-            place,
-            connection_limit=self._limit,
+        big_bodies = BigBodies()
+        settings: dict[str, Any] = {
+            "connection_limit": self._limit,
             # `_sweep` does this instead.
-            cleanup_interval=2**31,
+            "cleanup_interval": 2**31,
             # A limit is reached at the size itself.
-            max_request_body_size=BODY_BYTES + 1,
+            "max_request_body_size": BODY_BYTES + 1,
             # Nothing is put aside in temporary files: there may be no folder to write to.
-            inbuf_overflow=IN_MEMORY_BYTES,
-            outbuf_overflow=IN_MEMORY_BYTES,
+            "inbuf_overflow": IN_MEMORY_BYTES,
+            "outbuf_overflow": IN_MEMORY_BYTES,
             # A thread never waits for a client that does not read.
-            outbuf_high_watermark=IN_MEMORY_BYTES,
-            max_request_header_size=HEADER_BYTES + 1,
+            "outbuf_high_watermark": IN_MEMORY_BYTES,
+            "max_request_header_size": HEADER_BYTES + 1,
             # No name goes out as a header.
-            ident="",
+            "ident": "",
             # A client that goes away is no news.
-            log_socket_errors=False,
-        )
+            "log_socket_errors": False,
+        }
+        self._listeners: list[Any] = [
+            _Listener(app, self._connections, each, self._dispatcher, place, big_bodies, settings)
+            for each in listeners
+        ]
 
     def run(self, healthy: Callable[[], bool]) -> None:
         """Answer until `stop` is called or `healthy`, asked each second, says no; then drain."""
@@ -96,7 +106,10 @@ class Server:
         """Make `run` come to its end. May be called by a signal handler and by any thread."""
         if not self._stopping:
             self._stopping = True
-            self._server.pull_trigger()
+            self._listeners[0].pull_trigger()
+
+    def _channels(self) -> list[Any]:
+        return [each for one in self._listeners for each in one.active_channels.values()]
 
     def _poll(self, seconds: float) -> None:
         self._connections.wait(seconds)
@@ -111,17 +124,18 @@ class Server:
         It measures what there is, too.
         """
         self._place.set(HTTP_QUEUE, self._dispatcher.waiting)
-        self._place.set(OPEN_CONNECTIONS, len(self._server.active_channels))
+        channels = self._channels()
+        self._place.set(OPEN_CONNECTIONS, len(channels))
         # waitress notes activity by this clock. Where it jumps, some are closed early or late.
         now = time.time()
-        channels = list(self._server.active_channels.values())
         for channel in channels:
             if channel.is_overdue(now):
                 channel.handle_close()
-        too_many = len(self._connections) - (self._limit - SPARE_CONNECTIONS)
-        if self._server.lacked_files:
-            self._server.lacked_files = False
-            too_many = SPARE_CONNECTIONS
+        too_many = len(self._connections) - (self._limit - self._spare)
+        for listener in self._listeners:
+            if listener.lacked_files:
+                listener.lacked_files = False
+                too_many = self._spare
         if too_many > 0:
             idle = [channel for channel in channels if channel.connected and channel.is_idle]
             idle.sort(key=lambda channel: channel.last_activity)
@@ -132,28 +146,30 @@ class Server:
         """Take no new connection, answer what has come in, close what is idle."""
         end = time.monotonic() + DRAIN_SECONDS
         self._stopping = True
-        self._accept_waiting()
-        wasyncore.dispatcher.close(self._server)
+        for listener in self._listeners:
+            self._accept_waiting(listener)
+            wasyncore.dispatcher.close(listener)
         # Whatever the clients have sent by now is in flight.
         self._poll(0.0)
-        while channels := list(self._server.active_channels.values()):
+        while channels := self._channels():
             if time.monotonic() > end:
                 log.warning("%d connections were cut off in the middle of a request", len(channels))
                 break
             for channel in channels:
                 channel.finish()
             self._poll(0.05)
-        if self._server.task_dispatcher.shutdown(timeout=1):
+        if self._dispatcher.shutdown(timeout=1):
             # A thread that still runs would write to whatever has got the trigger's number.
-            self._server.trigger.close()
+            for listener in self._listeners:
+                listener.trigger.close()
             self._connections.close()
 
-    def _accept_waiting(self) -> None:
+    def _accept_waiting(self, listener: Any) -> None:
         """Accept who has connected already: the kernel would reset them."""
         before = -1
         while before != len(self._connections) < CONNECTIONS:
             before = len(self._connections)
-            self._server.handle_accept()
+            listener.handle_accept()
 
 
 class _Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -168,9 +184,10 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         listener: socket.socket,
         dispatcher: Dispatcher,
         place: Place,
-        **adjustments: Any,
+        big_bodies: BigBodies,
+        adjustments: Mapping[str, Any],
     ) -> None:
-        self.big_bodies = BigBodies()
+        self.big_bodies = big_bodies
         self.place = place
         self._no_files_until = 0.0
         self.lacked_files = False
@@ -205,8 +222,8 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-def _connection_limit() -> int:
-    """Give how many connections fit, after asking the system for as many as it grants."""
+def open_files() -> float:
+    """Return how many files may be open, after asking the system for as many as it grants."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -214,6 +231,8 @@ def _connection_limit() -> int:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (goal, hard))
             soft = goal
-    if soft == resource.RLIM_INFINITY:
-        return CONNECTIONS
-    return max(SPARE_FILES, min(CONNECTIONS, soft - SPARE_FILES))
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def _connection_limit() -> int:
+    return int(max(SPARE_FILES, min(CONNECTIONS, open_files() - SPARE_FILES)))

@@ -91,13 +91,14 @@ def standing_still(target: Path) -> Iterator[Still]:
     A store in use is copied, page by page, into a file that has no name and that goes by itself.
     One that is not cannot be opened by anybody meanwhile. Raises `CannotCopy`.
     """
+    target = storage_folder.absolute(target)
     if target.name == "data.mdb" and (target.parent / "lock.mdb").exists():
         target = target.parent
     if not target.is_dir():
         yield Still(target, copied=False)
         return
     if not (target / "data.mdb").exists():
-        raise StoreUnavailable(f"there is no store in {target.absolute()}")
+        raise StoreUnavailable(f"there is no store in {target}")
     if not storage_folder.is_writable(target):
         with nobody_writing(target):
             yield Still(target / "data.mdb", copied=False)

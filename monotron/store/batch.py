@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from monotron import threads
 from monotron.store.contract import StoreUnavailable, Transaction
 
 T = TypeVar("T")
@@ -119,8 +120,7 @@ class GroupCommit:
         self._has_lock = threading.Event()
         self._waiting_since: float | None = None
         """Since when the thread has waited for other processes."""
-        self._thread = threading.Thread(target=self._run, name="monotron-writer", daemon=True)
-        self._thread.start()
+        self._thread = threads.start(self._run, "monotron-writer")
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
         """Give what `fn` gives, once it is durable; raise what it raised.

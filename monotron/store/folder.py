@@ -18,7 +18,7 @@ def prepare(folder: Path) -> Path:
     them away with the numbers. Raises `StoreUnavailable` where it cannot be made or written, or
     lies on a file system where numbers would not be safe.
     """
-    folder = folder.absolute()
+    folder = absolute(folder)
     require_local(folder)
     try:
         _make(folder)
@@ -29,7 +29,7 @@ def prepare(folder: Path) -> Path:
         raise StoreUnavailable(
             f"storage folder {folder} cannot be made: {error.strerror}"
         ) from error
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         raise StoreUnavailable(f"storage folder {folder} cannot be written by this user")
     return folder
 
@@ -43,7 +43,22 @@ def require_local(folder: Path) -> None:
 def is_writable(folder: Path) -> bool:
     """Return whether this process may write to the folder, and to the data file in it."""
     data = folder / DATA_FILE
-    return os.access(folder, os.W_OK) and (not data.exists() or os.access(data, os.W_OK))
+    return _may_write(folder) and (not data.exists() or _may_write(data))
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
+
+
+def absolute(folder: Path) -> Path:
+    """Return the full path; raises `StoreUnavailable` where it starts from nowhere."""
+    try:
+        return folder.absolute()
+    except FileNotFoundError as error:
+        raise StoreUnavailable(
+            f"storage folder {folder} cannot be found, because the working directory was removed; "
+            "name it by its full path"
+        ) from error
 
 
 def sync(folder: Path) -> None:

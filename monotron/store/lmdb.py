@@ -84,9 +84,10 @@ class LmdbStore:
         self._pid = os.getpid()
         self._closed = False
         self._next_reader_check = 0.0
-        if not create and not (Path(folder) / "data.mdb").exists():
-            raise StoreUnavailable(f"there is no store in {Path(folder).absolute()}")
-        self.folder = storage_folder.prepare(Path(folder))
+        folder = storage_folder.absolute(Path(folder))
+        if not create and not (folder / "data.mdb").exists():
+            raise StoreUnavailable(f"there is no store in {folder}")
+        self.folder = storage_folder.prepare(folder)
         self._path = self.folder / storage_folder.DATA_FILE
         self.failed: StoreError | None = None
         """Set once the engine can go on only in a process that opens it anew."""

@@ -9,6 +9,7 @@ import time
 import weakref
 from pathlib import Path
 
+from monotron import threads
 from monotron.store.contract import StoreUnavailable
 
 OPEN_LOCK = "open.lock"
@@ -67,7 +68,7 @@ class WriteLock:
             else:
                 self.close()
 
-        threading.Thread(target=wait_for_turn, name="monotron-turn", daemon=True).start()
+        threads.start(wait_for_turn, "monotron-turn")
         if not taken.wait(seconds) and claim.acquire(blocking=False):
             raise StoreUnavailable(
                 f"another process has held the write lock for {seconds:g} seconds"

@@ -1,0 +1,90 @@
+"""The container's health check: `python -I -m monotron.health` ends with 0 while /livez answers.
+
+It asks where the service in this container listens, and not where its own variables say: a flag may
+have said something else, or a script that starts the service. It imports little, for it is run
+every few seconds.
+"""
+
+import argparse
+import os
+import sys
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from itertools import pairwise
+from pathlib import Path
+
+from monotron.settings import InvalidSetting, read_address
+
+SECONDS = 4.0
+"""How long an answer may take."""
+
+
+class NoService(Exception):
+    """No service is found; the message says why."""
+
+
+def main() -> None:
+    """Ask; ends the process with 1 where that fails."""
+    try:
+        status = _status(*address())
+    except (NoService, InvalidSetting, OSError, HTTPException) as error:
+        sys.exit(f"monotron is not healthy: {error}")
+    if status != HTTPStatus.OK:
+        sys.exit(f"monotron is not healthy: /livez answers {status}")
+
+
+def address(processes: Path = Path("/proc")) -> tuple[str, int]:
+    """Return the host and the port of the service among these processes (proc(5)).
+
+    Raises `NoService`, and `OSError` where its process may not be looked at.
+    """
+    for process in sorted(processes.glob("[0-9]*"), key=lambda each: int(each.name)):
+        try:
+            words = _words(process / "cmdline")
+        except (FileNotFoundError, ProcessLookupError):
+            # It has ended meanwhile.
+            continue
+        flags = _flags(words)
+        if flags is not None:
+            host, port = read_address(_environ(process), flags)
+            if port == 0:
+                raise NoService("it listens on a free port, which only its log tells")
+            return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
+    raise NoService("there is no process `monotron serve`")
+
+
+def _status(host: str, port: int) -> int:
+    # Straight: a container may inherit http_proxy, and this call must not leave it.
+    connection = HTTPConnection(host, port, timeout=SECONDS)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _environ(process: Path) -> dict[str, str]:
+    parts = (word.partition("=") for word in _words(process / "environ"))
+    return {name: value for name, _, value in parts}
+
+
+def _words(file: Path) -> list[str]:
+    return os.fsdecode(file.read_bytes()).split("\0")[:-1]
+
+
+def _flags(words: list[str]) -> dict[str, str | None] | None:
+    """Return the flags of `monotron serve`; None where a process is something else.
+
+    Before it may stand what starts it: an interpreter, or an init that passes it on.
+    """
+    for position, (command, subcommand) in enumerate(pairwise(words)):
+        if Path(command).name == "monotron" and subcommand == "serve":
+            parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+            parser.add_argument("--host")
+            parser.add_argument("--port")
+            return vars(parser.parse_known_args(words[position + 2 :])[0])
+    return None
+
+
+if __name__ == "__main__":
+    main()

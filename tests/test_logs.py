@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.conftest import ROOT, basic, held
 from tests.service import JOB, Serve, Service, run, wait_until
 from tests.web import Api
 
-serve = service.serve
+folder, serve = service.folder, service.serve
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 NEW_ID = "[0-9a-f]{24}"
@@ -116,7 +117,10 @@ def test_every_line_of_a_service_is_json(running: Service) -> None:
     running.send(b"garbage\r\n\r\n")
     assert running.stop() == 0
     found = events(running)
-    assert [event["level"] for event in found] == ["INFO", "INFO", "ERROR", "INFO", "INFO"]
+    assert [event["level"] for event in found] == [
+        *("INFO", "INFO", "ERROR", "INFO", "INFO", "INFO")
+    ]
+    assert found[-1]["message"] == "monotron stopped: SIGTERM"
     assert all(re.fullmatch(TIME, event["time"]) for event in found)
     assert "another one takes its place" in found[2]["message"]
 
@@ -171,7 +175,7 @@ def test_a_request_is_an_event_with_members(running: Service) -> None:
 
 def test_operations_shows_a_request_as_it_is_logged(serve: Serve) -> None:
     page = shown.page("docs/operations.md").partition("## The log")[2]
-    text, in_json = shown.blocks(page, "text")[0], shown.blocks(page, "json")[0]
+    text, in_json = shown.blocks(page, "text")[1], shown.blocks(page, "json")[0]
     for log_format, there in (("text", text.strip()), ("json", in_json.strip())):
         running = serve("--access-log", "on", "--log-format", log_format)
         answer = running.post("/v1/series/shop")
@@ -180,6 +184,17 @@ def test_operations_shows_a_request_as_it_is_logged(serve: Serve) -> None:
         varying = rf"{TIME}|\b[0-9.e-]+(?=ms)|(?<=\"seconds\": )[0-9.e-]+"
         there = there.replace("5f0c1b7e9a3d2c4b6e8f0a12", "ID")
         assert re.sub(varying, "X", now) == re.sub(varying, "X", there)
+
+
+def test_operations_shows_the_start_and_the_end_as_they_are_logged(
+    serve: Serve, folder: Path
+) -> None:
+    page = shown.page("docs/operations.md").partition("## The log")[2]
+    running = serve(variables={"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret})
+    running.stop()
+    now = running.log.read_text().replace(str(folder), "/srv/monotron/data")
+    now = now.replace(f":{running.port}", ":8080")
+    assert re.sub(TIME, "X", now) == re.sub(TIME, "X", shown.blocks(page, "text")[0])
 
 
 def test_a_request_that_is_no_http_is_an_event_too(running: Service) -> None:

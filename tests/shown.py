@@ -160,7 +160,8 @@ def _anchor(heading: str) -> str:
 def _shell(
     script: str, service: Service | None, cwd: Path | None, variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    if re.search(r"\bcurl\b", script):
+    # The script asks with curl, too.
+    if re.search(r"\b(curl|monotron\.sh)\b", script):
         need_curl()
     ours = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     if service is not None:

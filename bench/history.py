@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.load import PATHS, Case, Generator, generator
 from bench.servers import Server, start_real
 from bench.throughput import failed
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import Settings, read_settings
 from monotron.store.contract import Transaction
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def fill(folder: Path, keep: int) -> None:
     """Make the series, each beyond what its history holds."""
     folder.mkdir()
-    store = LmdbStore(folder / "store")
+    store = LmdbStore(folder / "store", tables.ALL)
     for number in range(MANY):
         key = f"{PATHS.removeprefix('/')}{number:012x}"
 

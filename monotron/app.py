@@ -1,6 +1,6 @@
 """The route table: which path is answered by which resource."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import falcon
 from falcon.routing import CompiledRouter
@@ -29,7 +29,7 @@ from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
 from monotron.measures import Measures, Place
 from monotron.settings import Settings
-from monotron.store.contract import Store, Usage
+from monotron.store.contract import Figure, Store
 
 App = falcon.App[falcon.Request, falcon.Response]
 
@@ -39,11 +39,12 @@ def create_app(
     settings: Settings,
     *,
     place: Place | None = None,
-    usage: Callable[[], Usage] | None = None,
+    figures: Callable[[], Iterable[Figure]] | None = None,
 ) -> App:
     """Give the WSGI application that answers from `store`.
 
-    What it measures goes to `place`. `usage` tells what the store takes up, if it knows.
+    What it measures goes to `place`. `figures` returns what the store
+    says of itself, if it has anything to say.
     """
     place = place or Measures().place(0)
     keep = settings.history
@@ -68,7 +69,7 @@ def create_app(
     app.add_route("/livez", Liveness())
     app.add_route("/healthz", Liveness())
     app.add_route("/readyz", Readiness(store))
-    app.add_route("/metrics", Metrics(store, place, usage))
+    app.add_route("/metrics", Metrics(store, place, figures))
     app.add_route(
         "/openapi.json",
         OpenApi(authentication=root is not None, public_badges=settings.public_badges),

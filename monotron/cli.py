@@ -15,11 +15,11 @@ from monotron.commands.moving import CannotOpen
 from monotron.commands.output import CannotPrint, fail, show
 from monotron.core.errors import RuleError
 from monotron.measures import OfStore, Place
+from monotron.opening import open_store
 from monotron.serve import CannotServe, Service, serve
 from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
 from monotron.store.backup import CannotCopy
 from monotron.store.contract import StoreError
-from monotron.store.lmdb import LmdbStore
 from monotron.transfer.importing import Stopped
 from monotron.transfer.items import CannotRead
 
@@ -67,8 +67,8 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     logs.configure(settings.log_format, access_log=settings.access_log)
 
     def open_service(create: bool, place: Place) -> Service:
-        store = LmdbStore(settings.storage_dir, create=create, observer=OfStore(place))
-        app = create_app(store, settings, place=place, usage=store.usage)
+        store = open_store(settings, create=create, observer=OfStore(place))
+        app = create_app(store, settings, place=place, figures=store.figures)
         return Service(app, lambda: store.failed is None, store.close)
 
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from monotron.core import bumps, history, probe, records
+from monotron.core import bumps, history, probe, records, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.records import Entry, Series
 from monotron.limits import API_KEYS, ATTRIBUTE_BYTES, ATTRIBUTES, LAST_VALUE
@@ -28,7 +28,7 @@ def rows_of(reading: Reading, table: Table) -> Rows:
 
 def rows_of_store(store: Store) -> dict[Table, Rows]:
     """Give every row of every table."""
-    return store.view(lambda reading: {table: rows_of(reading, table) for table in Table})
+    return store.view(lambda reading: {table: rows_of(reading, table) for table in tables.ALL})
 
 
 def faults(store: Store, *, keep: int | None = None) -> list[str]:
@@ -36,11 +36,11 @@ def faults(store: Store, *, keep: int | None = None) -> list[str]:
 
     def walk(reading: Reading) -> list[str]:
         found = []
-        for table in Table:
+        for table in tables.ALL:
             try:
-                found += [f"{table.value}: {fault}" for fault in _CHECKS[table](reading)]
+                found += [f"{table.decode()}: {fault}" for fault in _CHECKS[table](reading)]
             except StoreCorrupt as error:
-                found.append(f"{table.value}: {error}")
+                found.append(f"{table.decode()}: {error}")
         if keep is not None:
             found += [f"history: {fault}" for fault in _unkept(reading, keep)]
         return found
@@ -56,7 +56,7 @@ def whole_store(any_store: Store) -> Iterator[Store]:
 
 
 def _series(reading: Reading) -> Faults:
-    for row, value in rows_of(reading, Table.SERIES):
+    for row, value in rows_of(reading, tables.SERIES):
         state = records.unpack_series(row, value)
         if row != records.series_row(state.account, state.key):
             yield f"{row!r} is not the row of {state}"
@@ -70,7 +70,7 @@ def _series(reading: Reading) -> Faults:
 
 def _history(reading: Reading) -> Faults:
     by_series: dict[bytes, Rows] = {}
-    for row, value in rows_of(reading, Table.HISTORY):
+    for row, value in rows_of(reading, tables.HISTORY):
         by_series.setdefault(row[:-8], []).append((row, value))
         if len(row) + len(value) > TREE_BYTES:
             yield f"{row!r} takes pages of its own"
@@ -80,7 +80,7 @@ def _history(reading: Reading) -> Faults:
             yield f"{series_row!r} has {len(rows)} rows of history and no series"
         else:
             yield from _history_of(state, rows)
-    for row, value in rows_of(reading, Table.SERIES):
+    for row, value in rows_of(reading, tables.SERIES):
         state = records.unpack_series(row, value)
         if not state.history and row in by_series:
             yield f"{state} knows nothing of its history"
@@ -121,10 +121,10 @@ def _history_of(state: Series, rows: Rows) -> Faults:
 
 
 def _unkept(reading: Reading, keep: int) -> Faults:
-    for row, value in rows_of(reading, Table.SERIES):
+    for row, value in rows_of(reading, tables.SERIES):
         state = records.unpack_series(row, value)
         rows = reading.scan(
-            Table.HISTORY, *records.history_rows(state.account, state.key), limit=10**9
+            tables.HISTORY, *records.history_rows(state.account, state.key), limit=10**9
         )
         if len(rows) > keep:
             yield f"{state} has {len(rows)} rows of history for {keep} values"
@@ -142,7 +142,7 @@ def _unkept(reading: Reading, keep: int) -> Faults:
 
 def _attributes(reading: Reading) -> Faults:
     count: Counter[bytes] = Counter()
-    for row, value in rows_of(reading, Table.ATTRIBUTES):
+    for row, value in rows_of(reading, tables.ATTRIBUTES):
         attribute = records.unpack_attribute(value)
         account, key = _split(row[:-32])
         if row != records.attribute_row(account, key, attribute.token, attribute.name):
@@ -157,7 +157,7 @@ def _attributes(reading: Reading) -> Faults:
 
 def _bumps(reading: Reading) -> Faults:
     made: Counter[tuple[int, str, int]] = Counter()
-    for row, value in rows_of(reading, Table.BUMPS):
+    for row, value in rows_of(reading, tables.BUMPS):
         bump = records.unpack_bump(value)
         account, name = _split(row[:-17])
         if row != records.bump_row(account, name, bump.part, bump.token):
@@ -175,7 +175,7 @@ def _bumps(reading: Reading) -> Faults:
 
 
 def _accounts(reading: Reading) -> Faults:
-    for row, value in rows_of(reading, Table.ACCOUNTS):
+    for row, value in rows_of(reading, tables.ACCOUNTS):
         account = records.unpack_account(row)
         if account == FIRST_ACCOUNT:
             yield f"account {account} has a row"
@@ -184,12 +184,12 @@ def _accounts(reading: Reading) -> Faults:
 
 
 def _api_keys(reading: Reading) -> Faults:
-    counted = reading.get(Table.SYSTEM, _COUNTER)
+    counted = reading.get(tables.SYSTEM, _COUNTER)
     number = 0 if counted is None else records.unpack_counter(counted)
     ids = set()
-    for row, value in rows_of(reading, Table.API_KEYS):
+    for row, value in rows_of(reading, tables.API_KEYS):
         api_key = records.unpack_api_key(row, value)
-        if reading.get(Table.GRANTS, records.grant_row(api_key.account, api_key.id)) != row:
+        if reading.get(tables.GRANTS, records.grant_row(api_key.account, api_key.id)) != row:
             yield f"{api_key} is not in the list of its account"
         if not 1 <= api_key.id <= number or api_key.id in ids:
             yield f"{api_key} has a wrong number"
@@ -200,9 +200,9 @@ def _api_keys(reading: Reading) -> Faults:
 
 def _grants(reading: Reading) -> Faults:
     count: Counter[bytes] = Counter()
-    for row, key in rows_of(reading, Table.GRANTS):
+    for row, key in rows_of(reading, tables.GRANTS):
         count[row[:8]] += 1
-        if reading.get(Table.API_KEYS, key) is None:
+        if reading.get(tables.API_KEYS, key) is None:
             yield f"{row!r} lists {key!r}, which is not there"
     for account, number in count.items():
         if number > API_KEYS:
@@ -211,29 +211,29 @@ def _grants(reading: Reading) -> Faults:
 
 def _retries(reading: Reading) -> Faults:
     times = Counter(
-        records.retry_of_time_row(row) for row, _ in rows_of(reading, Table.RETRY_TIMES)
+        records.retry_of_time_row(row) for row, _ in rows_of(reading, tables.RETRY_TIMES)
     )
-    for row, value in rows_of(reading, Table.RETRIES):
+    for row, value in rows_of(reading, tables.RETRIES):
         records.unpack_retry(value)
         if times[row] != 1:
             yield f"{row!r} is found {times[row]} times once it is too old"
 
 
 def _retry_times(reading: Reading) -> Faults:
-    for row, _ in rows_of(reading, Table.RETRY_TIMES):
-        if reading.get(Table.RETRIES, records.retry_of_time_row(row)) is None:
+    for row, _ in rows_of(reading, tables.RETRY_TIMES):
+        if reading.get(tables.RETRIES, records.retry_of_time_row(row)) is None:
             yield f"{row!r} stands for no retry"
 
 
 def _system(reading: Reading) -> Faults:
     probe.read(reading)
-    for row, _ in rows_of(reading, Table.SYSTEM):
+    for row, _ in rows_of(reading, tables.SYSTEM):
         if row not in (_COUNTER, b"probe"):
             yield f"nobody knows {row!r}"
 
 
 def _state(reading: Reading, row: bytes) -> Series | None:
-    value = reading.get(Table.SERIES, row)
+    value = reading.get(tables.SERIES, row)
     return None if value is None else records.unpack_series(row, value)
 
 
@@ -243,21 +243,21 @@ def _split(row: bytes) -> tuple[int, str]:
 
 
 def _is_account(reading: Reading, account: int) -> bool:
-    row = reading.get(Table.ACCOUNTS, records.account_row(account))
+    row = reading.get(tables.ACCOUNTS, records.account_row(account))
     return account == FIRST_ACCOUNT or row is not None
 
 
 _COUNTER = b"api_keys"
 
 _CHECKS: dict[Table, Callable[[Reading], Faults]] = {
-    Table.SERIES: _series,
-    Table.HISTORY: _history,
-    Table.ATTRIBUTES: _attributes,
-    Table.BUMPS: _bumps,
-    Table.ACCOUNTS: _accounts,
-    Table.API_KEYS: _api_keys,
-    Table.GRANTS: _grants,
-    Table.RETRIES: _retries,
-    Table.RETRY_TIMES: _retry_times,
-    Table.SYSTEM: _system,
+    tables.SERIES: _series,
+    tables.HISTORY: _history,
+    tables.ATTRIBUTES: _attributes,
+    tables.BUMPS: _bumps,
+    tables.ACCOUNTS: _accounts,
+    tables.API_KEYS: _api_keys,
+    tables.GRANTS: _grants,
+    tables.RETRIES: _retries,
+    tables.RETRY_TIMES: _retry_times,
+    tables.SYSTEM: _system,
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from monotron.core import accounts, api_keys, attributes, bumps, retries, semver, series
+from monotron.core import accounts, api_keys, attributes, bumps, retries, semver, series, tables
 from monotron.core.api_keys import Pair
 from monotron.core.errors import RuleError
 from monotron.core.records import request_digest
@@ -69,7 +69,7 @@ def bring_items(
 def rows(store: Store) -> dict[Table, Rows]:
     """Give all rows but the one that a readiness check writes."""
     found = rows_of_store(store)
-    found[Table.SYSTEM] = [row for row in found[Table.SYSTEM] if row[0] != b"probe"]
+    found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
     return found
 
 

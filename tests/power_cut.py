@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from monotron.core import attributes, records, retries, semver, series
+from monotron.core import attributes, records, retries, semver, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
@@ -843,12 +843,12 @@ together: Step = partial(_take, key="together")
 
 
 def main(folder: Path, threads: int, takes: int, before: Sequence[Step]) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     for number, step in enumerate(before):
         # As when the service is started anew.
         if number == len(before) // 2:
             store.close()
-            store = LmdbStore(folder)
+            store = LmdbStore(folder, tables.ALL)
         _tell("begin")
         answer = store.update(step)
         _tell(f"answer {number} {answer!r}")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, attributes, records, retries, semver, series
+from monotron.core import accounts, attributes, records, retries, semver, series, tables
 from monotron.core.accounts import Page
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.errors import NoSuchAccount
@@ -77,8 +77,8 @@ def test_accounts_are_listed_as_the_model_says(
     any_store: Store, ids: list[int], after: int | None, limit: int
 ) -> None:
     def begin_again(txn: Transaction) -> None:
-        for row, _ in rows_of(txn, Table.ACCOUNTS):
-            txn.delete(Table.ACCOUNTS, row)
+        for row, _ in rows_of(txn, tables.ACCOUNTS):
+            txn.delete(tables.ACCOUNTS, row)
 
     any_store.update(begin_again)
     make(any_store, *ids)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, api_keys, records, scopes
+from monotron.core import accounts, api_keys, records, scopes, tables
 from monotron.core.api_keys import Pair
 from monotron.core.errors import InvalidScope, NoSuchAccount, TooManyApiKeys
 from monotron.core.records import ApiKey
 from monotron.core.scopes import Operation, Resource
 from monotron.limits import API_KEYS, SCOPES
-from monotron.store.contract import Store, StoreCorrupt, Table, Transaction
+from monotron.store.contract import Store, StoreCorrupt, Transaction
 from tests.conftest import all_rows
 
 OPERATIONS = ["read", "write", "delete"]
@@ -119,7 +119,7 @@ def test_a_deleted_key_leaves_nothing_but_its_number(any_store: Store) -> None:
     assert any_store.update(lambda txn: api_keys.delete(txn, 1, pair.key))
     assert verified(any_store, pair) is None
     left = all_rows(any_store)
-    assert (left[Table.API_KEYS], left[Table.GRANTS]) == ([], [])
+    assert (left[tables.API_KEYS], left[tables.GRANTS]) == ([], [])
     create(any_store)
     assert [each.id for each in listed(any_store)] == [2]
 
@@ -127,7 +127,7 @@ def test_a_deleted_key_leaves_nothing_but_its_number(any_store: Store) -> None:
 @pytest.mark.parametrize("value", [b"", b"\1", b"\1" + b"\xff" * 90, b"\2" * 90])
 def test_a_damaged_row_verifies_nobody(any_store: Store, value: bytes) -> None:
     pair = create(any_store)
-    any_store.update(lambda txn: txn.put(Table.API_KEYS, pair.key.encode(), value))
+    any_store.update(lambda txn: txn.put(tables.API_KEYS, pair.key.encode(), value))
     with pytest.raises(StoreCorrupt):
         verified(any_store, pair)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import lmdb as py_lmdb
 import pytest
 
-from monotron.core import attributes, check, records, series
+from monotron.core import attributes, check, records, series, tables
 from monotron.limits import LAST_VALUE
 from monotron.store import backup as backups
 from monotron.store import lmdb
@@ -64,18 +64,18 @@ def command(folder: Path) -> Command:
 
 
 def rows(reading: Reading) -> Rows:
-    return {table: reading.scan(table, *EVERYTHING, limit=10**6) for table in Table}
+    return {table: reading.scan(table, *EVERYTHING, limit=10**6) for table in tables.ALL}
 
 
 def rows_of_file(path: Path) -> Rows:
     assert verify_file(path) == []
-    with reading_file(path) as reading:
+    with reading_file(path, tables.ALL) as reading:
         return rows(reading)
 
 
 def change(folder: Path, *changes: Callable[[Transaction], object]) -> None:
     """Change the store in a folder, which is made where it is missing."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     for each in changes:
         store.update(each)
     store.close()
@@ -90,7 +90,7 @@ def values(folder: Path) -> dict[str, int]:
     return {
         state.key: state.value
         for state in (
-            records.unpack_series(*row) for row in rows_of_file(folder / "data.mdb")[Table.SERIES]
+            records.unpack_series(*row) for row in rows_of_file(folder / "data.mdb")[tables.SERIES]
         )
     }
 
@@ -133,7 +133,7 @@ def test_a_backup_under_load_holds_every_number_answered_before_it_and_is_whole(
     assert (load.unanswered, load.cut, load.broken) == (0, 0, [])
     # Which are the numbers up to there: a client has the next in hand only after the answer.
     for file, count in zip(files, answered, strict=True):
-        with reading_file(file) as reading:
+        with reading_file(file, tables.ALL) as reading:
             state = series.get(reading, 1, "load")
             assert check.walk(reading).problems == []
         assert verify_file(file) == []
@@ -178,7 +178,7 @@ def test_a_backup_has_no_free_pages(stored: Path, command: Command, tmp_path: Pa
     command("backup", path)
     assert path.stat().st_size < (stored / "data.mdb").stat().st_size - 60_000
     command("restore", path)
-    store = LmdbStore(stored)
+    store = LmdbStore(stored, tables.ALL)
     usage = store.usage()
     store.close()
     assert usage.free_pages == 0
@@ -357,7 +357,7 @@ def test_a_store_that_a_service_has_open_is_not_restored_even_with_replace(
 def test_a_store_that_a_command_has_open_is_not_restored(
     backup: Path, stored: Path, command: Command
 ) -> None:
-    store = LmdbStore(stored)
+    store = LmdbStore(stored, tables.ALL)
     assert "in use" in command.failure("restore", backup, "--replace")
     store.close()
     command("restore", backup)
@@ -478,7 +478,7 @@ def test_a_backup_that_was_cut_short_is_refused(backup: Path, tmp_path: Path, cu
 def test_a_backup_with_damaged_rows_is_refused(
     stored: Path, command: Command, tmp_path: Path
 ) -> None:
-    change(stored, lambda txn: txn.delete(Table.SERIES, records.series_row(1, "shop")))
+    change(stored, lambda txn: txn.delete(tables.SERIES, records.series_row(1, "shop")))
     command("backup", tmp_path / "backup.mdb")
     line = Command(tmp_path / "new").failure("restore", tmp_path / "backup.mdb")
     assert "'shop'" in line
@@ -578,10 +578,10 @@ def test_a_store_is_not_opened_while_it_is_restored(
     assert open_lock.take_alone()
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StoreUnavailable, match="restored or checked"):
-        LmdbStore(tmp_path)
+        LmdbStore(tmp_path, tables.ALL)
     assert len(os.listdir("/proc/self/fd")) == before
     open_lock.close()
-    LmdbStore(tmp_path).close()
+    LmdbStore(tmp_path, tables.ALL).close()
 
 
 def test_who_opens_a_store_waits_for_a_restore_to_end(stored: Path, command: Command) -> None:
@@ -602,7 +602,7 @@ def test_who_opens_a_store_waits_for_a_restore_to_end(stored: Path, command: Com
 def test_a_store_counts_as_open_until_the_last_has_closed_it(
     open_lock: OpenLock, tmp_path: Path
 ) -> None:
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     assert not open_lock.take_alone()
     store.close()
     assert open_lock.take_alone()
@@ -613,7 +613,7 @@ def test_a_store_that_cannot_be_opened_does_not_count_as_open(
 ) -> None:
     (tmp_path / "data.mdb").write_bytes(b"not a store\n" * 1_000)
     with pytest.raises(StoreCorrupt):
-        LmdbStore(tmp_path)
+        LmdbStore(tmp_path, tables.ALL)
     assert open_lock.take_alone()
 
 
@@ -621,7 +621,7 @@ def test_a_store_that_cannot_be_opened_does_not_count_as_open(
 def test_a_forked_child_does_not_keep_its_parents_store_open(
     open_lock: OpenLock, tmp_path: Path
 ) -> None:
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:

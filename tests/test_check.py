@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from monotron.core import accounts, api_keys, attributes, check, records, retries, semver, series
+from monotron.core import (
+    accounts,
+    api_keys,
+    attributes,
+    check,
+    records,
+    retries,
+    semver,
+    series,
+    tables,
+)
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.bumps import MAJOR, MINOR, PATCH
@@ -66,7 +76,8 @@ def test_a_whole_store_has_no_problem_and_every_row_is_looked_at(filled: Store) 
     report = look(filled)
     counted = filled.view(
         lambda reading: {
-            table: len(reading.scan(table, b"", b"\xff" * 512, limit=10_000)) for table in Table
+            table: len(reading.scan(table, b"", b"\xff" * 512, limit=10_000))
+            for table in tables.ALL
         }
     )
     assert report.rows == counted
@@ -108,7 +119,7 @@ def put_series(key: str, **changes: object) -> Damage:
         state = series.get(txn, 1, key)
         assert state is not None
         changed = replace(state, **changes)  # type: ignore[arg-type]
-        txn.put(Table.SERIES, records.series_row(1, key), records.pack_series(changed))
+        txn.put(tables.SERIES, records.series_row(1, key), records.pack_series(changed))
 
     return put
 
@@ -141,12 +152,12 @@ def newest_history(txn: Transaction) -> bytes:
 
 def put_history(first: int, number: int, *entries: Entry) -> Damage:
     value = records.pack_history(number) + b"".join(map(records.pack_entry, entries))
-    return put(Table.HISTORY, records.history_row(1, "shop", first), value)
+    return put(tables.HISTORY, records.history_row(1, "shop", first), value)
 
 
 def too_many_grants(txn: Transaction) -> None:
     for number in range(API_KEYS):
-        txn.put(Table.GRANTS, records.grant_row(7, 10 + number), PAIR.key.encode())
+        txn.put(tables.GRANTS, records.grant_row(7, 10 + number), PAIR.key.encode())
 
 
 def entry(value: int, count: int = 1) -> Entry:
@@ -159,13 +170,13 @@ GRANT = records.grant_row(7, 1)
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "unknown format of a series": (
-        put(Table.SERIES, SHOP, b"\x63"),
+        put(tables.SERIES, SHOP, b"\x63"),
         r"table series, row .*shop.*format 99",
     ),
-    "a series cut short": (cut(Table.SERIES, SHOP, 20), "damaged"),
+    "a series cut short": (cut(tables.SERIES, SHOP, 20), "damaged"),
     "a series under another key": (
         lambda txn: txn.put(
-            Table.SERIES, records.series_row(1, "a") + b"\0", txn.get(Table.SERIES, SHOP) or b""
+            tables.SERIES, records.series_row(1, "a") + b"\0", txn.get(tables.SERIES, SHOP) or b""
         ),
         "U.0000",
     ),
@@ -181,7 +192,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'shop'.*'other'.*gave out 100",
     ),
     "a series that is not what the key of its row says": (
-        lambda txn: txn.put(Table.SERIES, SHOP[:-1] + b"\1", txn.get(Table.SERIES, SHOP) or b""),
+        lambda txn: txn.put(tables.SERIES, SHOP[:-1] + b"\1", txn.get(tables.SERIES, SHOP) or b""),
         "'shop'.*its row has another key",
     ),
     "a token that cannot be": (put_series("shop", token="a\tb"), "'shop'.*token has no control"),
@@ -190,20 +201,20 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'shop' of account 9: there is no account 9",
     ),
     "an account gone": (
-        delete(Table.ACCOUNTS, records.account_row(7)),
+        delete(tables.ACCOUNTS, records.account_row(7)),
         "é.*there is no account 7",
     ),
     "an account that cannot be read": (
-        cut(Table.ACCOUNTS, records.account_row(7), 3),
+        cut(tables.ACCOUNTS, records.account_row(7), 3),
         "table accounts",
     ),
     "a row for the first account": (
-        put(Table.ACCOUNTS, records.account_row(1), records.pack_account(NOW)),
+        put(tables.ACCOUNTS, records.account_row(1), records.pack_account(NOW)),
         "account 1",
     ),
-    "a series gone": (delete(Table.SERIES, SHOP), "'shop'.*no such series.*history"),
+    "a series gone": (delete(tables.SERIES, SHOP), "'shop'.*no such series.*history"),
     "the newest row of a history gone": (
-        lambda txn: txn.delete(Table.HISTORY, newest_history(txn)),
+        lambda txn: txn.delete(tables.HISTORY, newest_history(txn)),
         "'shop'.* is missing",
     ),
     "a newer row of history than the series knows": (
@@ -211,7 +222,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'shop'.*begins with 101",
     ),
     "a row of history cut in the middle of an entry": (
-        cut(Table.HISTORY, records.history_row(1, "shop", 1), 30),
+        cut(tables.HISTORY, records.history_row(1, "shop", 1), 30),
         "table history",
     ),
     "an empty row of history": (put_history(1, 1), "table history"),
@@ -244,7 +255,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "an attribute in another's row": (
         put(
-            Table.ATTRIBUTES,
+            tables.ATTRIBUTES,
             records.attribute_row(1, "shop", "token", "author"),
             records.pack_attribute(Attribute("token", "reader", "")),
         ),
@@ -252,7 +263,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "too long an attribute": (
         put(
-            Table.ATTRIBUTES,
+            tables.ATTRIBUTES,
             records.attribute_row(1, "shop", "token", "author"),
             records.pack_attribute(Attribute("token", "author", "x" * 65_537)),
         ),
@@ -260,23 +271,23 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "too many attributes": (
         put(
-            Table.ATTRIBUTES,
+            tables.ATTRIBUTES,
             records.attribute_row(1, "never advanced", "token", "more"),
             records.pack_attribute(Attribute("token", "more", "")),
         ),
         "'never advanced'.*65 attributes",
     ),
     "an attribute that is no UTF-8": (
-        put(Table.ATTRIBUTES, records.attribute_row(1, "a", "b", "c"), b"\1\0\1\0\1\xff\xff"),
+        put(tables.ATTRIBUTES, records.attribute_row(1, "a", "b", "c"), b"\1\0\1\0\1\xff\xff"),
         "table attributes",
     ),
     "a bump without its series": (
-        delete(Table.SERIES, records.series_row(1, "lib-minor-v1")),
+        delete(tables.SERIES, records.series_row(1, "lib-minor-v1")),
         "version 'lib'.*'token 2'.*'lib-minor-v1', which is not there",
     ),
     "a bump beyond its series": (
         put(
-            Table.BUMPS,
+            tables.BUMPS,
             records.bump_row(1, LIB, PATCH, "token 3"),
             records.pack_bump(Bump(PATCH, "token 3", 1, 1, 2)),
         ),
@@ -284,7 +295,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a bump in another's row": (
         put(
-            Table.BUMPS,
+            tables.BUMPS,
             records.bump_row(1, LIB, PATCH, "token 3"),
             records.pack_bump(Bump(PATCH, "token 4", 1, 1, 1)),
         ),
@@ -292,7 +303,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "two tokens with one version": (
         put(
-            Table.BUMPS,
+            tables.BUMPS,
             records.bump_row(1, LIB, PATCH, "another"),
             records.pack_bump(Bump(PATCH, "another", 1, 1, 1)),
         ),
@@ -308,7 +319,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a bump of no part": (
         put(
-            Table.BUMPS,
+            tables.BUMPS,
             records.bump_row(1, LIB, PATCH, "token 3"),
             records.pack_bump(Bump(255, "token 3", 1, 1, 1)),
         ),
@@ -316,15 +327,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a bump under too long a name": (
         put(
-            Table.BUMPS,
+            tables.BUMPS,
             records.bump_row(1, "x" * 480, MAJOR, "t"),
             records.pack_bump(Bump(MAJOR, "t", 1, 0, 0)),
         ),
         "version name has 1 to 209",
     ),
-    "an API key without grant": (delete(Table.GRANTS, GRANT), f"'{PAIR.key}' of account 7"),
+    "an API key without grant": (delete(tables.GRANTS, GRANT), f"'{PAIR.key}' of account 7"),
     "an API key in no account": (
-        delete(Table.ACCOUNTS, records.account_row(7)),
+        delete(tables.ACCOUNTS, records.account_row(7)),
         f"'{PAIR.key}' of account 7: there is no account 7",
     ),
     "more API keys than an account may have": (
@@ -332,42 +343,42 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "account 7: it has 1001 API keys",
     ),
     "a grant without API key": (
-        delete(Table.API_KEYS, records.api_key_row(PAIR.key)),
+        delete(tables.API_KEYS, records.api_key_row(PAIR.key)),
         f"account 7.*{PAIR.key}",
     ),
-    "a grant of another key": (put(Table.GRANTS, GRANT, b"K" * 24), f"'{PAIR.key}' of account 7"),
-    "a grant of nothing": (put(Table.GRANTS, records.grant_row(7, 3), b""), "account 7"),
+    "a grant of another key": (put(tables.GRANTS, GRANT, b"K" * 24), f"'{PAIR.key}' of account 7"),
+    "a grant of nothing": (put(tables.GRANTS, records.grant_row(7, 3), b""), "account 7"),
     "an API key with the wrong scopes": (
         lambda txn: txn.put(
-            Table.API_KEYS,
+            tables.API_KEYS,
             PAIR.key.encode(),
-            (txn.get(Table.API_KEYS, PAIR.key.encode()) or b"") + b"\nall:things",
+            (txn.get(tables.API_KEYS, PAIR.key.encode()) or b"") + b"\nall:things",
         ),
         "all:things",
     ),
-    "a count of API keys gone": (delete(Table.SYSTEM, b"api_keys"), "'K+' of account 1"),
+    "a count of API keys gone": (delete(tables.SYSTEM, b"api_keys"), "'K+' of account 1"),
     "a count of API keys that cannot be read": (
-        put(Table.SYSTEM, b"api_keys", b"\1"),
+        put(tables.SYSTEM, b"api_keys", b"\1"),
         "count of API keys",
     ),
     "a retry without its time": (
-        delete(Table.RETRY_TIMES, records.retry_time_row(NOW, RETRY)),
+        delete(tables.RETRY_TIMES, records.retry_time_row(NOW, RETRY)),
         f"{RETRY.hex()} of account 1.*0 times",
     ),
     "a retry with two times": (
-        put(Table.RETRY_TIMES, records.retry_time_row(5, RETRY), b""),
+        put(tables.RETRY_TIMES, records.retry_time_row(5, RETRY), b""),
         f"{RETRY.hex()} of account 1.*2 times",
     ),
-    "a time without its retry": (delete(Table.RETRIES, RETRY), f"{RETRY.hex()}.*not there"),
+    "a time without its retry": (delete(tables.RETRIES, RETRY), f"{RETRY.hex()}.*not there"),
     "a retry of no value": (
-        put(Table.RETRIES, RETRY, records.pack_retry(Retry(bytes(16), 0))),
+        put(tables.RETRIES, RETRY, records.pack_retry(Retry(bytes(16), 0))),
         f"{RETRY.hex()}.*value",
     ),
     "a retry in no account": (
         lambda txn: retries.once(txn, 9, "one", bytes(16), lambda: 5, now=NOW),
         "of account 9: there is no account 9",
     ),
-    "a retry cut short": (cut(Table.RETRIES, RETRY, 10), "table retries"),
+    "a retry cut short": (cut(tables.RETRIES, RETRY, 10), "table retries"),
 }
 
 
@@ -381,9 +392,9 @@ def test_each_damage_to_a_row_is_found_and_named(filled: Store, damage: Damage, 
 
 def test_a_hole_in_a_history_is_remarked_on(filled: Store) -> None:
     def remove_middle(txn: Transaction) -> None:
-        rows = txn.scan(Table.HISTORY, *records.history_rows(1, "shop"), limit=100)
+        rows = txn.scan(tables.HISTORY, *records.history_rows(1, "shop"), limit=100)
         assert len(rows) > 2
-        txn.delete(Table.HISTORY, rows[1][0])
+        txn.delete(tables.HISTORY, rows[1][0])
 
     filled.update(remove_middle)
     report = look(filled)
@@ -397,7 +408,7 @@ def test_whatever_is_flipped_in_rows_the_walk_comes_to_its_end(filled: Store) ->
     everything = filled.view(
         lambda reading: [
             (table, *row)
-            for table in Table
+            for table in tables.ALL
             for row in reading.scan(table, b"", b"\xff" * 512, limit=10_000)
         ]
     )
@@ -426,7 +437,7 @@ def test_whatever_is_flipped_in_rows_the_walk_comes_to_its_end(filled: Store) ->
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
     """A backup with some of everything in it."""
-    store = LmdbStore(tmp_path / "filled")
+    store = LmdbStore(tmp_path / "filled", tables.ALL)
     store.update(fill)
     path = tmp_path / "backup.mdb"
     with path.open("wb") as file:
@@ -449,7 +460,7 @@ def test_a_whole_backup_is_whole(backup: Path) -> None:
     assert status == 0
     assert lines[-1] == f"{backup} is whole"
     assert lines[0].split() == ["series", "7"]
-    assert len(lines) == len(Table) + 1
+    assert len(lines) == len(tables.ALL) + 1
     assert backup.read_bytes() == before
     assert {each.name for each in backup.parent.iterdir()} == {"backup.mdb", "filled"}
 
@@ -514,10 +525,10 @@ def test_a_folder_without_a_store_is_named_and_stays_empty(tmp_path: Path) -> No
 
 
 def test_damaged_rows_are_told_with_their_series(tmp_path: Path) -> None:
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     store.update(fill)
     store.update(put_series("shop", value=99, given=99))
-    store.update(delete(Table.SERIES, records.series_row(1, "lib-major")))
+    store.update(delete(tables.SERIES, records.series_row(1, "lib-major")))
     store.close()
     status, lines = checked(storage_dir=tmp_path)
     assert status == 1
@@ -569,14 +580,14 @@ def test_a_copy_of_a_store_in_use_is_of_one_moment(store: LmdbStore, tmp_path: P
     store.copy_pages(copy)
     (tmp_path / "copy").write_bytes(copy.getvalue())
     assert verify_file(tmp_path / "copy") == []
-    with reading_file(tmp_path / "copy") as reading:
+    with reading_file(tmp_path / "copy", tables.ALL) as reading:
         assert check.walk(reading).problems == []
         state = series.get(reading, 1, "shop")
-        assert (state and state.value, reading.count(Table.SERIES)) == (103, 7)
+        assert (state and state.value, reading.count(tables.SERIES)) == (103, 7)
 
 
 def test_damage_to_a_store_in_use_is_found(serve: Serve, folder: Path) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     store.update(fill)
     store.update(lambda txn: series.advance(txn, FIRST_ACCOUNT, "more", now=NOW))
     store.close()
@@ -599,7 +610,7 @@ def damage_a_value_page(data: Path) -> None:
 
 
 def test_a_check_that_ends_lets_the_service_start(serve: Serve, folder: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     status, _ = checked(storage_dir=folder)
     assert status == 0
     assert serve().take() == 1

@@ -17,7 +17,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
@@ -143,7 +143,7 @@ def run_line(line: str, **variables: str) -> str:
 
 def key_beside(folder: Path, *scopes: str, account: int = 1) -> Pair:
     """Make an API key beside the running service, as the command does."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     try:
         return new_key(store, *scopes, account=account)
     finally:
@@ -172,7 +172,7 @@ def fill(folder: Path) -> None:
                 ago = int(moments[each] * 60_000_000)
                 series.advance(txn, 1, key, now=now - ago, token=name)
 
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     try:
         store.update(advance)
     finally:

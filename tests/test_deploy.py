@@ -20,9 +20,9 @@ import pytest
 import yaml
 
 from monotron.app import create_app
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.settings import SETTINGS, Settings, read_settings
-from monotron.store.contract import Store, Table
+from monotron.store.contract import Store
 from monotron.store.lmdb import LmdbStore
 from tests import shown
 from tests.web import routes
@@ -716,7 +716,7 @@ def run_backup_job(data: Path, backups: Path) -> subprocess.CompletedProcess[str
 def test_the_backup_job_keeps_checked_backups_for_thirty_days(tmp_path: Path) -> None:
     data, backups = tmp_path / "store", tmp_path / "kept"
     backups.mkdir()
-    LmdbStore(data).close()
+    LmdbStore(data, tables.ALL).close()
     old, older = backups / "monotron-20260101T000000Z.mdb", backups / "monotron-2025.mdb"
     now = time.time()
     for file, days in ((old, 29), (older, 32)):
@@ -731,9 +731,9 @@ def test_the_backup_job_keeps_checked_backups_for_thirty_days(tmp_path: Path) ->
 def test_the_backup_job_fails_on_damage_and_keeps_what_it_has(tmp_path: Path) -> None:
     data, backups = tmp_path / "store", tmp_path / "kept"
     backups.mkdir()
-    store = LmdbStore(data)
+    store = LmdbStore(data, tables.ALL)
     row = records.series_row(1, "shop")
-    store.update(lambda txn: txn.put(Table.SERIES, row, b"?"))
+    store.update(lambda txn: txn.put(tables.SERIES, row, b"?"))
     store.close()
     (backups / "monotron-2025.mdb").touch()
     os.utime(backups / "monotron-2025.mdb", (0, 0))

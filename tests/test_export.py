@@ -15,10 +15,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
-from monotron.core import api_keys, history, series
+from monotron.core import api_keys, history, series, tables
 from monotron.core.records import ApiKey, Series
 from monotron.settings import Settings
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.transfer import exporting, lines
 from monotron.transfer.lines import SeriesLine
@@ -43,7 +43,7 @@ def filled(store: Store) -> Store:
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[LmdbStore]:
     """Another store on the disk, an empty one."""
-    store = LmdbStore(tmp_path / "other")
+    store = LmdbStore(tmp_path / "other", tables.ALL)
     yield store
     store.close()
 
@@ -211,7 +211,7 @@ def test_each_series_is_consistent_while_it_changes(store: LmdbStore, other: Lmd
 
 
 def test_export_prints_what_import_reads(folder: Path, tmp_path: Path) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     fill(store, random.Random(3), 200)
     expected, everything = exported(store), rows(store)
     store.close()
@@ -222,13 +222,13 @@ def test_export_prints_what_import_reads(folder: Path, tmp_path: Path) -> None:
     there = {"STORAGE_DIR": str(tmp_path / "there")}
     done = run("import", "jsonl", str(tmp_path / "lines"), variables=there)
     assert (done.returncode, done.stderr) == (0, "")
-    store = LmdbStore(tmp_path / "there")
+    store = LmdbStore(tmp_path / "there", tables.ALL)
     assert rows(store) == everything
     store.close()
 
 
 def test_a_file_is_for_its_owner_alone_and_never_overwritten(folder: Path, tmp_path: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     file, variables = tmp_path / "lines", {"STORAGE_DIR": str(folder)}
     done = run("export", str(file), variables=variables)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -242,12 +242,12 @@ def test_a_file_is_for_its_owner_alone_and_never_overwritten(folder: Path, tmp_p
 
 
 def test_a_failed_export_leaves_no_file(folder: Path, tmp_path: Path) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
 
     def damage(txn: Transaction) -> None:
         series.advance(txn, 1, "svc", now=0)
-        row = txn.scan(Table.SERIES, b"", b"\xff", limit=1)[0][0]
-        txn.put(Table.SERIES, row, b"\x02")
+        row = txn.scan(tables.SERIES, b"", b"\xff", limit=1)[0][0]
+        txn.put(tables.SERIES, row, b"\x02")
 
     store.update(damage)
     store.close()
@@ -258,7 +258,7 @@ def test_a_failed_export_leaves_no_file(folder: Path, tmp_path: Path) -> None:
 
 
 def test_an_export_that_cannot_be_written_fails(folder: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     with Path("/dev/full").open("w") as full:
         done = run("export", variables={"STORAGE_DIR": str(folder)}, stdout=full)
     assert done.returncode == 1

@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
-from monotron.core import attributes, history, retries, semver, series
+from monotron.core import attributes, history, retries, semver, series, tables
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.errors import RuleError
 from monotron.settings import Settings
@@ -251,7 +251,7 @@ def test_a_service_without_room_for_its_lock_file_says_so_at_the_start(
 
 
 def read_a_hundredfold_in_child(path: Path, ready: Path) -> None:
-    store = LmdbStore(path)
+    store = LmdbStore(path, tables.ALL)
     ready.touch()
     wait_until(lambda: not ready.exists(), "the disk is full")
 
@@ -597,7 +597,7 @@ def test_the_file_stops_growing_once_a_dead_reader_is_noticed(
 @pytest.fixture
 def whole(folder: Path) -> bytes:
     """A data file with a thousand series, each at its number, and room that was freed."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     for _ in range(3):
         store.update(
             lambda txn: [

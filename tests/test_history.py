@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, attributes, history, records, series
+from monotron.core import accounts, attributes, history, records, series, tables
 from monotron.core.errors import RuleError, SeedTooLow, SeriesExhausted
 from monotron.core.history import Page, Taken
 from monotron.limits import LAST_VALUE, MOST_HISTORY_VALUES, RANGE_VALUES
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import invariants
 from tests.invariants import faults, rows_of, rows_of_store
@@ -103,7 +103,9 @@ class Rules:
     def rows(self) -> int:
         """Count the rows that the history takes in the store."""
         rows = records.history_rows(self.account, KEY)
-        return self.store.view(lambda reading: len(reading.scan(Table.HISTORY, *rows, limit=10**9)))
+        return self.store.view(
+            lambda reading: len(reading.scan(tables.HISTORY, *rows, limit=10**9))
+        )
 
 
 @dataclass
@@ -321,7 +323,7 @@ def test_a_series_stored_before_there_was_history_begins_with_its_next_value(
 ) -> None:
     row = records.series_row(1, KEY)
     rules.store.update(
-        lambda txn: txn.put(Table.SERIES, row, b"\x01" + bytes(7) + b"\x07" + bytes(16) + b"old")
+        lambda txn: txn.put(tables.SERIES, row, b"\x01" + bytes(7) + b"\x07" + bytes(16) + b"old")
     )
     assert rules.values(keep=3) == []
     assert rules.value_of("old", keep=3) == 7
@@ -395,7 +397,7 @@ def test_history_takes_a_bounded_number_of_rows(
         for number in range(4 * max(keep, least)):
             each = None if token is None else f"{number}".ljust(len(token), "t")
             series.advance(txn, 1, KEY, token=each, count=count, now=1, api_key=api_key, keep=keep)
-            assert len(rows_of(txn, Table.HISTORY)) <= most
+            assert len(rows_of(txn, tables.HISTORY)) <= most
 
     rules.store.update(fill)
     assert 1 <= rules.rows() <= most
@@ -510,7 +512,7 @@ def test_a_deleted_series_leaves_no_row_and_no_other_loses_one(
     before = rows_of_store(store)
     make_series(store, 1, key)
     made = rows_of_store(store)
-    for table in (Table.SERIES, Table.HISTORY, Table.ATTRIBUTES):
+    for table in (tables.SERIES, tables.HISTORY, tables.ATTRIBUTES):
         assert len(made[table]) > len(before[table])
     assert store.update(lambda txn: series.delete(txn, 1, key))
     assert rows_of_store(store) == before
@@ -545,7 +547,7 @@ def test_no_row_of_history_takes_pages_of_its_own(store: LmdbStore) -> None:
         lmdb.open(str(store.folder), readonly=True, lock=False, max_dbs=20) as env,
         env.begin() as txn,
     ):
-        table = env.open_db(Table.HISTORY.value.encode(), txn, create=False)
+        table = env.open_db(tables.HISTORY, txn, create=False)
         stat = txn.stat(table)
     assert stat["entries"] > 2 * 255
     assert stat["overflow_pages"] == 0

@@ -21,10 +21,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron import limits
-from monotron.core import accounts, api_keys, attributes, history, semver, series
+from monotron.core import accounts, api_keys, attributes, history, semver, series, tables
 from monotron.core.records import Entry, Series
 from monotron.limits import LAST_VALUE
-from monotron.store.contract import Reading, Store, StoreFull, Table, Transaction
+from monotron.store.contract import Reading, Store, StoreFull, Transaction
 from monotron.store.frugal import FrugalStore
 from monotron.store.lmdb import LmdbStore
 from monotron.transfer import buildnumber, exporting, jsonl, lines, postgres
@@ -122,9 +122,9 @@ def test_two_stores_become_one(seed: int, there_steps: int, here_steps: int, kee
     }
     # Whatever else was there is there as it was, and what was brought is beside it.
     now = rows(here)
-    for table in set(Table) - {Table.SERIES, Table.HISTORY, Table.SYSTEM}:
+    for table in set(tables.ALL) - {tables.SERIES, tables.HISTORY, tables.SYSTEM}:
         assert set(kept[table]) <= set(now[table])
-    for table in {Table.ATTRIBUTES, Table.RETRIES, Table.ACCOUNTS, Table.API_KEYS}:
+    for table in {tables.ATTRIBUTES, tables.RETRIES, tables.ACCOUNTS, tables.API_KEYS}:
         assert {row for row, _ in rows(there)[table]} <= {row for row, _ in now[table]}
 
     # A second time it changes nothing, and the store goes on from there.
@@ -181,7 +181,7 @@ def test_a_long_history_is_cut_as_it_grows(here: MemoryStore) -> None:
     ]
     bring(here, export_of(line("svc", 1_000, "t" * 200, given=1_000, history=entries)))
     assert len(given_out(here, "svc")) == KEEP
-    assert len(rows(here)[Table.HISTORY]) <= KEEP
+    assert len(rows(here)[tables.HISTORY]) <= KEEP
 
 
 def test_without_history_values_are_raised_all_the_same(here: MemoryStore) -> None:
@@ -189,7 +189,7 @@ def test_without_history_values_are_raised_all_the_same(here: MemoryStore) -> No
     text = export_of(line("there", 5, "b"), line("new", 5, "b"))
     assert bring(here, text, keep=0).complaints == []
     assert (value(here, "there"), value(here, "new")) == (5, 5)
-    assert rows(here)[Table.HISTORY] == []
+    assert rows(here)[tables.HISTORY] == []
     assert advance(here, "there", "b", keep=0) == 5
 
 
@@ -804,22 +804,22 @@ def test_a_dry_run_reads_its_own_writes(
 
     def put_all(txn: Transaction) -> None:
         for key, value in below.items():
-            txn.put(Table.SERIES, key, value)
+            txn.put(tables.SERIES, key, value)
 
     def change(txn: Transaction) -> list[bool]:
         done = []
         for key, value in writes:
             if value is None:
-                done.append(txn.delete(Table.SERIES, key))
+                done.append(txn.delete(tables.SERIES, key))
             else:
-                txn.put(Table.SERIES, key, value)
+                txn.put(tables.SERIES, key, value)
         return done
 
     def read(reading: Reading) -> list[tuple[bytes, bytes]]:
-        return reading.scan(Table.SERIES, *sorted(ends), limit=limit, reverse=reverse)
+        return reading.scan(tables.SERIES, *sorted(ends), limit=limit, reverse=reverse)
 
     def remove(txn: Transaction) -> int:
-        return txn.delete_range(Table.SERIES, *sorted(ends))
+        return txn.delete_range(tables.SERIES, *sorted(ends))
 
     real.update(put_all)
     expected.update(put_all)
@@ -877,7 +877,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             out.write(lines.header() + "\n")
             for number in range(count):
                 out.write(line(f"svc{number:07}", 5, "a") + "\n")
-        store = LmdbStore(tmp_path / f"store-{count}")
+        store = LmdbStore(tmp_path / f"store-{count}", tables.ALL)
         tracemalloc.start()
         with file.open("rb") as stream:
             bring_items(store, jsonl.read(stream, lambda size: None))
@@ -898,16 +898,16 @@ def mapped(folder: Path) -> int:
 
 def test_pages_that_were_read_are_let_go(tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     frugal = FrugalStore(store)
     size = 2**23
 
     def put(txn: Transaction) -> None:
         for number in range(size // 2**12):
-            txn.put(Table.SERIES, number.to_bytes(4, "big"), bytes(2**12))
+            txn.put(tables.SERIES, number.to_bytes(4, "big"), bytes(2**12))
 
     def read(reading: Reading) -> int:
-        return len(reading.scan(Table.SERIES, b"", b"\xff", limit=10**6))
+        return len(reading.scan(tables.SERIES, b"", b"\xff", limit=10**6))
 
     store.update(put)
     store.view(read)
@@ -939,9 +939,9 @@ def test_long_attributes_are_written_a_few_at_a_time(tmp_path: Path) -> None:
 
     class Watched(MemoryStore):
         def update(self, fn):  # type: ignore[no-untyped-def]
-            before = len(rows(self)[Table.ATTRIBUTES])
+            before = len(rows(self)[tables.ATTRIBUTES])
             result = super().update(fn)
-            sizes.append(len(rows(self)[Table.ATTRIBUTES]) - before)
+            sizes.append(len(rows(self)[tables.ATTRIBUTES]) - before)
             return result
 
     text = [

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monotron.core import api_keys, probe, records
+from monotron.core import api_keys, probe, records, tables
 from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
 from monotron.limits import ATTRIBUTE_BYTES, IDEMPOTENCY_KEY_CHARACTERS, RANGE_VALUES
-from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt, Table
+from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt
 from tests.web import LAST_VALUE
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=64)
@@ -540,6 +540,6 @@ def test_a_text_that_is_not_utf8_is_corrupt(what: str) -> None:
 
 
 def test_a_damaged_row_of_the_probe_is_corrupt(any_store: Store) -> None:
-    any_store.update(lambda txn: txn.put(Table.SYSTEM, b"probe", b"\x01"))
+    any_store.update(lambda txn: txn.put(tables.SYSTEM, b"probe", b"\x01"))
     with pytest.raises(StoreCorrupt):
         any_store.view(probe.read)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import retries, series
+from monotron.core import retries, series, tables
 from monotron.core.errors import IdempotencyKeyReused, InvalidIdempotencyKey, SeriesExhausted
 from monotron.core.records import request_digest
 from monotron.limits import LAST_VALUE
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import invariants
 from tests.invariants import faults, rows_of_store
@@ -50,8 +50,8 @@ class Rules:
     def kept(self) -> int:
         """Count the answers that are kept."""
         rows = rows_of_store(self.store)
-        assert len(rows[Table.RETRIES]) == len(rows[Table.RETRY_TIMES])
-        return len(rows[Table.RETRIES])
+        assert len(rows[tables.RETRIES]) == len(rows[tables.RETRY_TIMES])
+        return len(rows[tables.RETRIES])
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, history, names, semver, series
+from monotron.core import accounts, history, names, semver, series, tables
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
 from monotron.core.errors import InvalidName, RuleError, SeedTooLow, SeriesExhausted
 from monotron.core.semver import Version
 from monotron.limits import LAST_VALUE
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import invariants
 from tests.invariants import faults, rows_of_store
@@ -356,10 +356,10 @@ def test_many_versions_are_forgotten_and_no_others(rules: Rules) -> None:
     before = rows_of_store(rules.store)
     rules.delete("x-minor-v1")
     after = rows_of_store(rules.store)
-    lost = {table: len(before[table]) - len(after[table]) for table in Table}
-    assert lost.pop(Table.BUMPS) == 1_500
-    assert lost.pop(Table.SERIES) == 1
-    assert lost.pop(Table.HISTORY) > 1
+    lost = {table: len(before[table]) - len(after[table]) for table in tables.ALL}
+    assert lost.pop(tables.BUMPS) == 1_500
+    assert lost.pop(tables.SERIES) == 1
+    assert lost.pop(tables.HISTORY) > 1
     assert set(lost.values()) == {0}
     assert rules.bumps(("minor", "second 0"), ("minor", "second 1499")) == ["2.1.0", "2.1500.0"]
     assert rules.bumps(("minor", "first 0")) == ["2.1501.0"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monotron import __version__
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.settings import SETTINGS
 from monotron.store.lmdb import LmdbStore
 from tests import service
@@ -191,7 +191,7 @@ def test_a_storage_folder_below_one_that_cannot_be_written_is_named(folder: Path
 @pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "open.lock", "turn.lock", "write.lock"])
 def test_a_file_of_the_store_that_cannot_be_written_is_clear(folder: Path, name: str) -> None:
     folder.mkdir()
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     (folder / name).chmod(0o400)
     line = refused_start(folder, before=AS_ANYBODY)
     assert str(folder) in line
@@ -228,7 +228,7 @@ def test_a_data_file_that_is_not_lmdb_is_named_and_kept(
 @pytest.fixture
 def cut_store(folder: Path) -> Path:
     """A storage folder whose data file has lost its end."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     store.update(
         lambda txn: [series.seed(txn, 1, f"series-{n:04}", n + 1, now=0) for n in range(1000)]
     )

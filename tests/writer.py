@@ -7,7 +7,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from monotron.core import attributes, retries, semver, series
+from monotron.core import attributes, retries, semver, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.records import request_digest
@@ -35,7 +35,7 @@ NOW = 1
 
 def write_until_killed(folder: Path, pipe: Connection) -> None:
     """Take numbers from one series, and tell each one that was answered."""
-    store = LmdbStore(folder, wait_seconds=3600)
+    store = LmdbStore(folder, tables.ALL, wait_seconds=3600)
     _in_threads([partial(_take_numbers, store, pipe)] * THREADS)
 
 
@@ -44,7 +44,7 @@ def change_until_killed(folder: Path, clients: dict[str, int], pipe: Connection)
 
     Tell each one that was answered. Who goes on for a client makes its first call once more.
     """
-    store = LmdbStore(folder, wait_seconds=3600)
+    store = LmdbStore(folder, tables.ALL, wait_seconds=3600)
     _in_threads([partial(_make_calls, store, pipe, *client) for client in clients.items()])
 
 

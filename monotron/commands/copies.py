@@ -10,11 +10,11 @@ from pathlib import Path
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.output import CannotPrint, fail, show
 from monotron.commands.stores import with_store
-from monotron.core import check, restoring
+from monotron.core import check, restoring, tables
 from monotron.settings import Settings
 from monotron.store import backup
 from monotron.store.backup import CannotCopy
-from monotron.store.contract import Reading, Store, StoreCorrupt, Table
+from monotron.store.contract import Reading, Store, StoreCorrupt
 from monotron.store.lmdb import LmdbStore
 
 
@@ -47,7 +47,7 @@ def _backup(settings: Settings, arguments: argparse.Namespace) -> int:
         return _back_up_to_output(settings)
     end_as_interrupted()
     path = backup.path_of(arguments.target, datetime.now(timezone.utc))
-    count = with_store(settings, lambda store: backup.take(store, path))
+    count = with_store(settings, lambda store: backup.take(store, path, tables.SERIES))
     show(f"{path}: {path.stat().st_size} bytes, {count} series")
     return 0
 
@@ -83,7 +83,9 @@ def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
         now = time.time_ns() // 1000
         return report, None if by is None else restoring.advance_all(copy, by, now=now)
 
-    report, advanced = backup.restore(file, settings.storage_dir, accept, replace=arguments.replace)
+    report, advanced = backup.restore(
+        file, settings.storage_dir, tables.ALL, accept, replace=arguments.replace
+    )
     _show_restored(report, advanced, by)
     return 0
 
@@ -102,7 +104,7 @@ def _show_restored(
 ) -> None:
     newest = datetime.fromtimestamp(report.newest_change / 1e6, timezone.utc)
     show(
-        f"restored {report.rows[Table.SERIES]} series, last changed at "
+        f"restored {report.rows[tables.SERIES]} series, last changed at "
         f"{newest:%Y-%m-%dT%H:%M:%S.%fZ}"
     )
     if advanced is None:

@@ -3,10 +3,12 @@
 import argparse
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from monotron.core import accounts, numbers
+from monotron.opening import open_store
 from monotron.settings import Settings
 from monotron.store.contract import Reading, Store
 from monotron.store.frugal import FrugalStore
@@ -26,7 +28,7 @@ def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
     It never makes a store: in a mistyped folder a series would start at 1 again. After ^C it is
     not closed, which would wait for whoever holds the write lock.
     """
-    store = LmdbStore(settings.storage_dir, create=False, wait_seconds=COMMAND_WAIT_SECONDS)
+    store = open_store(settings, create=False, wait_seconds=COMMAND_WAIT_SECONDS)
     return _used(store, action)
 
 
@@ -40,13 +42,13 @@ def with_store_to_fill(
     folder = settings.storage_dir
     create = not folder.exists() or all(_may_be_anywhere(each) for each in folder.iterdir())
     if not dry_run:
-        store = LmdbStore(folder, create=create, wait_seconds=COMMAND_WAIT_SECONDS)
+        store = open_store(settings, create=create, wait_seconds=COMMAND_WAIT_SECONDS)
         _used(FrugalStore(store), action)
         return
     with tempfile.TemporaryDirectory(prefix="monotron-") as scratch:
-        read = Path(scratch, "empty") if create else folder
-        store = LmdbStore(read, create=create, wait_seconds=COMMAND_WAIT_SECONDS)
-        written = LmdbStore(Path(scratch, "written"))
+        read = replace(settings, storage_dir=Path(scratch, "empty")) if create else settings
+        store = open_store(read, create=create, wait_seconds=COMMAND_WAIT_SECONDS)
+        written = open_store(replace(settings, storage_dir=Path(scratch, "written")))
         _used(DryRun(FrugalStore(store), FrugalStore(written)), action)
 
 

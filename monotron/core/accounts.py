@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.core.errors import NoSuchAccount
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 FIRST_ACCOUNT = 1
 """The account that is always there, without a row; the caller's if authentication is off."""
@@ -22,8 +22,8 @@ class Page:
 def make(txn: Transaction, account: int, *, now: int) -> None:
     """Make an account; one that is there already stays as it is."""
     row = records.account_row(account)
-    if account != FIRST_ACCOUNT and txn.get(Table.ACCOUNTS, row) is None:
-        txn.put(Table.ACCOUNTS, row, records.pack_account(now))
+    if account != FIRST_ACCOUNT and txn.get(tables.ACCOUNTS, row) is None:
+        txn.put(tables.ACCOUNTS, row, records.pack_account(now))
 
 
 def require(reading: Reading, account: int) -> None:
@@ -36,13 +36,13 @@ def exists(reading: Reading, account: int) -> bool:
     """Return whether there is such an account."""
     if account == FIRST_ACCOUNT:
         return True
-    return reading.get(Table.ACCOUNTS, records.account_row(account)) is not None
+    return reading.get(tables.ACCOUNTS, records.account_row(account)) is not None
 
 
 def page(reading: Reading, *, after: int | None, limit: int) -> Page:
     """Return at most `limit` accounts whose ids are greater than `after`; None for the first."""
     start = b"" if after is None else records.after_row(records.account_row(after))
-    rows = reading.scan(Table.ACCOUNTS, start, b"\xff" * 9, limit=limit + 1)
+    rows = reading.scan(tables.ACCOUNTS, start, b"\xff" * 9, limit=limit + 1)
     accounts = [records.unpack_account(row) for row, _ in rows]
     if after is None or after < FIRST_ACCOUNT:
         accounts = sorted([FIRST_ACCOUNT, *accounts])

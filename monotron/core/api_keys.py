@@ -10,11 +10,11 @@ import secrets
 import string
 from dataclasses import dataclass, field
 
-from monotron.core import accounts, records
+from monotron.core import accounts, records, tables
 from monotron.core.errors import TooManyApiKeys
 from monotron.core.records import ApiKey
 from monotron.limits import API_KEYS
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 KEY_CHARACTERS = 24
 SECRET_CHARACTERS = 128
@@ -53,24 +53,24 @@ def add(txn: Transaction, api_key: ApiKey) -> None:
     Raises `TooManyApiKeys` where the account has no room for another.
     """
     rows = records.grant_rows(api_key.account)
-    if len(txn.scan(Table.GRANTS, *rows, limit=API_KEYS)) == API_KEYS:
+    if len(txn.scan(tables.GRANTS, *rows, limit=API_KEYS)) == API_KEYS:
         raise TooManyApiKeys(f"an account has at most {API_KEYS} API keys: delete one first")
     row = records.api_key_row(api_key.key)
     use_ids(txn, api_key.id)
-    txn.put(Table.API_KEYS, row, records.pack_api_key(api_key))
-    txn.put(Table.GRANTS, records.grant_row(api_key.account, api_key.id), row)
+    txn.put(tables.API_KEYS, row, records.pack_api_key(api_key))
+    txn.put(tables.GRANTS, records.grant_row(api_key.account, api_key.id), row)
 
 
 def last_id(reading: Reading) -> int:
     """Give the last id that was used; 0 before the first API key."""
-    counted = reading.get(Table.SYSTEM, _COUNTER)
+    counted = reading.get(tables.SYSTEM, _COUNTER)
     return 0 if counted is None else records.unpack_counter(counted)
 
 
 def use_ids(txn: Transaction, last: int) -> None:
     """Let no API key have an id up to `last` from now on."""
     if last > last_id(txn):
-        txn.put(Table.SYSTEM, _COUNTER, records.pack_counter(last))
+        txn.put(tables.SYSTEM, _COUNTER, records.pack_counter(last))
 
 
 def get(reading: Reading, account: int, key: str) -> ApiKey | None:
@@ -85,13 +85,13 @@ def find(reading: Reading, key: str) -> ApiKey | None:
     if len(key) != KEY_CHARACTERS or not key.isascii():
         return None
     row = records.api_key_row(key)
-    value = reading.get(Table.API_KEYS, row)
+    value = reading.get(tables.API_KEYS, row)
     return None if value is None else records.unpack_api_key(row, value)
 
 
 def get_all(reading: Reading, account: int) -> list[ApiKey]:
     """Give an account's API keys, oldest first."""
-    rows = reading.scan(Table.GRANTS, *records.grant_rows(account), limit=API_KEYS)
+    rows = reading.scan(tables.GRANTS, *records.grant_rows(account), limit=API_KEYS)
     found = [find(reading, key.decode(errors="replace")) for _, key in rows]
     return [api_key for api_key in found if api_key is not None]
 
@@ -101,8 +101,8 @@ def delete(txn: Transaction, account: int, key: str) -> bool:
     api_key = get(txn, account, key)
     if api_key is None:
         return False
-    txn.delete(Table.API_KEYS, records.api_key_row(key))
-    return txn.delete(Table.GRANTS, records.grant_row(account, api_key.id))
+    txn.delete(tables.API_KEYS, records.api_key_row(key))
+    return txn.delete(tables.GRANTS, records.grant_row(account, api_key.id))
 
 
 def verified(reading: Reading, pair: Pair) -> ApiKey | None:

@@ -5,16 +5,16 @@ The token need not have been used on the series; the attributes go with the seri
 
 from collections.abc import Mapping
 
-from monotron.core import names, records
+from monotron.core import names, records, tables
 from monotron.core.errors import InvalidAttribute
 from monotron.core.records import Attribute
 from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 
 def get(reading: Reading, account: int, key: str, token: str, name: str) -> str | None:
     """Give an attribute's text, or None where there is none."""
-    value = reading.get(Table.ATTRIBUTES, records.attribute_row(account, key, token, name))
+    value = reading.get(tables.ATTRIBUTES, records.attribute_row(account, key, token, name))
     return None if value is None else records.unpack_attribute(value).value
 
 
@@ -23,7 +23,7 @@ def get_all(reading: Reading, account: int, key: str, token: str) -> dict[str, s
     rows = records.attribute_rows(account, key, token)
     found = [
         records.unpack_attribute(value)
-        for _, value in reading.scan(Table.ATTRIBUTES, *rows, limit=ATTRIBUTES)
+        for _, value in reading.scan(tables.ATTRIBUTES, *rows, limit=ATTRIBUTES)
     ]
     return {each.name: each.value for each in sorted(found, key=lambda each: each.name)}
 
@@ -37,7 +37,7 @@ def put(
     """
     rows = {name: records.attribute_row(account, key, token, name) for name in attributes}
     there = txn.scan(
-        Table.ATTRIBUTES, *records.attribute_rows(account, key, token), limit=ATTRIBUTES
+        tables.ATTRIBUTES, *records.attribute_rows(account, key, token), limit=ATTRIBUTES
     )
     count = len({row for row, _ in there} | set(rows.values()))
     if count > ATTRIBUTES:
@@ -46,17 +46,17 @@ def put(
         )
     for name, row in rows.items():
         attribute = Attribute(token, name, attributes[name])
-        txn.put(Table.ATTRIBUTES, row, records.pack_attribute(attribute))
+        txn.put(tables.ATTRIBUTES, row, records.pack_attribute(attribute))
 
 
 def delete(txn: Transaction, account: int, key: str, token: str, name: str) -> bool:
     """Remove an attribute; tells whether there was one."""
-    return txn.delete(Table.ATTRIBUTES, records.attribute_row(account, key, token, name))
+    return txn.delete(tables.ATTRIBUTES, records.attribute_row(account, key, token, name))
 
 
 def delete_all(txn: Transaction, account: int, key: str, token: str | None = None) -> int:
     """Remove all attributes of a token, or of all tokens; gives how many there were."""
-    return txn.delete_range(Table.ATTRIBUTES, *records.attribute_rows(account, key, token))
+    return txn.delete_range(tables.ATTRIBUTES, *records.attribute_rows(account, key, token))
 
 
 def valid(attributes: Mapping[str, object], *, new: bool = True) -> dict[str, str]:

@@ -7,9 +7,9 @@ is forgotten with that series, so that a series that starts again gives no old v
 import re
 from collections.abc import Iterator
 
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.core.records import Bump
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 MAJOR, MINOR, PATCH = 1, 2, 3
 PARTS = {"major": MAJOR, "minor": MINOR, "patch": PATCH}
@@ -26,20 +26,20 @@ def series_key(name: str, part: int, major: int, minor: int) -> str:
 
 def find(reading: Reading, account: int, name: str, part: int, token: str) -> Bump | None:
     """Give what the token got when it bumped the part, or None if it has not."""
-    value = reading.get(Table.BUMPS, records.bump_row(account, name, part, token))
+    value = reading.get(tables.BUMPS, records.bump_row(account, name, part, token))
     return None if value is None else records.unpack_bump(value)
 
 
 def remember(txn: Transaction, account: int, name: str, bump: Bump) -> None:
     """Keep what a token got."""
     row = records.bump_row(account, name, bump.part, bump.token)
-    txn.put(Table.BUMPS, row, records.pack_bump(bump))
+    txn.put(tables.BUMPS, row, records.pack_bump(bump))
 
 
 def all_of(reading: Reading, account: int, name: str, part: int) -> Iterator[Bump]:
     """Give every bump of a part."""
     start, stop = records.bump_rows(account, name, part)
-    while rows := reading.scan(Table.BUMPS, start, stop, limit=_SCAN_ROWS):
+    while rows := reading.scan(tables.BUMPS, start, stop, limit=_SCAN_ROWS):
         for _, value in rows:
             yield records.unpack_bump(value)
         start = records.after_row(rows[-1][0])
@@ -53,11 +53,11 @@ def forget(txn: Transaction, account: int, key: str) -> None:
     name, suffix = match.groups()
     part = PARTS[suffix.partition("-")[0]]
     start, stop = records.bump_rows(account, name, part)
-    while rows := txn.scan(Table.BUMPS, start, stop, limit=_SCAN_ROWS):
+    while rows := txn.scan(tables.BUMPS, start, stop, limit=_SCAN_ROWS):
         for row, value in rows:
             bump = records.unpack_bump(value)
             if series_key(name, part, bump.major, bump.minor) == key:
-                txn.delete(Table.BUMPS, row)
+                txn.delete(tables.BUMPS, row)
         start = records.after_row(rows[-1][0])
 
 

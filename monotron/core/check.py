@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar
 
-from monotron.core import api_keys, bumps, names, numbers, records, rows, scopes
+from monotron.core import api_keys, bumps, names, numbers, records, rows, scopes, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.errors import RuleError
 from monotron.core.records import Attribute, Bump, Entry, Retry, Series
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Report:
     """What a walk found."""
 
-    rows: dict[Table, int] = field(default_factory=lambda: dict.fromkeys(Table, 0))
+    rows: dict[Table, int] = field(default_factory=lambda: dict.fromkeys(tables.ALL, 0))
     """How many rows were looked at."""
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class _Found:
             try:
                 record = read(row, value)
             except StoreCorrupt as error:
-                self.problem(f"table {table.value}, row {row!r}", error)
+                self.problem(f"table {table.decode()}, row {row!r}", error)
             else:
                 yield row, record
 
@@ -77,7 +77,7 @@ class _Found:
     def series(self, account: int, key: str) -> Series | None:
         """Give a series; raises `StoreCorrupt` where its row, a problem already, is damaged."""
         row = records.series_row(account, key)
-        value = self.reading.get(Table.SERIES, row)
+        value = self.reading.get(tables.SERIES, row)
         return None if value is None else records.unpack_series(row, value)
 
 
@@ -85,7 +85,7 @@ class _Found:
 
 
 def _accounts(found: _Found) -> None:
-    for _, account in found.rows(Table.ACCOUNTS, _read_account):
+    for _, account in found.rows(tables.ACCOUNTS, _read_account):
         if account == FIRST_ACCOUNT:
             found.problem(f"account {account}", "it has a row, and is there without one")
         found.accounts.add(account)
@@ -94,9 +94,9 @@ def _accounts(found: _Found) -> None:
 def _api_keys(found: _Found) -> None:
     last = _last_api_key(found)
     ids: set[int] = set()
-    for row, api_key in found.rows(Table.API_KEYS, records.unpack_api_key):
+    for row, api_key in found.rows(tables.API_KEYS, records.unpack_api_key):
         what = f"API key {api_key.key!r} of account {api_key.account}"
-        if found.get(Table.GRANTS, records.grant_row(api_key.account, api_key.id)) != row:
+        if found.get(tables.GRANTS, records.grant_row(api_key.account, api_key.id)) != row:
             found.problem(what, "it is not in the list of its account")
         if not 1 <= api_key.id <= last or api_key.id in ids:
             found.problem(what, f"its number is {api_key.id}, and {last} was the last new one")
@@ -115,8 +115,8 @@ def _last_api_key(found: _Found) -> int:
 
 def _grants(found: _Found) -> None:
     count: Counter[int] = Counter()
-    for _, (account, key) in found.rows(Table.GRANTS, _read_grant):
-        if found.get(Table.API_KEYS, key) is None:
+    for _, (account, key) in found.rows(tables.GRANTS, _read_grant):
+        if found.get(tables.API_KEYS, key) is None:
             found.problem(f"account {account}", f"it lists the API key {key!r}, which is not there")
         count[account] += 1
     for account, number in count.items():
@@ -128,7 +128,7 @@ def _grants(found: _Found) -> None:
 
 
 def _series(found: _Found) -> None:
-    for row, state in found.rows(Table.SERIES, records.unpack_series):
+    for row, state in found.rows(tables.SERIES, records.unpack_series):
         what = _name(state.account, state.key)
         found.report.newest_change = max(found.report.newest_change, state.updated_at)
         if row != records.series_row(state.account, state.key):
@@ -161,7 +161,7 @@ class _Part:
 
 
 def _history(found: _Found) -> None:
-    read = (part for _, part in found.rows(Table.HISTORY, _read_history))
+    read = (part for _, part in found.rows(tables.HISTORY, _read_history))
     for (account, key), group in groupby(read, key=lambda part: (part.account, part.key)):
         what, parts = _name(account, key), list(group)
         _values(found, what, parts)
@@ -236,7 +236,7 @@ def _holes(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
 
 
 def _attributes(found: _Found) -> None:
-    read = found.rows(Table.ATTRIBUTES, _read_attribute)
+    read = found.rows(tables.ATTRIBUTES, _read_attribute)
     for (account, key, token), group in groupby(read, key=_token_of):
         what = f"{_name(account, key)}, token {token!r}"
         found.belongs(what, account)
@@ -257,7 +257,7 @@ def _attributes(found: _Found) -> None:
 
 def _bumps(found: _Found) -> None:
     given: set[tuple[int, str, int]] = set()
-    for row, (account, name, bump) in found.rows(Table.BUMPS, _read_bump):
+    for row, (account, name, bump) in found.rows(tables.BUMPS, _read_bump):
         what = f"version {name!r} of account {account}, token {bump.token!r}"
         found.belongs(what, account)
         found.obeys(what, names.token, bump.token)
@@ -286,8 +286,8 @@ def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tu
 
 
 def _retries(found: _Found) -> None:
-    times = Counter(row for _, row in found.rows(Table.RETRY_TIMES, _read_retry_time))
-    for row, (account, retry) in found.rows(Table.RETRIES, _read_retry):
+    times = Counter(row for _, row in found.rows(tables.RETRY_TIMES, _read_retry_time))
+    for row, (account, retry) in found.rows(tables.RETRIES, _read_retry):
         what = f"retry {row.hex()} of account {account}"
         found.belongs(what, account)
         found.obeys(what, numbers.value, retry.value)
@@ -299,7 +299,7 @@ def _retries(found: _Found) -> None:
 
 
 def _system(found: _Found) -> None:
-    for _ in found.rows(Table.SYSTEM, lambda _, value: value):
+    for _ in found.rows(tables.SYSTEM, lambda _, value: value):
         pass
 
 

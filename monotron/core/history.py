@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.core.records import Entry, Series
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 ROW_BYTES = 1_700
 """Where a row ends: with its key it is less than half a page of LMDB, so it stays in the tree. Some
@@ -95,13 +95,13 @@ def add(
     packed = records.pack_entry(entry)
     if newest:
         row = records.history_row(account, key, newest)
-        value = txn.get(Table.HISTORY, row)
+        value = txn.get(tables.HISTORY, row)
         if value is not None and len(value) + len(packed) <= ROW_BYTES:
-            txn.put(Table.HISTORY, row, value + packed)
+            txn.put(tables.HISTORY, row, value + packed)
             return newest
     first = entry.value - entry.count + 1
     txn.put(
-        Table.HISTORY,
+        tables.HISTORY,
         records.history_row(account, key, first),
         records.pack_history(given + 1) + packed,
     )
@@ -119,7 +119,7 @@ def last(reading: Reading, series: Series) -> tuple[int, Entry] | None:
     if not series.history:
         return None
     row = records.history_row(series.account, series.key, series.history)
-    value = reading.get(Table.HISTORY, row)
+    value = reading.get(tables.HISTORY, row)
     if value is not None:
         return records.unpack_history(value)[-1]
     return next(_entries(reading, series, None), None)
@@ -139,7 +139,7 @@ def extend(
     `newest` is the first value of the newest row so far, and so is what is given. With `keep`, what
     is too old is removed as `add` does it.
     """
-    there = txn.get(Table.HISTORY, records.history_row(account, key, newest)) if newest else None
+    there = txn.get(tables.HISTORY, records.history_row(account, key, newest)) if newest else None
     row = there or b""
     number_before = records.unpack_history(row)[-1][0] if row else 0
     for number, entry in entries:
@@ -148,7 +148,7 @@ def extend(
         follows = number - entry.count == number_before
         if not row or not follows or len(row) + len(packed) > ROW_BYTES:
             if row:
-                txn.put(Table.HISTORY, records.history_row(account, key, newest), row)
+                txn.put(tables.HISTORY, records.history_row(account, key, newest), row)
             if keep is not None:
                 _trim(txn, account, key, number - keep)
             newest = entry.value - entry.count + 1
@@ -156,13 +156,13 @@ def extend(
         row += packed
         number_before = number
     if row:
-        txn.put(Table.HISTORY, records.history_row(account, key, newest), row)
+        txn.put(tables.HISTORY, records.history_row(account, key, newest), row)
     return newest
 
 
 def delete(txn: Transaction, account: int, key: str) -> None:
     """Remove the history of a series."""
-    txn.delete_range(Table.HISTORY, *records.history_rows(account, key))
+    txn.delete_range(tables.HISTORY, *records.history_rows(account, key))
 
 
 def _entries(
@@ -173,7 +173,7 @@ def _entries(
     With `containing`, rows without these bytes are passed over: they need not be taken apart.
     """
     start, stop = records.history_rows(series.account, series.key, before)
-    while rows := reading.scan(Table.HISTORY, start, stop, limit=_SCAN_ROWS, reverse=True):
+    while rows := reading.scan(tables.HISTORY, start, stop, limit=_SCAN_ROWS, reverse=True):
         for _, value in rows:
             if containing in value:
                 yield from reversed(records.unpack_history(value))
@@ -184,11 +184,11 @@ def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
     """Remove rows at the old end whose values all have a number up to `gone`."""
     if gone <= 0:
         return
-    rows = txn.scan(Table.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS + 1)
+    rows = txn.scan(tables.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS + 1)
     for (row, _), (_, following) in pairwise(rows):
         if records.unpack_history_number(following) > gone + 1:
             return
-        txn.delete(Table.HISTORY, row)
+        txn.delete(tables.HISTORY, row)
 
 
 def _forget(txn: Transaction, account: int, key: str, value: int) -> int:
@@ -197,9 +197,9 @@ def _forget(txn: Transaction, account: int, key: str, value: int) -> int:
     While something is left that is `value`, which has no row: what comes once history is on again
     begins one of its own, because the numbers within a row have no gap.
     """
-    rows = txn.scan(Table.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS)
+    rows = txn.scan(tables.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS)
     for row, _ in rows:
-        txn.delete(Table.HISTORY, row)
+        txn.delete(tables.HISTORY, row)
     return value if len(rows) == TRIM_ROWS else 0
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from monotron.core import accounts, api_keys, attributes, bumps, history, records, series
+from monotron.core import accounts, api_keys, attributes, bumps, history, records, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
-from monotron.store.contract import Table, Transaction
+from monotron.store.contract import Transaction
 
 Numbered = tuple[int, Entry]
 """An entry of history, and the number of its last value among those given out."""
@@ -36,7 +36,7 @@ class Brought:
 def add_account(txn: Transaction, account: int, *, now: int) -> Outcome:
     """Make an account, unless it is there."""
     row = records.account_row(account)
-    if account == FIRST_ACCOUNT or txn.get(Table.ACCOUNTS, row) is not None:
+    if account == FIRST_ACCOUNT or txn.get(tables.ACCOUNTS, row) is not None:
         return Outcome.KEPT
     accounts.make(txn, account, now=now)
     return Outcome.NEW
@@ -115,10 +115,10 @@ def add_retry(
 ) -> Outcome:
     """Keep an answer under an Idempotency-Key of this digest, unless there is one."""
     row = records.retry_row_of(account, digest)
-    if txn.get(Table.RETRIES, row) is not None:
+    if txn.get(tables.RETRIES, row) is not None:
         return Outcome.KEPT
-    txn.put(Table.RETRIES, row, records.pack_retry(retry))
-    txn.put(Table.RETRY_TIMES, records.retry_time_row(made_at, row), b"")
+    txn.put(tables.RETRIES, row, records.pack_retry(retry))
+    txn.put(tables.RETRY_TIMES, records.retry_time_row(made_at, row), b"")
     return Outcome.NEW
 
 
@@ -183,4 +183,4 @@ def _count(entries: Sequence[Numbered]) -> int:
 
 
 def _put(txn: Transaction, state: Series) -> None:
-    txn.put(Table.SERIES, records.series_row(state.account, state.key), records.pack_series(state))
+    txn.put(tables.SERIES, records.series_row(state.account, state.key), records.pack_series(state))

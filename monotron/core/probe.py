@@ -2,17 +2,18 @@
 
 import struct
 
-from monotron.store.contract import Reading, StoreCorrupt, Table, Transaction
+from monotron.core import tables
+from monotron.store.contract import Reading, StoreCorrupt, Transaction
 
 
 def write(txn: Transaction, now: int) -> None:
     """Write the time, in microseconds since 1970-01-01T00:00:00Z."""
-    txn.put(Table.SYSTEM, _KEY, _TIME.pack(_FORMAT, now))
+    txn.put(tables.SYSTEM, _KEY, _TIME.pack(_FORMAT, now))
 
 
 def read(reading: Reading) -> int | None:
     """Give the time of the last `write`, or None before the first."""
-    value = reading.get(Table.SYSTEM, _KEY)
+    value = reading.get(tables.SYSTEM, _KEY)
     if value is None:
         return None
     try:

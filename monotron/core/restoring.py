@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from monotron.core import records, rows, series
+from monotron.core import records, rows, series, tables
 from monotron.core.errors import InvalidNumber
 from monotron.core.records import Series
 from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.store.contract import Reading, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Advanced:
 def loss(present: Reading, backup: Reading) -> Loss | None:
     """Tell what the present store would lose; None where it would give no number again."""
     behind, missing, example = 0, 0, ""
-    for row, value in rows.every(present, Table.SERIES):
+    for row, value in rows.every(present, tables.SERIES):
         state = records.unpack_series(row, value)
-        before = backup.get(Table.SERIES, row)
+        before = backup.get(tables.SERIES, row)
         if before is None:
             missing += 1
             told = "is not in the backup"
@@ -73,7 +73,7 @@ def distance(by: int) -> int:
 
 def _advance_some(txn: Transaction, last: bytes, by: int, now: int) -> tuple[list[Series], bytes]:
     """Move up those after the row `last`; gives them as they were, and the row of the last one."""
-    found = txn.scan(Table.SERIES, *records.rows_after(last), limit=PAGE_ROWS)
+    found = txn.scan(tables.SERIES, *records.rows_after(last), limit=PAGE_ROWS)
     states = [records.unpack_series(row, value) for row, value in found]
     for state in states:
         value = min(state.value, LAST_VALUE - by) + by

@@ -10,11 +10,11 @@ The header is that of draft-ietf-httpapi-idempotency-key-header: its value is a 
 import re
 from collections.abc import Callable
 
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.core.errors import IdempotencyKeyReused, InvalidIdempotencyKey
 from monotron.core.records import Retry
 from monotron.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS
-from monotron.store.contract import Table, Transaction
+from monotron.store.contract import Transaction
 
 KEEP_MICROSECONDS = IDEMPOTENCY_HOURS * 3_600 * 1_000_000
 """How long an answer is kept, at least."""
@@ -37,7 +37,7 @@ def once(
     Each new answer pushes out two that are too old, so there is nothing to sweep.
     """
     row = records.retry_row(account, idempotency_key)
-    kept = txn.get(Table.RETRIES, row)
+    kept = txn.get(tables.RETRIES, row)
     if kept is not None:
         retry = records.unpack_retry(kept)
         if retry.request != request:
@@ -47,8 +47,8 @@ def once(
         return retry.value
     value = take()
     _remove_old(txn, now - KEEP_MICROSECONDS)
-    txn.put(Table.RETRIES, row, records.pack_retry(Retry(request, value)))
-    txn.put(Table.RETRY_TIMES, records.retry_time_row(now, row), b"")
+    txn.put(tables.RETRIES, row, records.pack_retry(Retry(request, value)))
+    txn.put(tables.RETRY_TIMES, records.retry_time_row(now, row), b"")
     return value
 
 
@@ -73,9 +73,9 @@ def key_of_header(text: str) -> str:
 
 
 def _remove_old(txn: Transaction, before: int) -> None:
-    for row, _ in txn.scan(Table.RETRY_TIMES, *records.retry_time_rows(before), limit=2):
-        txn.delete(Table.RETRIES, records.retry_of_time_row(row))
-        txn.delete(Table.RETRY_TIMES, row)
+    for row, _ in txn.scan(tables.RETRY_TIMES, *records.retry_time_rows(before), limit=2):
+        txn.delete(tables.RETRIES, records.retry_of_time_row(row))
+        txn.delete(tables.RETRY_TIMES, row)
 
 
 # RFC 8941, section 3.3.3.

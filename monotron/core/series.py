@@ -6,11 +6,11 @@ nothing to undo.
 
 from dataclasses import dataclass, replace
 
-from monotron.core import attributes, bumps, history, records
+from monotron.core import attributes, bumps, history, records, tables
 from monotron.core.errors import InvalidNumber, SeedTooLow, SeriesExhausted
 from monotron.core.records import Entry, Series
 from monotron.limits import HISTORY_VALUES, LAST_VALUE
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Page:
 def get(reading: Reading, account: int, key: str) -> Series | None:
     """Give the current state of a series, or None before its first value."""
     row = records.series_row(account, key)
-    value = reading.get(Table.SERIES, row)
+    value = reading.get(tables.SERIES, row)
     return None if value is None else records.unpack_series(row, value)
 
 
@@ -94,7 +94,7 @@ def delete(txn: Transaction, account: int, key: str) -> bool:
     history.delete(txn, account, key)
     attributes.delete_all(txn, account, key)
     bumps.forget(txn, account, key)
-    return txn.delete(Table.SERIES, records.series_row(account, key))
+    return txn.delete(tables.SERIES, records.series_row(account, key))
 
 
 def page(reading: Reading, account: int, *, prefix: str, after: str, limit: int) -> Page:
@@ -105,14 +105,14 @@ def page(reading: Reading, account: int, *, prefix: str, after: str, limit: int)
     start, stop = records.series_rows(account, prefix)
     if after:
         start = max(start, records.after_row(records.series_row(account, after)))
-    rows = reading.scan(Table.SERIES, start, stop, limit=limit + 1)
+    rows = reading.scan(tables.SERIES, start, stop, limit=limit + 1)
     series = [records.unpack_series(row, value) for row, value in rows[:limit]]
     return Page(series, series[-1].key if len(rows) > limit else None)
 
 
 def _put(txn: Transaction, series: Series) -> Series:
     txn.put(
-        Table.SERIES,
+        tables.SERIES,
         records.series_row(series.account, series.key),
         records.pack_series(series),
     )

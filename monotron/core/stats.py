@@ -1,8 +1,8 @@
 """Figures of what is stored that the store itself does not count."""
 
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.limits import PAGE_ROWS
-from monotron.store.contract import Reading, Store, Table
+from monotron.store.contract import Reading, Store
 
 
 def history_values(store: Store) -> int:
@@ -18,4 +18,4 @@ def history_values(store: Store) -> int:
 
 
 def _page(reading: Reading, last: bytes) -> list[tuple[bytes, bytes]]:
-    return reading.scan(Table.HISTORY, *records.rows_after(last), limit=PAGE_ROWS)
+    return reading.scan(tables.HISTORY, *records.rows_after(last), limit=PAGE_ROWS)

@@ -22,7 +22,7 @@ class Draft:
 
     What a failed update wrote is simply forgotten, and so the others in its batch need not run
     again. It also keeps the engine quiet: py-lmdb lets go of the GIL at each `get` and `put`, and
-    on a busy server it costs a fight to get it back. However many updates of one series a batch
+    on a busy server it costs a fight to get it back. However many updates of one row a batch
     has, they are one `get` and one `put`: 3,000 to 4,000 increments a second, at 64 clients.
     """
 

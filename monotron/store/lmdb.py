@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TypeVar
@@ -20,6 +20,7 @@ from lmdb.verify import verify
 from monotron.store import folder as storage_folder
 from monotron.store.batch import GroupCommit, NoObserver, Observer, Update
 from monotron.store.contract import (
+    Figure,
     Reading,
     StoreCorrupt,
     StoreError,
@@ -27,10 +28,10 @@ from monotron.store.contract import (
     StoreUnavailable,
     Table,
     Transaction,
-    Usage,
 )
 from monotron.store.draft import Draft, check_key
 from monotron.store.lock import OpenLock, WriteLock
+from monotron.store.usage import Usage
 
 T = TypeVar("T")
 
@@ -51,10 +52,18 @@ SPARE_READERS = 256
 READER_CHECK_SECONDS = 60.0
 """How often the slots of dead readers are freed. A dead reader's slot makes the file grow."""
 
+WAIT_SECONDS = 5.0
+"""How long an update waits for other processes before it begins, if nothing else is said."""
+
 OPEN_SECONDS = 10.0
 """How long opening waits for a process that holds a lock."""
 
-Tables = dict[Table, "lmdb._Database"]
+SPARE_TABLES = 16
+"""Room for tables that a newer version may have put into the file."""
+
+Handles = dict[Table, "lmdb._Database"]
+"""LMDB's handle of each table. They are opened once, with the store: to open one later would need
+a write transaction of its own that no other thread has under way."""
 
 
 class LmdbStore:
@@ -63,13 +72,16 @@ class LmdbStore:
     def __init__(
         self,
         folder: Path | str,
+        tables: Sequence[Table],
         *,
         create: bool = True,
         map_size: int = MAP_SIZE,
-        wait_seconds: float = 5.0,
+        wait_seconds: float = WAIT_SECONDS,
         observer: Observer | None = None,
     ) -> None:
         """Open the store in `folder`, making both where they are missing unless `create` is off.
+
+        It gets those of the `tables` that it lacks, as one does that an older version made.
 
         It belongs to the process that opened it: a forked child opens its own. An update waits
         at most `wait_seconds` for other processes before it begins. The `observer` is told of each
@@ -99,7 +111,7 @@ class LmdbStore:
                 ) from error
             self._lock.acquire_within(OPEN_SECONDS)
             undo.callback(self._lock.close)
-            self._env, self._tables = self._open(map_size)
+            self._env, self._handles = self._open(map_size, tables)
             there = self._path.stat()
             self._identity = (there.st_dev, there.st_ino)
             undo.pop_all()
@@ -114,7 +126,7 @@ class LmdbStore:
         self._guard()
         try:
             with self._env.begin() as txn:
-                return fn(LmdbReading(txn, self._tables))
+                return fn(LmdbReading(txn, self._handles))
         except lmdb.Error as error:
             raise self._translated(error) from error
 
@@ -162,7 +174,7 @@ class LmdbStore:
         try:
             with self._env.begin() as txn:
                 info, main = self._env.info(), self._env.stat()
-                tables = {table: txn.stat(handle) for table, handle in self._tables.items()}
+                tables = {table: txn.stat(handle) for table, handle in self._handles.items()}
             readers = _snapshots(self._env.readers())
             disk, file = os.statvfs(self.folder), self._path.stat()
         except lmdb.Error as error:
@@ -187,6 +199,10 @@ class LmdbStore:
             disk_free_bytes=disk.f_bavail * disk.f_frsize,
         )
 
+    def figures(self) -> Iterator[Figure]:
+        """Return what `usage` does, for people who watch the store."""
+        return self.usage().figures()
+
     def close(self) -> None:
         """See `contract.Store.close`. In a forked child it does nothing: the store is not its."""
         if self._closed or os.getpid() != self._pid:
@@ -197,14 +213,14 @@ class LmdbStore:
             self._lock.close()
             self._opened.close()
 
-    def _open(self, map_size: int) -> tuple[lmdb.Environment, Tables]:
+    def _open(self, map_size: int, tables: Sequence[Table]) -> tuple[lmdb.Environment, Handles]:
         self._allocate_reader_table()
         try:
             self._make_data_file(map_size)
             env = lmdb.open(
                 str(self.folder),
                 map_size=map_size,
-                max_dbs=len(Table) + 16,
+                max_dbs=len(tables) + SPARE_TABLES,
                 max_readers=MAX_READERS,
                 max_spare_txns=SPARE_READERS,
                 mode=0o600,
@@ -216,7 +232,7 @@ class LmdbStore:
         try:
             self._check_length(env)
             with env.begin(write=True) as txn:
-                tables = {table: env.open_db(table.value.encode(), txn) for table in Table}
+                handles = {table: env.open_db(table, txn) for table in tables}
             env.reader_check()
         except lmdb.Error as error:
             env.close()
@@ -226,7 +242,7 @@ class LmdbStore:
             raise
         # Not only when the files are new: whoever made them may have died before its sync.
         storage_folder.sync(self.folder)
-        return env, tables
+        return env, handles
 
     def _allocate_reader_table(self) -> None:
         """Have the disk space of LMDB's lock file, so that no reader finds the disk full.
@@ -303,10 +319,10 @@ class LmdbStore:
             self._free_dead_readers()
             began = time.perf_counter()
             with self._env.begin(write=True) as txn:
-                together = Draft(LmdbReading(txn, self._tables))
+                together = Draft(LmdbReading(txn, self._handles))
                 for update in batch:
                     _run(update, together)
-                together.apply(_LmdbTransaction(txn, self._tables))
+                together.apply(_LmdbTransaction(txn, self._handles))
             self._observer.committed(len(batch), time.perf_counter() - began)
         except lmdb.Error as error:
             failure = self._translated(error)
@@ -392,21 +408,21 @@ def _run(update: Update, together: Draft) -> None:
 class LmdbReading:
     """A view's side of the contract; py-lmdb's errors pass through to the store."""
 
-    def __init__(self, txn: "lmdb.Transaction[bytes]", tables: Tables) -> None:
+    def __init__(self, txn: "lmdb.Transaction[bytes]", handles: Handles) -> None:
         self._txn = txn
-        self._tables = tables
+        self._handles = handles
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See `contract.Reading.get`."""
         check_key(key)
-        return self._txn.get(key, db=self._tables[table])
+        return self._txn.get(key, db=self._handles[table])
 
     def scan(
         self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """See `contract.Reading.scan`."""
         rows: list[tuple[bytes, bytes]] = []
-        with self._txn.cursor(self._tables[table]) as cursor:
+        with self._txn.cursor(self._handles[table]) as cursor:
             found = _seek_before(cursor, stop) if reverse else _seek(cursor, start)
             while found and len(rows) < limit:
                 key, value = cursor.item()
@@ -421,10 +437,10 @@ class _LmdbTransaction(LmdbReading):
     """What a batch is written into."""
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
-        self._txn.put(key, value, db=self._tables[table])
+        self._txn.put(key, value, db=self._handles[table])
 
     def delete(self, table: Table, key: bytes) -> bool:
-        return self._txn.delete(key, db=self._tables[table])
+        return self._txn.delete(key, db=self._handles[table])
 
 
 def _seek(cursor: "lmdb.Cursor[bytes]", start: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from monotron.core import accounts, api_keys, history, records, series
+from monotron.core import accounts, api_keys, history, records, series, tables
 from monotron.limits import PAGE_ROWS
 from monotron.store.contract import Reading, Store, Table
 from monotron.transfer.lines import (
@@ -36,13 +36,13 @@ ATTRIBUTE_ROWS = 100
 
 def lines(store: Store) -> Iterator[Line]:
     """Give everything there is, in the order in which an import needs it."""
-    yield from _of_rows(store, Table.ACCOUNTS, _account)
+    yield from _of_rows(store, tables.ACCOUNTS, _account)
     yield from _api_keys(store)
-    yield from _of_rows(store, Table.RETRY_TIMES, _retry)
+    yield from _of_rows(store, tables.RETRY_TIMES, _retry)
     for account in _accounts(store):
         yield from _series(store, account)
-    yield from _of_rows(store, Table.ATTRIBUTES, _attribute, limit=ATTRIBUTE_ROWS)
-    yield from _of_rows(store, Table.BUMPS, _bump)
+    yield from _of_rows(store, tables.ATTRIBUTES, _attribute, limit=ATTRIBUTE_ROWS)
+    yield from _of_rows(store, tables.BUMPS, _bump)
     yield EndLine()
 
 
@@ -77,7 +77,7 @@ def _api_keys(store: Store) -> Iterator[Line]:
     and so this is the one list that is held as a whole, if only as ids and keys.
     """
     keys = list(
-        _of_rows(store, Table.GRANTS, lambda _, row, key: (*records.unpack_grant(row), key))
+        _of_rows(store, tables.GRANTS, lambda _, row, key: (*records.unpack_grant(row), key))
     )
     for _, _, key in sorted(keys, key=lambda each: each[1]):
         api_key = store.view(lambda reading, key=key: api_keys.find(reading, key.decode()))  # type: ignore[misc]
@@ -89,7 +89,7 @@ def _api_keys(store: Store) -> Iterator[Line]:
 
 def _retry(reading: Reading, row: bytes, _: bytes) -> Line | None:
     retry_row = records.retry_of_time_row(row)
-    value = reading.get(Table.RETRIES, retry_row)
+    value = reading.get(tables.RETRIES, retry_row)
     if value is None:
         return None
     account, digest = records.unpack_retry_row(retry_row)

@@ -58,7 +58,7 @@ def whole_store(any_store: Store) -> Iterator[Store]:
 def _series(reading: Reading) -> Faults:
     for row, value in rows_of(reading, tables.SERIES):
         state = records.unpack_series(row, value)
-        if row != records.series_row(state.account, state.key):
+        if row != records.series_row_key(state.account, state.key):
             yield f"{row!r} is not the row of {state}"
         if not 1 <= state.value <= LAST_VALUE:
             yield f"{state} has a value that none has"
@@ -88,7 +88,7 @@ def _history(reading: Reading) -> Faults:
 
 def _history_of(state: Series, rows: Rows) -> Faults:
     # Where history is off there is no newest row to go on with, although old ones may be left.
-    newest = records.history_row(state.account, state.key, state.history)
+    newest = records.history_row_key(state.account, state.key, state.history)
     if newest in dict(rows) and newest != rows[-1][0]:
         yield f"{state} has newer history than it knows of"
     number_before, value_before, skipped = 0, 0, 0
@@ -99,7 +99,7 @@ def _history_of(state: Series, rows: Rows) -> Faults:
             yield f"{row!r} holds nothing"
             continue
         _, first = entries[0]
-        if row != records.history_row(state.account, state.key, first.value - first.count + 1):
+        if row != records.history_row_key(state.account, state.key, first.value - first.count + 1):
             yield f"{row!r} does not begin with the value of its key"
         if records.unpack_history_number(value) <= number_before:
             yield f"{row!r} numbers values again"
@@ -124,18 +124,18 @@ def _unkept(reading: Reading, keep: int) -> Faults:
     for row, value in rows_of(reading, tables.SERIES):
         state = records.unpack_series(row, value)
         rows = reading.scan(
-            tables.HISTORY, *records.history_rows(state.account, state.key), limit=10**9
+            tables.HISTORY, *records.history_range(state.account, state.key), limit=10**9
         )
         if len(rows) > keep:
             yield f"{state} has {len(rows)} rows of history for {keep} values"
         if not state.given:
             continue
         page = history.page(reading, state, keep=keep, limit=keep)
-        if len(page.history) != min(keep, state.given):
-            yield f"{state} has {len(page.history)} values of its history, not {keep}"
+        if len(page.items) != min(keep, state.given):
+            yield f"{state} has {len(page.items)} values of its history, not {keep}"
         # Only a seed is newer than the newest value given out, and it leaves no token.
         if state.token is not None or state.value == state.given:
-            newest = [(taken.value, taken.token) for taken in page.history[:1]]
+            newest = [(taken.value, taken.token) for taken in page.items[:1]]
             if newest != [(state.value, state.token)]:
                 yield f"{state} is not the newest of its history, {newest}"
 
@@ -145,7 +145,7 @@ def _attributes(reading: Reading) -> Faults:
     for row, value in rows_of(reading, tables.ATTRIBUTES):
         attribute = records.unpack_attribute(value)
         account, key = _split(row[:-32])
-        if row != records.attribute_row(account, key, attribute.token, attribute.name):
+        if row != records.attribute_row_key(account, key, attribute.token, attribute.name):
             yield f"{row!r} is not the row of {attribute.name!r} of {attribute.token!r}"
         if len(attribute.value.encode()) > ATTRIBUTE_BYTES:
             yield f"{attribute.name!r} of {attribute.token!r} is too long"
@@ -160,11 +160,11 @@ def _bumps(reading: Reading) -> Faults:
     for row, value in rows_of(reading, tables.BUMPS):
         bump = records.unpack_bump(value)
         account, name = _split(row[:-17])
-        if row != records.bump_row(account, name, bump.part, bump.token):
+        if row != records.bump_row_key(account, name, bump.part, bump.token):
             yield f"{row!r} is not the row of {bump}"
             continue
         key = bumps.series_key(name, bump.part, bump.major, bump.minor)
-        state = _state(reading, records.series_row(account, key))
+        state = _state(reading, records.series_row_key(account, key))
         number = (bump.major, bump.minor, bump.patch)[bump.part - 1]
         made[account, key, number] += 1
         if state is None or not 1 <= number <= state.value:
@@ -176,7 +176,7 @@ def _bumps(reading: Reading) -> Faults:
 
 def _accounts(reading: Reading) -> Faults:
     for row, value in rows_of(reading, tables.ACCOUNTS):
-        account = records.unpack_account(row)
+        account = records.unpack_account_row_key(row)
         if account == FIRST_ACCOUNT:
             yield f"account {account} has a row"
         if value[:1] != b"\x01":
@@ -189,7 +189,7 @@ def _api_keys(reading: Reading) -> Faults:
     ids = set()
     for row, value in rows_of(reading, tables.API_KEYS):
         api_key = records.unpack_api_key(row, value)
-        if reading.get(tables.GRANTS, records.grant_row(api_key.account, api_key.id)) != row:
+        if reading.get(tables.GRANTS, records.grant_row_key(api_key.account, api_key.id)) != row:
             yield f"{api_key} is not in the list of its account"
         if not 1 <= api_key.id <= number or api_key.id in ids:
             yield f"{api_key} has a wrong number"
@@ -211,7 +211,7 @@ def _grants(reading: Reading) -> Faults:
 
 def _retries(reading: Reading) -> Faults:
     times = Counter(
-        records.retry_of_time_row(row) for row, _ in rows_of(reading, tables.RETRY_TIMES)
+        records.retry_row_key_of_time(row) for row, _ in rows_of(reading, tables.RETRY_TIMES)
     )
     for row, value in rows_of(reading, tables.RETRIES):
         records.unpack_retry(value)
@@ -221,7 +221,7 @@ def _retries(reading: Reading) -> Faults:
 
 def _retry_times(reading: Reading) -> Faults:
     for row, _ in rows_of(reading, tables.RETRY_TIMES):
-        if reading.get(tables.RETRIES, records.retry_of_time_row(row)) is None:
+        if reading.get(tables.RETRIES, records.retry_row_key_of_time(row)) is None:
             yield f"{row!r} stands for no retry"
 
 
@@ -243,7 +243,7 @@ def _split(row: bytes) -> tuple[int, str]:
 
 
 def _is_account(reading: Reading, account: int) -> bool:
-    row = reading.get(tables.ACCOUNTS, records.account_row(account))
+    row = reading.get(tables.ACCOUNTS, records.account_row_key(account))
     return account == FIRST_ACCOUNT or row is not None
 
 

@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monotron.core import accounts, attributes, records, retries, semver, series, tables
-from monotron.core.accounts import Page
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.errors import NoSuchAccount
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
+from monotron.store.paging import Page
 from tests import invariants
 from tests.invariants import Rows, rows_of, rows_of_store
 
@@ -28,7 +28,7 @@ def make(store: Store, *ids: int, now: int = 1) -> None:
     store.update(make_all)
 
 
-def page(store: Store, after: int | None = None, limit: int = 1_000) -> Page:
+def page(store: Store, after: int | None = None, limit: int = 1_000) -> Page[int, int]:
     return store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
 
 
@@ -99,9 +99,9 @@ def test_pages_give_each_account_once(whole_store: Store, ids: set[int], limit: 
     seen: list[int] = []
     after: int | None = None
     while (part := page(whole_store, after, limit)).next is not None:
-        seen += part.accounts
+        seen += part.items
         after = part.next
-    seen += part.accounts
+    seen += part.items
     assert seen == sorted(set(seen))
     assert set(seen) >= {1, *ids}
 
@@ -149,7 +149,7 @@ def test_what_is_done_in_an_account_is_done_there_alone(
     whole_store: Store, account: int, number: int
 ) -> None:
     def rows_beside() -> dict[Table, Rows]:
-        own = records.account_row(account)
+        own = records.account_row_key(account)
         return {
             table: [(row, value) for row, value in rows if not row.startswith(own)]
             for table, rows in rows_of_store(whole_store).items()

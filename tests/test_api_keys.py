@@ -275,7 +275,7 @@ def test_scopes_come_back_from_the_store_as_they_were(
     wanted: tuple[str, set[tuple[str, str]]],
 ) -> None:
     api_key = ApiKey(1, 1, "k" * 24, bytes(32), scopes.parse([wanted[0]] * 3), 7)
-    row = records.api_key_row(api_key.key)
+    row = records.api_key_row_key(api_key.key)
     assert records.unpack_api_key(row, records.pack_api_key(api_key)) == api_key
 
 

@@ -224,9 +224,11 @@ def test_what_has_such_a_name_from_before_can_be_read_and_deleted(
 ) -> None:
     def begin(txn: Transaction) -> None:
         state = Series(FIRST_ACCOUNT, name, 5, name, 1, 1, 5)
-        txn.put(tables.SERIES, records.series_row(FIRST_ACCOUNT, name), records.pack_series(state))
+        txn.put(
+            tables.SERIES, records.series_row_key(FIRST_ACCOUNT, name), records.pack_series(state)
+        )
         attribute = Attribute(name, name, "text")
-        row = records.attribute_row(FIRST_ACCOUNT, name, name, name)
+        row = records.attribute_row_key(FIRST_ACCOUNT, name, name, name)
         txn.put(tables.ATTRIBUTES, row, records.pack_attribute(attribute))
 
     store.update(begin)

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "logs": set[str](),
     "measures": set[str](),
     "settings": {"limits"},
-    "contract": set[str](),
+    "contract": {"contract"},
     "engine": {"contract", "engine", "limits", "settings"},
     "opening": {"core", "contract", "engine", "settings"},
     "core": {"core", "contract", "limits", "settings"},
@@ -56,7 +56,7 @@ def part(module: str) -> str:
         return "monotron"
     if names[1] != "store":
         return names[1]
-    return "contract" if names[2:] in ([], ["contract"]) else "engine"
+    return "contract" if names[2:] in ([], ["contract"], ["paging"]) else "engine"
 
 
 def module_of(file: Path) -> str:

@@ -478,7 +478,7 @@ def test_a_backup_that_was_cut_short_is_refused(backup: Path, tmp_path: Path, cu
 def test_a_backup_with_damaged_rows_is_refused(
     stored: Path, command: Command, tmp_path: Path
 ) -> None:
-    change(stored, lambda txn: txn.delete(tables.SERIES, records.series_row(1, "shop")))
+    change(stored, lambda txn: txn.delete(tables.SERIES, records.series_row_key(1, "shop")))
     command("backup", tmp_path / "backup.mdb")
     line = Command(tmp_path / "new").failure("restore", tmp_path / "backup.mdb")
     assert "'shop'" in line
@@ -510,7 +510,7 @@ def test_a_backup_from_before_there_was_a_history_is_whole_and_can_be_restored(
         py_lmdb.open(str(path), subdir=False, lock=False, max_dbs=4, map_size=2**20) as env,
         env.begin(write=True) as txn,
     ):
-        txn.put(records.series_row(1, "shop"), old, db=env.open_db(b"series", txn))
+        txn.put(records.series_row_key(1, "shop"), old, db=env.open_db(b"series", txn))
         env.open_db(b"system", txn)
     assert command("check", path)[-1] == f"{path} is whole"
     command("restore", path, "--advance", "1")

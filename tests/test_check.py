@@ -110,7 +110,7 @@ def test_a_history_that_was_turned_off_and_on_is_no_problem(any_store: Store, va
 
 # Damage to rows
 
-SHOP = records.series_row(1, "shop")
+SHOP = records.series_row_key(1, "shop")
 Damage = Callable[[Transaction], object]
 
 
@@ -119,7 +119,7 @@ def put_series(key: str, **changes: object) -> Damage:
         state = series.get(txn, 1, key)
         assert state is not None
         changed = replace(state, **changes)  # type: ignore[arg-type]
-        txn.put(tables.SERIES, records.series_row(1, key), records.pack_series(changed))
+        txn.put(tables.SERIES, records.series_row_key(1, key), records.pack_series(changed))
 
     return put
 
@@ -147,17 +147,17 @@ def cut(table: Table, row: bytes, size: int) -> Damage:
 def newest_history(txn: Transaction) -> bytes:
     state = series.get(txn, 1, "shop")
     assert state is not None
-    return records.history_row(1, "shop", state.history)
+    return records.history_row_key(1, "shop", state.history)
 
 
 def put_history(first: int, number: int, *entries: Entry) -> Damage:
     value = records.pack_history(number) + b"".join(map(records.pack_entry, entries))
-    return put(tables.HISTORY, records.history_row(1, "shop", first), value)
+    return put(tables.HISTORY, records.history_row_key(1, "shop", first), value)
 
 
 def too_many_grants(txn: Transaction) -> None:
     for number in range(API_KEYS):
-        txn.put(tables.GRANTS, records.grant_row(7, 10 + number), PAIR.key.encode())
+        txn.put(tables.GRANTS, records.grant_row_key(7, 10 + number), PAIR.key.encode())
 
 
 def entry(value: int, count: int = 1) -> Entry:
@@ -165,8 +165,8 @@ def entry(value: int, count: int = 1) -> Entry:
 
 
 LIB = "lib"
-RETRY = records.retry_row(1, "one")
-GRANT = records.grant_row(7, 1)
+RETRY = records.retry_row_key(1, "one")
+GRANT = records.grant_row_key(7, 1)
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "unknown format of a series": (
@@ -176,7 +176,9 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a series cut short": (cut(tables.SERIES, SHOP, 20), "damaged"),
     "a series under another key": (
         lambda txn: txn.put(
-            tables.SERIES, records.series_row(1, "a") + b"\0", txn.get(tables.SERIES, SHOP) or b""
+            tables.SERIES,
+            records.series_row_key(1, "a") + b"\0",
+            txn.get(tables.SERIES, SHOP) or b"",
         ),
         "U.0000",
     ),
@@ -201,15 +203,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'shop' of account 9: there is no account 9",
     ),
     "an account gone": (
-        delete(tables.ACCOUNTS, records.account_row(7)),
+        delete(tables.ACCOUNTS, records.account_row_key(7)),
         "é.*there is no account 7",
     ),
     "an account that cannot be read": (
-        cut(tables.ACCOUNTS, records.account_row(7), 3),
+        cut(tables.ACCOUNTS, records.account_row_key(7), 3),
         "table accounts",
     ),
     "a row for the first account": (
-        put(tables.ACCOUNTS, records.account_row(1), records.pack_account(NOW)),
+        put(tables.ACCOUNTS, records.account_row_key(1), records.pack_account(NOW)),
         "account 1",
     ),
     "a series gone": (delete(tables.SERIES, SHOP), "'shop'.*no such series.*history"),
@@ -222,7 +224,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'shop'.*begins with 101",
     ),
     "a row of history cut in the middle of an entry": (
-        cut(tables.HISTORY, records.history_row(1, "shop", 1), 30),
+        cut(tables.HISTORY, records.history_row_key(1, "shop", 1), 30),
         "table history",
     ),
     "an empty row of history": (put_history(1, 1), "table history"),
@@ -256,7 +258,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "an attribute in another's row": (
         put(
             tables.ATTRIBUTES,
-            records.attribute_row(1, "shop", "token", "author"),
+            records.attribute_row_key(1, "shop", "token", "author"),
             records.pack_attribute(Attribute("token", "reader", "")),
         ),
         "'shop' of account 1, token 'token'.*'reader'",
@@ -264,7 +266,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "too long an attribute": (
         put(
             tables.ATTRIBUTES,
-            records.attribute_row(1, "shop", "token", "author"),
+            records.attribute_row_key(1, "shop", "token", "author"),
             records.pack_attribute(Attribute("token", "author", "x" * 65_537)),
         ),
         "'author' has 65537 bytes",
@@ -272,23 +274,23 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "too many attributes": (
         put(
             tables.ATTRIBUTES,
-            records.attribute_row(1, "never advanced", "token", "more"),
+            records.attribute_row_key(1, "never advanced", "token", "more"),
             records.pack_attribute(Attribute("token", "more", "")),
         ),
         "'never advanced'.*65 attributes",
     ),
     "an attribute that is no UTF-8": (
-        put(tables.ATTRIBUTES, records.attribute_row(1, "a", "b", "c"), b"\1\0\1\0\1\xff\xff"),
+        put(tables.ATTRIBUTES, records.attribute_row_key(1, "a", "b", "c"), b"\1\0\1\0\1\xff\xff"),
         "table attributes",
     ),
     "a bump without its series": (
-        delete(tables.SERIES, records.series_row(1, "lib-minor-v1")),
+        delete(tables.SERIES, records.series_row_key(1, "lib-minor-v1")),
         "version 'lib'.*'token 2'.*'lib-minor-v1', which is not there",
     ),
     "a bump beyond its series": (
         put(
             tables.BUMPS,
-            records.bump_row(1, LIB, PATCH, "token 3"),
+            records.bump_row_key(1, LIB, PATCH, "token 3"),
             records.pack_bump(Bump(PATCH, "token 3", 1, 1, 2)),
         ),
         "version 'lib'.*'token 3'.*is at 1",
@@ -296,7 +298,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a bump in another's row": (
         put(
             tables.BUMPS,
-            records.bump_row(1, LIB, PATCH, "token 3"),
+            records.bump_row_key(1, LIB, PATCH, "token 3"),
             records.pack_bump(Bump(PATCH, "token 4", 1, 1, 1)),
         ),
         "version 'lib'.*'token 4'.*another's row",
@@ -304,7 +306,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "two tokens with one version": (
         put(
             tables.BUMPS,
-            records.bump_row(1, LIB, PATCH, "another"),
+            records.bump_row_key(1, LIB, PATCH, "another"),
             records.pack_bump(Bump(PATCH, "another", 1, 1, 1)),
         ),
         "version 'lib'.*another token got the same",
@@ -320,7 +322,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a bump of no part": (
         put(
             tables.BUMPS,
-            records.bump_row(1, LIB, PATCH, "token 3"),
+            records.bump_row_key(1, LIB, PATCH, "token 3"),
             records.pack_bump(Bump(255, "token 3", 1, 1, 1)),
         ),
         "part 255",
@@ -328,14 +330,14 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a bump under too long a name": (
         put(
             tables.BUMPS,
-            records.bump_row(1, "x" * 480, MAJOR, "t"),
+            records.bump_row_key(1, "x" * 480, MAJOR, "t"),
             records.pack_bump(Bump(MAJOR, "t", 1, 0, 0)),
         ),
         "version name has 1 to 209",
     ),
     "an API key without grant": (delete(tables.GRANTS, GRANT), f"'{PAIR.key}' of account 7"),
     "an API key in no account": (
-        delete(tables.ACCOUNTS, records.account_row(7)),
+        delete(tables.ACCOUNTS, records.account_row_key(7)),
         f"'{PAIR.key}' of account 7: there is no account 7",
     ),
     "more API keys than an account may have": (
@@ -343,11 +345,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "account 7: it has 1001 API keys",
     ),
     "a grant without API key": (
-        delete(tables.API_KEYS, records.api_key_row(PAIR.key)),
+        delete(tables.API_KEYS, records.api_key_row_key(PAIR.key)),
         f"account 7.*{PAIR.key}",
     ),
     "a grant of another key": (put(tables.GRANTS, GRANT, b"K" * 24), f"'{PAIR.key}' of account 7"),
-    "a grant of nothing": (put(tables.GRANTS, records.grant_row(7, 3), b""), "account 7"),
+    "a grant of nothing": (put(tables.GRANTS, records.grant_row_key(7, 3), b""), "account 7"),
     "an API key with the wrong scopes": (
         lambda txn: txn.put(
             tables.API_KEYS,
@@ -362,11 +364,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "count of API keys",
     ),
     "a retry without its time": (
-        delete(tables.RETRY_TIMES, records.retry_time_row(NOW, RETRY)),
+        delete(tables.RETRY_TIMES, records.retry_time_row_key(NOW, RETRY)),
         f"{RETRY.hex()} of account 1.*0 times",
     ),
     "a retry with two times": (
-        put(tables.RETRY_TIMES, records.retry_time_row(5, RETRY), b""),
+        put(tables.RETRY_TIMES, records.retry_time_row_key(5, RETRY), b""),
         f"{RETRY.hex()} of account 1.*2 times",
     ),
     "a time without its retry": (delete(tables.RETRIES, RETRY), f"{RETRY.hex()}.*not there"),
@@ -392,7 +394,7 @@ def test_each_damage_to_a_row_is_found_and_named(filled: Store, damage: Damage, 
 
 def test_a_hole_in_a_history_is_remarked_on(filled: Store) -> None:
     def remove_middle(txn: Transaction) -> None:
-        rows = txn.scan(tables.HISTORY, *records.history_rows(1, "shop"), limit=100)
+        rows = txn.scan(tables.HISTORY, *records.history_range(1, "shop"), limit=100)
         assert len(rows) > 2
         txn.delete(tables.HISTORY, rows[1][0])
 
@@ -528,7 +530,7 @@ def test_damaged_rows_are_told_with_their_series(tmp_path: Path) -> None:
     store = LmdbStore(tmp_path, tables.ALL)
     store.update(fill)
     store.update(put_series("shop", value=99, given=99))
-    store.update(delete(tables.SERIES, records.series_row(1, "lib-major")))
+    store.update(delete(tables.SERIES, records.series_row_key(1, "lib-major")))
     store.close()
     status, lines = checked(storage_dir=tmp_path)
     assert status == 1

@@ -732,7 +732,7 @@ def test_the_backup_job_fails_on_damage_and_keeps_what_it_has(tmp_path: Path) ->
     data, backups = tmp_path / "store", tmp_path / "kept"
     backups.mkdir()
     store = LmdbStore(data, tables.ALL)
-    row = records.series_row(1, "shop")
+    row = records.series_row_key(1, "shop")
     store.update(lambda txn: txn.put(tables.SERIES, row, b"?"))
     store.close()
     (backups / "monotron-2025.mdb").touch()

@@ -289,4 +289,4 @@ def test_a_service_goes_on_meanwhile_and_every_number_answered_before_is_there(
     assert state is not None
     assert answered <= state.value
     page = store.view(lambda reading: history.page(reading, state, keep=1_000, limit=1_000))
-    assert len(page.history) == min(state.value, 1_000)
+    assert len(page.items) == min(state.value, 1_000)

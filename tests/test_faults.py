@@ -700,9 +700,9 @@ def do(txn: Transaction, now: int, name: str, key: str, *more: Any) -> object:
 def everything(reading: Reading) -> object:
     """Give what clients can read but for the times."""
     found = {}
-    for state in series.page(reading, 1, prefix="", after="", limit=1_000).series:
+    for state in series.page(reading, 1, prefix="", after="", limit=1_000).items:
         page = history.page(reading, state, keep=KEEP, limit=100)
-        taken = [(each.value, each.token) for each in page.history]
+        taken = [(each.value, each.token) for each in page.items]
         found[state.key] = (state.value, state.token, taken)
     return found, [semver.current(reading, 1, name) for name in ("a", "a/b", "b")]
 

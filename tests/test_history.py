@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from monotron.core import accounts, attributes, history, records, series, tables
 from monotron.core.errors import RuleError, SeedTooLow, SeriesExhausted
-from monotron.core.history import Page, Taken
+from monotron.core.history import HistoryValue
 from monotron.limits import LAST_VALUE, MOST_HISTORY_VALUES, RANGE_VALUES
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
+from monotron.store.paging import Page
 from tests import invariants
 from tests.invariants import faults, rows_of, rows_of_store
 
@@ -81,8 +82,10 @@ class Rules:
     def delete(self) -> bool:
         return self.store.update(lambda txn: series.delete(txn, self.account, KEY))
 
-    def page(self, *, keep: int, limit: int = 10**9, before: int | None = None) -> Page:
-        def read(reading: Reading) -> Page:
+    def page(
+        self, *, keep: int, limit: int = 10**9, before: int | None = None
+    ) -> Page[HistoryValue, int]:
+        def read(reading: Reading) -> Page[HistoryValue, int]:
             state = series.get(reading, self.account, KEY)
             if state is None:
                 return Page([], None)
@@ -91,7 +94,7 @@ class Rules:
         return self.store.view(read)
 
     def values(self, *, keep: int) -> list[int]:
-        return [taken.value for taken in self.page(keep=keep).history]
+        return [taken.value for taken in self.page(keep=keep).items]
 
     def value_of(self, token: str, *, keep: int) -> int | None:
         def read(reading: Reading) -> int | None:
@@ -102,7 +105,7 @@ class Rules:
 
     def rows(self) -> int:
         """Count the rows that the history takes in the store."""
-        rows = records.history_rows(self.account, KEY)
+        rows = records.history_range(self.account, KEY)
         return self.store.view(
             lambda reading: len(reading.scan(tables.HISTORY, *rows, limit=10**9))
         )
@@ -114,7 +117,7 @@ class Model:
 
     value: int = 0
     token: str | None = None
-    taken: list[Taken | None] = field(default_factory=list)
+    taken: list[HistoryValue | None] = field(default_factory=list)
     """None for what was given out while history was off."""
     gone: int = 0
     """How many of the oldest some call was allowed to remove."""
@@ -145,7 +148,7 @@ class Model:
         if self.value + count > LAST_VALUE:
             raise SeriesExhausted
         for value in range(self.value + 1, self.value + count + 1):
-            self.taken.append(Taken(value, token, api_key, self.now) if keep else None)
+            self.taken.append(HistoryValue(value, token, api_key, self.now) if keep else None)
         self.value, self.token = self.value + count, token
         self.gone = max(self.gone, len(self.taken) - keep)
         return self.value
@@ -163,7 +166,7 @@ class Model:
         self.value, self.token, self.taken, self.gone = 0, None, [], 0
         return there
 
-    def newest(self, keep: int, *, gone: int = 0) -> list[Taken]:
+    def newest(self, keep: int, *, gone: int = 0) -> list[HistoryValue]:
         """Give what there is of the newest `keep` without the oldest `gone`, newest first."""
         oldest = max(len(self.taken) - keep, gone)
         return [taken for taken in reversed(self.taken[oldest:]) if taken is not None]
@@ -203,7 +206,7 @@ def outcome(
 def compare(rules: Rules, model: Model, limit: int, distance: int | None, *, keep: int) -> None:
     """Read all that can be read, and one page of it that begins somewhere."""
     page = rules.page(keep=keep)
-    shown = page.history
+    shown = page.items
     # Whoever keeps more from now on sees again what was not removed yet, without a hole.
     assert shown == model.newest(keep)[: len(shown)]
     assert len(shown) >= len(model.newest(keep, gone=model.gone))
@@ -254,7 +257,7 @@ def test_pages_give_each_value_once(
     before: int | None = None
     while True:
         page = rules.page(keep=keep, limit=data.draw(st.integers(1, 9)), before=before)
-        seen += [taken.value for taken in page.history]
+        seen += [taken.value for taken in page.items]
         if page.next is None:
             break
         assert page.next == seen[-1]
@@ -273,10 +276,10 @@ def test_history_tells_who_took_a_value_when_and_for_what(rules: Rules) -> None:
     rules.advance("b", api_key=API_KEY, keep=9)
     assert rules.page(keep=9) == Page(
         [
-            Taken(4, "b", API_KEY, 3),
-            Taken(3, None, "root", 2),
-            Taken(2, None, "root", 2),
-            Taken(1, "a", None, 1),
+            HistoryValue(4, "b", API_KEY, 3),
+            HistoryValue(3, None, "root", 2),
+            HistoryValue(2, None, "root", 2),
+            HistoryValue(1, "a", None, 1),
         ],
         None,
     )
@@ -309,7 +312,8 @@ def test_a_seed_gives_out_nothing(rules: Rules) -> None:
     rules.advance("last", keep=9)
     assert rules.values(keep=9) == [LAST_VALUE, 102, 101]
     assert rules.values(keep=2) == [LAST_VALUE, 102]
-    assert rules.page(keep=9, limit=1, before=LAST_VALUE).history == [Taken(102, None, None, 2)]
+    page = rules.page(keep=9, limit=1, before=LAST_VALUE)
+    assert page.items == [HistoryValue(102, None, None, 2)]
 
 
 @pytest.mark.parametrize("before", [0, 1])
@@ -321,7 +325,7 @@ def test_nothing_is_before_the_first_value(rules: Rules, before: int) -> None:
 def test_a_series_stored_before_there_was_history_begins_with_its_next_value(
     rules: Rules,
 ) -> None:
-    row = records.series_row(1, KEY)
+    row = records.series_row_key(1, KEY)
     rules.store.update(
         lambda txn: txn.put(tables.SERIES, row, b"\x01" + bytes(7) + b"\x07" + bytes(16) + b"old")
     )
@@ -369,9 +373,11 @@ def test_a_range_has_one_entry_however_long_it_is(rules: Rules) -> None:
     last = 3 * RANGE_VALUES
     assert rules.rows() == 1
     page = rules.page(keep=MOST_HISTORY_VALUES, limit=2, before=last - 99_997)
-    assert page == Page(
-        [Taken(last - 99_998, None, API_KEY, 3), Taken(last - 99_999, None, API_KEY, 3)], None
-    )
+    oldest = [
+        HistoryValue(last - 99_998, None, API_KEY, 3),
+        HistoryValue(last - 99_999, None, API_KEY, 3),
+    ]
+    assert page == Page(oldest, None)
     assert rules.values(keep=4) == [last, last - 1, last - 2, last - 3]
 
 
@@ -424,7 +430,7 @@ def test_the_newest_values_are_there_whichever_of_them_begin_a_row(
                 )
                 page = history.page(txn, state, keep=keep, limit=100)
                 newest = list(range(step * count, 0, -1))[:keep]
-                assert [taken.value for taken in page.history] == newest
+                assert [taken.value for taken in page.items] == newest
 
     whole_store.update(fill)
 
@@ -568,6 +574,6 @@ def test_threads_at_once_each_find_their_value_in_history(store: LmdbStore) -> N
     with ThreadPoolExecutor(threads) as pool:
         answered = [each for taken in pool.map(take, range(threads)) for each in taken]
     page = rules.page(keep=keep)
-    assert [(taken.value, taken.token) for taken in page.history] == sorted(answered, reverse=True)
+    assert [(taken.value, taken.token) for taken in page.items] == sorted(answered, reverse=True)
     assert len(answered) == 10 * threads
     assert faults(store, keep=keep) == []

@@ -79,7 +79,7 @@ def given_out(store: Store, key: str, account: int = 1) -> list[tuple[int, str |
     found = state(store, key, account)
     assert found is not None
     page = store.view(lambda reading: history.page(reading, found, keep=KEEP, limit=1_000))
-    return [(taken.value, taken.token) for taken in page.history]
+    return [(taken.value, taken.token) for taken in page.items]
 
 
 def advance(store: Store, key: str, token: str | None = None, *, keep: int = KEEP) -> int:
@@ -94,8 +94,8 @@ def advance(store: Store, key: str, token: str | None = None, *, keep: int = KEE
 
 def values(reading: Reading) -> dict[tuple[int, str], int]:
     found = {}
-    for account in accounts.page(reading, after=0, limit=1_000).accounts:
-        for each in series.page(reading, account, prefix="", after="", limit=1_000).series:
+    for account in accounts.page(reading, after=0, limit=1_000).items:
+        for each in series.page(reading, account, prefix="", after="", limit=1_000).items:
             found[account, each.key] = each.value
     return found
 

@@ -56,8 +56,8 @@ def test_a_store_that_rules_alone_have_written_has_no_fault(filled: Store) -> No
     assert faults(MemoryStore()) == []
 
 
-SVC = records.series_row(1, "svc")
-ROW = records.history_row(1, "svc", 1)
+SVC = records.series_row_key(1, "svc")
+ROW = records.history_row_key(1, "svc", 1)
 TOKEN = "0".ljust(256)
 
 
@@ -84,7 +84,7 @@ def entry(value: int, count: int = 1, token: str | None = None) -> Entry:
 def many_attributes(txn: Transaction) -> None:
     for number in range(ATTRIBUTES + 1):
         attribute = Attribute("t", f"{number}", "")
-        row = records.attribute_row(1, "svc", "t", attribute.name)
+        row = records.attribute_row_key(1, "svc", "t", attribute.name)
         txn.put(tables.ATTRIBUTES, row, records.pack_attribute(attribute))
 
 
@@ -102,7 +102,7 @@ def series_with(**changes: Any) -> Break:
     [
         pytest.param(drop(tables.SERIES, SVC), id="history without a series"),
         pytest.param(
-            drop(tables.SERIES, records.series_row(1, "app-major")), id="bump without one"
+            drop(tables.SERIES, records.series_row_key(1, "app-major")), id="bump without one"
         ),
         pytest.param(put(tables.SERIES, SVC, b"\x09"), id="unreadable"),
         pytest.param(series_with(value=0), id="value too small"),
@@ -111,7 +111,7 @@ def series_with(**changes: Any) -> Break:
         pytest.param(series_with(token="other"), id="another token than history has"),
         pytest.param(series_with(history=0), id="history it does not know of"),
         pytest.param(series_with(history=1), id="newer history than it knows of"),
-        pytest.param(drop(tables.ACCOUNTS, records.account_row(2)), id="without an account"),
+        pytest.param(drop(tables.ACCOUNTS, records.account_row_key(2)), id="without an account"),
         pytest.param(put(tables.HISTORY, ROW, history_of()), id="empty row"),
         pytest.param(put(tables.HISTORY, ROW, history_of(entry(2))), id="not the value of its key"),
         pytest.param(put(tables.HISTORY, ROW, history_of(entry(2, 2), entry(2))), id="value twice"),
@@ -124,13 +124,17 @@ def series_with(**changes: Any) -> Break:
         ),
         pytest.param(
             put(
-                tables.HISTORY, records.history_row(1, "svc", 21), history_of(entry(21), number=21)
+                tables.HISTORY,
+                records.history_row_key(1, "svc", 21),
+                history_of(entry(21), number=21),
             ),
             id="history that is newer than its series",
         ),
         pytest.param(
             put(
-                tables.ATTRIBUTES, records.attribute_row(1, "svc", TOKEN, "author"), b"\x01\0\0\0\0"
+                tables.ATTRIBUTES,
+                records.attribute_row_key(1, "svc", TOKEN, "author"),
+                b"\x01\0\0\0\0",
             ),
             id="attribute of another row",
         ),
@@ -138,7 +142,7 @@ def series_with(**changes: Any) -> Break:
         pytest.param(
             put(
                 tables.BUMPS,
-                records.bump_row(1, "app", MAJOR, "u"),
+                records.bump_row_key(1, "app", MAJOR, "u"),
                 records.pack_bump(Bump(MAJOR, "u", 1, 0, 0)),
             ),
             id="version given twice",
@@ -146,7 +150,7 @@ def series_with(**changes: Any) -> Break:
         pytest.param(
             put(
                 tables.BUMPS,
-                records.bump_row(1, "app", MAJOR, "u"),
+                records.bump_row_key(1, "app", MAJOR, "u"),
                 records.pack_bump(Bump(MAJOR, "u", 2, 0, 0)),
             ),
             id="version that was never given",
@@ -154,12 +158,12 @@ def series_with(**changes: Any) -> Break:
         pytest.param(
             put(
                 tables.BUMPS,
-                records.bump_row(1, "app", MAJOR, "u"),
+                records.bump_row_key(1, "app", MAJOR, "u"),
                 records.pack_bump(Bump(MINOR, "u", 1, 1, 0)),
             ),
             id="bump of another row",
         ),
-        pytest.param(put(tables.ACCOUNTS, records.account_row(1), b"\x01"), id="first account"),
+        pytest.param(put(tables.ACCOUNTS, records.account_row_key(1), b"\x01"), id="first account"),
         pytest.param(drop_last(tables.GRANTS), id="API key that is not listed"),
         pytest.param(drop_last(tables.API_KEYS), id="listed API key that is not there"),
         pytest.param(drop(tables.SYSTEM, b"api_keys"), id="API key that was not counted"),
@@ -168,7 +172,7 @@ def series_with(**changes: Any) -> Break:
         pytest.param(
             lambda txn: txn.put(
                 tables.RETRY_TIMES,
-                records.retry_time_row(9, rows_of(txn, tables.RETRIES)[0][0]),
+                records.retry_time_row_key(9, rows_of(txn, tables.RETRIES)[0][0]),
                 b"",
             ),
             id="retry with two times",

@@ -208,9 +208,9 @@ def check_mortal_series(reading: Reading) -> None:
         rows = [
             len(reading.scan(table, *range_of, limit=10_000))
             for table, range_of in (
-                (tables.HISTORY, records.history_rows(FIRST_ACCOUNT, key)),
-                (tables.ATTRIBUTES, records.attribute_rows(FIRST_ACCOUNT, key)),
-                (tables.BUMPS, records.bump_rows(FIRST_ACCOUNT, name, part)),
+                (tables.HISTORY, records.history_range(FIRST_ACCOUNT, key)),
+                (tables.ATTRIBUTES, records.attribute_range(FIRST_ACCOUNT, key)),
+                (tables.BUMPS, records.bump_range(FIRST_ACCOUNT, name, part)),
             )
         ]
         if state is None:
@@ -219,7 +219,7 @@ def check_mortal_series(reading: Reading) -> None:
             assert state.value == MORTAL_VALUES
             assert rows[1:] == [MORTAL_ATTRIBUTES, MORTAL_VERSIONS]
             page = history.page(reading, state, keep=HISTORY_VALUES, limit=HISTORY_VALUES)
-            assert [taken.value for taken in page.history] == [*range(MORTAL_VALUES, 0, -1)]
+            assert [taken.value for taken in page.items] == [*range(MORTAL_VALUES, 0, -1)]
 
 
 def check_retries(reading: Reading, answered: dict[str, str]) -> None:
@@ -228,7 +228,7 @@ def check_retries(reading: Reading, answered: dict[str, str]) -> None:
         row: records.unpack_retry(value).value for row, value in rows_of(reading, tables.RETRIES)
     }
     for token, answer in answered.items():
-        assert kept[records.retry_row(FIRST_ACCOUNT, token)] == int(answer)
+        assert kept[records.retry_row_key(FIRST_ACCOUNT, token)] == int(answer)
     assert sorted(kept.values()) == list(range(1, of(reading, RETRIED).value + 1))
     assert len(kept) - len(answered) <= WRITERS * THREADS
 
@@ -237,7 +237,7 @@ def check_versions(reading: Reading, answered: dict[str, str]) -> None:
     """Each token has one version, and each value of the three series belongs to a token."""
     kept: dict[str, Bump] = {}
     for part in (MAJOR, MINOR, PATCH):
-        rows = records.bump_rows(FIRST_ACCOUNT, VERSIONED, part)
+        rows = records.bump_range(FIRST_ACCOUNT, VERSIONED, part)
         for _, value in reading.scan(tables.BUMPS, *rows, limit=10**6):
             bump = records.unpack_bump(value)
             kept[bump.token] = bump
@@ -246,7 +246,7 @@ def check_versions(reading: Reading, answered: dict[str, str]) -> None:
     assert {token: versions[token] for token in answered} == answered
     assert len(kept) - len(answered) <= WRITERS * THREADS
     page = series.page(reading, FIRST_ACCOUNT, prefix=f"{VERSIONED}-", after="", limit=10**6)
-    assert sum(state.value for state in page.series) == len(kept)
+    assert sum(state.value for state in page.items) == len(kept)
 
 
 def check_trimmed(reading: Reading, answered: dict[str, str]) -> None:
@@ -256,10 +256,10 @@ def check_trimmed(reading: Reading, answered: dict[str, str]) -> None:
     assert len(set(values)) == len(values)
     assert max(values) <= state.value
     page = history.page(reading, state, keep=TRIMMED_KEEP, limit=TRIMMED_KEEP)
-    newest = [taken.value for taken in page.history]
+    newest = [taken.value for taken in page.items]
     assert newest == [state.value, state.value - 1, state.value - 2]
-    assert page.history[0].token == state.token
-    rows = records.history_rows(FIRST_ACCOUNT, TRIMMED)
+    assert page.items[0].token == state.token
+    rows = records.history_range(FIRST_ACCOUNT, TRIMMED)
     assert len(reading.scan(tables.HISTORY, *rows, limit=99)) <= TRIMMED_KEEP
 
 

@@ -70,7 +70,7 @@ def test_every_series_of_every_account_is_moved_up(any_store: Store) -> None:
                 reading, account, prefix="", after="0500", limit=1_000
             )
         )
-        assert {each.value for each in page.series} == {107}
+        assert {each.value for each in page.items} == {107}
 
 
 def test_a_series_is_moved_to_the_last_value_at_most(any_store: Store) -> None:

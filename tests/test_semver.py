@@ -279,12 +279,12 @@ def test_a_version_takes_a_value_of_its_series_with_history(rules: Rules) -> Non
         lambda txn: semver.bump(txn, 1, "x", MINOR, "a", now=7, api_key="root", keep=9)
     )
 
-    def read(reading: Reading) -> list[history.Taken]:
+    def read(reading: Reading) -> list[history.HistoryValue]:
         state = series.get(reading, 1, "x-minor-v0")
         assert state is not None
-        return history.page(reading, state, keep=9, limit=9).history
+        return history.page(reading, state, keep=9, limit=9).items
 
-    assert rules.store.view(read) == [history.Taken(1, "a", "root", 7)]
+    assert rules.store.view(read) == [history.HistoryValue(1, "a", "root", 7)]
 
 
 def test_accounts_and_names_do_not_share_versions(rules: Rules) -> None:

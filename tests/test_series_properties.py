@@ -19,7 +19,7 @@ whole_store = invariants.whole_store
 
 State = tuple[int, str | None]
 
-Taken = tuple[int, str | None, str | None]
+HistoryValue = tuple[int, str | None, str | None]
 """A value, the token it was taken for, and the API key that took it."""
 
 KEEP = 5
@@ -34,7 +34,7 @@ class Model:
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
-        self.taken: dict[str, list[Taken]] = {}
+        self.taken: dict[str, list[HistoryValue]] = {}
 
     def advance(self, key: str, token: str | None, count: int, api_key: str | None = None) -> State:
         value, current = self.states.get(key, (0, None))
@@ -62,7 +62,7 @@ class Model:
     def get(self, key: str) -> State | None:
         return self.states.get(key)
 
-    def history(self, key: str) -> list[Taken]:
+    def history(self, key: str) -> list[HistoryValue]:
         return self.taken.get(key, [])
 
     def value_of(self, key: str, token: str) -> int | None:
@@ -105,14 +105,14 @@ class Rules:
         state = self.store.view(lambda reading: series.get(reading, self.account, key))
         return None if state is None else (state.value, state.token)
 
-    def history(self, key: str) -> list[Taken]:
-        def read(reading: Reading) -> list[Taken]:
+    def history(self, key: str) -> list[HistoryValue]:
+        def read(reading: Reading) -> list[HistoryValue]:
             state = series.get(reading, self.account, key)
             if state is None:
                 return []
             page = history.page(reading, state, keep=KEEP, limit=1_000)
             assert page.next is None
-            return [(taken.value, taken.token, taken.api_key) for taken in page.history]
+            return [(taken.value, taken.token, taken.api_key) for taken in page.items]
 
         return self.store.view(read)
 
@@ -129,8 +129,8 @@ class Rules:
                 reading, self.account, prefix=prefix, after=after, limit=limit
             )
         )
-        assert {each.account for each in page.series} <= {self.account}
-        return [each.key for each in page.series], page.next
+        assert {each.account for each in page.items} <= {self.account}
+        return [each.key for each in page.items], page.next
 
     def _update(self, fn: Callable[[Transaction], Series]) -> State:
         state = self.store.update(fn)

@@ -1,6 +1,5 @@
 """Accounts: `/v1/accounts`."""
 
-import time
 from typing import ClassVar
 
 import falcon
@@ -10,7 +9,7 @@ from monotron.api.answers import pollable, to_json
 from monotron.api.conditions import conditions
 from monotron.api.query import page_limit, whole_number
 from monotron.api.unread import Queries
-from monotron.core import accounts, numbers
+from monotron.core import accounts, clock, numbers
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store, Transaction
 
@@ -32,7 +31,7 @@ class Accounts:
             after = numbers.bound("after", whole_number("after", query["after"]))
         limit = page_limit(query)
         page = self._store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
-        members = [{"id": account} for account in page.accounts]
+        members = [{"id": account} for account in page.items]
         resp.data = to_json({"accounts": members, "next": page.next})
         pollable(req, resp)
 
@@ -56,7 +55,7 @@ class Account:
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Make the account. One that exists already stays as it is."""
-        account, now, wanted = req.context.account, time.time_ns() // 1000, conditions(req)
+        account, now, wanted = req.context.account, clock.now(), conditions(req)
         members = to_json({"id": account})
 
         def make(txn: Transaction) -> None:

@@ -1,6 +1,5 @@
 """Grants: the API keys of an account and what each may do, `/v1/accounts/{account_id}/grants`."""
 
-import time
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -11,7 +10,7 @@ from monotron.api.answers import pollable, to_json
 from monotron.api.body import read_list
 from monotron.api.conditions import conditions
 from monotron.api.unread import Bodies
-from monotron.core import api_keys, scopes
+from monotron.core import api_keys, clock, scopes
 from monotron.core.records import ApiKey
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Reading, Store, Transaction
@@ -39,7 +38,7 @@ class Grants:
         """Make an API key with the scopes in the body. Only now is its secret told."""
         wanted = scopes.parse(read_list(req))
         pair = api_keys.new_pair()
-        account, now, conditional = req.context.account, time.time_ns() // 1000, conditions(req)
+        account, now, conditional = req.context.account, clock.now(), conditions(req)
 
         def create(txn: Transaction) -> ApiKey:
             conditional.require(lambda: [_list(txn, account)])

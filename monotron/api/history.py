@@ -11,8 +11,9 @@ from monotron.api.series import no_value_yet
 from monotron.api.timestamps import timestamp
 from monotron.api.unread import Queries
 from monotron.core import history, names, numbers, series
-from monotron.core.history import Page, Taken
+from monotron.core.history import HistoryValue
 from monotron.store.contract import Reading, Store
+from monotron.store.paging import Page
 
 
 class History:
@@ -34,7 +35,7 @@ class History:
             before = numbers.bound("before", whole_number("before", query["before"]))
         limit = page_limit(query)
 
-        def read(reading: Reading) -> Page | None:
+        def read(reading: Reading) -> Page[HistoryValue, int] | None:
             state = series.get(reading, req.context.account, key)
             if state is None:
                 return None
@@ -43,15 +44,13 @@ class History:
         page = self._store.view(read)
         if page is None:
             raise no_value_yet(key)
-        resp.data = to_json(
-            {"history": [_members(each) for each in page.history], "next": page.next}
-        )
+        resp.data = to_json({"history": [_members(each) for each in page.items], "next": page.next})
         pollable(req, resp)
 
     on_head = on_get
 
 
-def _members(taken: Taken) -> dict[str, object]:
+def _members(taken: HistoryValue) -> dict[str, object]:
     return {
         "value": taken.value,
         "token": taken.token,

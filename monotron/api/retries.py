@@ -1,12 +1,11 @@
 """Retries: `Idempotency-Key` on every call that takes numbers with POST."""
 
-import time
 from collections.abc import Callable, Iterable
 
 import falcon
 
 from monotron.api.conditions import conditions
-from monotron.core import retries
+from monotron.core import clock, retries
 from monotron.core.records import request_digest
 from monotron.store.contract import Reading, Store, Transaction
 
@@ -27,7 +26,7 @@ def take_once(
     key that stands for another request. A retry is answered whatever has changed since: that its
     own first try has is why its conditions do not hold any more.
     """
-    now = time.time_ns() // 1000
+    now = clock.now()
     wanted = conditions(req)
     # A PUT says by its token whether it is a repeat.
     header = req.get_header("Idempotency-Key") if req.method == "POST" else None

@@ -1,6 +1,5 @@
 """Semantic versions: `/v1/semver/{name}`."""
 
-import time
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -9,7 +8,7 @@ import falcon
 from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
 from monotron.api.answers import answer, pollable, representations
 from monotron.api.conditions import conditions
-from monotron.core import names, semver
+from monotron.core import clock, names, semver
 from monotron.core.semver import Version
 from monotron.store.contract import Store, Transaction
 
@@ -52,7 +51,7 @@ class NextVersion:
         name, token = names.version_name(name), names.token(token)
         number = semver.part_named(part)
         account, api_key = req.context.account, req.context.caller.api_key
-        now, wanted = time.time_ns() // 1000, conditions(req)
+        now, wanted = clock.now(), conditions(req)
 
         def bump(txn: Transaction) -> Version:
             wanted.require(lambda: _current(semver.made(txn, account, name, number, token)))

@@ -1,6 +1,5 @@
 """The series API: `/v1/series`."""
 
-import time
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -14,13 +13,13 @@ from monotron.api.query import page_limit, whole_number
 from monotron.api.retries import take_once
 from monotron.api.timestamps import timestamp
 from monotron.api.unread import Bodies, Queries
-from monotron.core import history, names, numbers, series
+from monotron.core import clock, history, names, numbers, series
 from monotron.core.errors import InvalidNumber
-from monotron.core.history import Taken
+from monotron.core.history import HistoryValue
 from monotron.core.records import Series
-from monotron.core.series import Page
 from monotron.limits import RECENT_PAGE_VALUES
 from monotron.store.contract import Reading, Store, Transaction
+from monotron.store.paging import Page
 
 
 class AllSeries:
@@ -47,18 +46,18 @@ class AllSeries:
             recent = numbers.recent(whole_number("recent", query["recent"]))
             limit = min(limit, RECENT_PAGE_VALUES // max(recent, 1))
 
-        def read(reading: Reading) -> tuple[Page, list[list[Taken]]]:
+        def read(reading: Reading) -> tuple[Page[Series, str], list[list[HistoryValue]]]:
             account = req.context.account
             page = series.page(reading, account, prefix=prefix, after=after, limit=limit)
             most = recent or 0
             return page, [
-                history.newest(reading, each, keep=self._keep, limit=most) for each in page.series
+                history.newest(reading, each, keep=self._keep, limit=most) for each in page.items
             ]
 
         page, newest = self._store.view(read)
-        rows = [_of_state(each) for each in page.series]
+        rows = [_of_state(each) for each in page.items]
         if recent is not None:
-            for row, state, taken in zip(rows, page.series, newest, strict=True):
+            for row, state, taken in zip(rows, page.items, newest, strict=True):
                 row.update(_recent(state, taken))
         resp.data = to_json({"series": rows, "next": page.next})
         pollable(req, resp)
@@ -126,7 +125,7 @@ class OneSeries:
         if value is None or len(body) != 1:
             raise InvalidNumber('the body is {"value":N} with a whole number N')
         goal = numbers.value(value)
-        account, now, wanted = req.context.account, time.time_ns() // 1000, conditions(req)
+        account, now, wanted = req.context.account, clock.now(), conditions(req)
 
         def seed(txn: Transaction) -> Series:
             wanted.require(lambda: _current(txn, account, key))
@@ -217,7 +216,7 @@ def _of_state(state: Series) -> dict[str, object]:
     return _members(state.account, state.key, state.token, state.value)
 
 
-def _recent(state: Series, newest: list[Taken]) -> dict[str, object]:
+def _recent(state: Series, newest: list[HistoryValue]) -> dict[str, object]:
     return {
         "created_at": timestamp(state.created_at),
         "updated_at": timestamp(state.updated_at),

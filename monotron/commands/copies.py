@@ -3,14 +3,13 @@
 import argparse
 import signal
 import sys
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.output import CannotPrint, fail, show
 from monotron.commands.stores import with_store
-from monotron.core import check, restoring, tables
+from monotron.core import check, clock, restoring, tables
 from monotron.settings import Settings
 from monotron.store import backup
 from monotron.store.backup import CannotCopy
@@ -80,7 +79,7 @@ def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
             raise StoreCorrupt(f"{file} is damaged: {report.problems[0]}")
         if present is not None:
             _refuse_loss(copy.view(lambda reading: restoring.loss(present, reading)))
-        now = time.time_ns() // 1000
+        now = clock.now()
         return report, None if by is None else restoring.advance_all(copy, by, now=now)
 
     report, advanced = backup.restore(

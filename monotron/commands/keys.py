@@ -1,13 +1,12 @@
 """`monotron keys create`, `list` and `delete`: as the API's grants, without the root pair."""
 
 import argparse
-import time
 from datetime import datetime, timezone
 
 from monotron.commands.arguments import Commands, add_place
 from monotron.commands.output import fail, show
 from monotron.commands.stores import account_of, with_store
-from monotron.core import api_keys, scopes
+from monotron.core import api_keys, clock, scopes
 from monotron.core.records import ApiKey
 from monotron.settings import Settings
 from monotron.store.contract import Reading, Transaction
@@ -36,7 +35,7 @@ def add_to(commands: Commands) -> None:
 def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     wanted = scopes.parse(arguments.scopes)
     pair = api_keys.new_pair()
-    now = time.time_ns() // 1000
+    now = clock.now()
 
     def create(txn: Transaction) -> ApiKey:
         return api_keys.create(txn, account_of(txn, arguments), pair, wanted, now=now)

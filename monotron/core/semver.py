@@ -22,7 +22,7 @@ class Version:
 
     name: str
     token: str | None
-    """What it was made for; None where its last part was advanced without a token."""
+    """What it was made for; None if its last part was advanced without a token."""
     major: int
     minor: int
     patch: int
@@ -34,7 +34,7 @@ class Version:
 
 
 def current(reading: Reading, account: int, name: str) -> Version | None:
-    """Give the current version, or None before the first."""
+    """Return the current version, or None before the first."""
     version = _read(reading, account, name)
     return version if version.major or version.minor or version.patch else None
 
@@ -50,7 +50,7 @@ def bump(
     api_key: str | None = None,
     keep: int = HISTORY_VALUES,
 ) -> Version:
-    """Give the next version: one more of `part`.
+    """Return the next version: one more of `part`.
 
     The same part and token give the same version again, however long ago that was. Where the part's
     series was advanced for the token by hand, its version is that of then: lower parts are 0.
@@ -81,7 +81,7 @@ def made(reading: Reading, account: int, name: str, part: int, token: str) -> Ve
 
 
 def part_named(text: str) -> int:
-    """Give the part that `text` names; raises `InvalidName` for anything else."""
+    """Return the part that `text` names; raises `InvalidName` for anything else."""
     try:
         return PARTS[text]
     except KeyError:

@@ -19,6 +19,7 @@ from bench.servers import Server, start_real
 from bench.throughput import failed
 from monotron.core import series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.call import Call
 from monotron.settings import Settings, read_settings
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
@@ -69,7 +70,7 @@ def fill(folder: Path, keep: int) -> None:
 
         def take(txn: Transaction, key: str = key) -> None:
             for _ in range(keep + 100):
-                series.advance(txn, FIRST_ACCOUNT, key, now=0, keep=keep)
+                series.advance(txn, Call(FIRST_ACCOUNT, None, 0, keep), key)
 
         store.update(take)
     store.close()

@@ -47,7 +47,6 @@ def create_app(
     says of itself, if it has anything to say.
     """
     place = place or Measures().place(0)
-    keep = settings.history
     root = _root_pair(settings)
 
     router = CompiledRouter()
@@ -58,7 +57,9 @@ def create_app(
     if settings.access_log:
         app.add_middleware(AccessLog())
     app.add_middleware(RawPath())
-    app.add_middleware(Access(store, root, public_badges=settings.public_badges))
+    app.add_middleware(
+        Access(store, root, keep=settings.history, public_badges=settings.public_badges)
+    )
     app.add_middleware(NothingIgnored(hints.unread_body))
     handle_errors(app, hints)
 
@@ -83,20 +84,20 @@ def create_app(
 
     # The caller's own account, and any one by its id.
     for account in ("/v1", "/v1/accounts/{account_id}"):
-        app.add_route(account + "/series", AllSeries(store, keep))
-        app.add_route(account + "/series/{key}", OneSeries(store, keep))
-        app.add_route(account + "/series/{key}/{token}", SeriesAtToken(store, keep))
-        app.add_route(account + "/history/{key}", History(store, keep))
+        app.add_route(account + "/series", AllSeries(store))
+        app.add_route(account + "/series/{key}", OneSeries(store))
+        app.add_route(account + "/series/{key}/{token}", SeriesAtToken(store))
+        app.add_route(account + "/history/{key}", History(store))
         # The older series service has them below the series.
         for token in ("/tokens/{key}/{token}", "/series/{key}/{token}"):
             app.add_route(account + token + "/attrs", Attributes(store))
             app.add_route(account + token + "/attrs/{name}", OneAttribute(store))
         app.add_route(account + "/semver/{name}", CurrentVersion(store))
-        app.add_route(account + "/semver/{name}/{part}/{token}", NextVersion(store, keep))
+        app.add_route(account + "/semver/{name}/{part}/{token}", NextVersion(store))
         app.add_route(account + "/badges/{key}", BadgeData(store))
         app.add_route(account + "/badges/{key}.svg", BadgeImage(store))
 
-    app.add_route(f"/{{uuid{MEANT}}}", BuildNumber(store, keep))
+    app.add_route(f"/{{uuid{MEANT}}}", BuildNumber(store))
     return app
 
 

@@ -19,6 +19,7 @@ from monotron.settings import Settings, read_settings
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import WriteLock
+from tests.calls import call_in
 from tests.memory import MemoryStore
 from tests.web import Api
 
@@ -70,7 +71,7 @@ def new_key(store: Store, *texts: str, account: int = FIRST_ACCOUNT) -> Pair:
 
     def make(txn: Transaction) -> None:
         accounts.make(txn, account, now=now)
-        api_keys.create(txn, account, pair, scopes.parse(texts), now=now)
+        api_keys.create(txn, call_in(account, now=now), pair, scopes.parse(texts))
 
     store.update(make)
     return pair

@@ -13,6 +13,7 @@ from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.paging import Page
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import Rows, rows_of, rows_of_store
 
 whole_store = invariants.whole_store
@@ -113,33 +114,32 @@ def fill(store: Store, account: int) -> None:
         accounts.make(txn, account, now=1)
         for key in ("a", "b"):
             for token in ("s", "t"):
-                series.advance(txn, account, key, token=token, now=1)
+                series.advance(txn, call_in(account, now=1), key, token=token)
                 attributes.put(txn, account, key, token, {"author": f"of {account}"})
         for part in (MAJOR, MINOR, PATCH):
-            semver.bump(txn, account, "app", part, "t", now=1)
+            semver.bump(txn, call_in(account, now=1), "app", part, "t")
         request = records.request_digest("a", "b")
         retries.once(
             txn,
-            account,
+            call_in(account, now=1),
             "key",
             request,
-            lambda: series.advance(txn, account, "a", now=1).value,
-            now=1,
+            lambda: series.advance(txn, call_in(account, now=1), "a").value,
         )
 
     store.update(write)
 
 
 ACTS: list[Callable[[Transaction, int], object]] = [
-    lambda txn, account: series.advance(txn, account, "a", token="new", now=2),
-    lambda txn, account: series.seed(txn, account, "a", 100, now=2),
+    lambda txn, account: series.advance(txn, call_in(account, now=2), "a", token="new"),
+    lambda txn, account: series.seed(txn, call_in(account, now=2), "a", 100),
     lambda txn, account: series.delete(txn, account, "a"),
     lambda txn, account: series.delete(txn, account, "app-minor-v1"),
     lambda txn, account: attributes.put(txn, account, "a", "s", {"author": "b"}),
     lambda txn, account: attributes.delete(txn, account, "a", "s", "author"),
     lambda txn, account: attributes.delete_all(txn, account, "a", "s"),
     lambda txn, account: attributes.delete_all(txn, account, "a"),
-    lambda txn, account: semver.bump(txn, account, "app", MINOR, "new", now=2),
+    lambda txn, account: semver.bump(txn, call_in(account, now=2), "app", MINOR, "new"),
 ]
 
 

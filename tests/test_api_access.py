@@ -23,6 +23,7 @@ from monotron.settings import Settings, read_settings
 from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.conftest import ROOT, all_rows, basic, held, new_key
 from tests.service import Service
 from tests.web import LAST_VALUE, UUID, Api, problem, routes
@@ -167,9 +168,9 @@ class House:
                 txn.delete_range(table, b"", b"\xff" * 600)
             for account in (1, 2):
                 for key in ("svc", UUID):
-                    series.advance(txn, account, key, token="t1", now=1)
+                    series.advance(txn, call_in(account, now=1), key, token="t1")
                 attributes.put(txn, account, "svc", "t1", {"app": "x"})
-                semver.bump(txn, account, "app", bumps.MINOR, "t1", now=1)
+                semver.bump(txn, call_in(account, now=1), "app", bumps.MINOR, "t1")
 
         self.store.update(fill)
         for account in (1, 2):

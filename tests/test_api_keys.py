@@ -16,6 +16,7 @@ from monotron.core.records import ApiKey
 from monotron.core.scopes import Operation, Resource
 from monotron.limits import API_KEYS, SCOPES
 from monotron.store.contract import Store, StoreCorrupt, Transaction
+from tests.calls import call_in
 from tests.conftest import all_rows
 
 OPERATIONS = ["read", "write", "delete"]
@@ -28,7 +29,7 @@ ACCOUNTS = itertools.count(2, 1000)
 def create(store: Store, account: int = 1, *texts: str, pair: Pair | None = None) -> Pair:
     pair = pair or api_keys.new_pair()
     wanted = scopes.parse(texts)
-    store.update(lambda txn: api_keys.create(txn, account, pair, wanted, now=7))
+    store.update(lambda txn: api_keys.create(txn, call_in(account, now=7), pair, wanted))
     return pair
 
 
@@ -142,7 +143,7 @@ def test_an_account_that_does_not_exist_gets_no_key(any_store: Store) -> None:
 def test_an_account_has_room_for_1000_keys(any_store: Store) -> None:
     def fill(txn: Transaction) -> None:
         for _ in range(API_KEYS - 1):
-            api_keys.create(txn, 1, api_keys.new_pair(), (), now=1)
+            api_keys.create(txn, call_in(1, now=1), api_keys.new_pair(), ())
 
     any_store.update(fill)
     last = create(any_store)

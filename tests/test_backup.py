@@ -23,6 +23,7 @@ from monotron.store.data_file import reading_file, verify_file
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import OpenLock
 from tests import service
+from tests.calls import call_in
 from tests.conftest import held
 from tests.service import Load, Serve, Service, run, wait_until
 
@@ -82,7 +83,7 @@ def change(folder: Path, *changes: Callable[[Transaction], object]) -> None:
 
 
 def advance(key: str, count: int = 1, account: int = 1) -> Callable[[Transaction], object]:
-    return lambda txn: series.advance(txn, account, key, count=count, now=NOW)
+    return lambda txn: series.advance(txn, call_in(account, now=NOW), key, count=count)
 
 
 def values(folder: Path) -> dict[str, int]:
@@ -416,7 +417,9 @@ def test_a_series_near_its_end_is_moved_to_its_last_value_and_named(
     keys = {"at the end": LAST_VALUE, "near": LAST_VALUE - 999, "just": LAST_VALUE - 1_000}
     change(
         folder,
-        lambda txn: [series.seed(txn, 1, key, value, now=NOW) for key, value in keys.items()],
+        lambda txn: [
+            series.seed(txn, call_in(1, now=NOW), key, value) for key, value in keys.items()
+        ],
     )
     command("backup", tmp_path / "backup.mdb")
     lines = command("restore", tmp_path / "backup.mdb", "--advance", "1000")
@@ -431,7 +434,9 @@ def test_more_series_than_a_page_are_all_moved_up_and_once(
 ) -> None:
     change(
         folder,
-        lambda txn: [series.advance(txn, 1, f"s{n}", count=n, now=NOW) for n in range(1, 2_502)],
+        lambda txn: [
+            series.advance(txn, call_in(1, now=NOW), f"s{n}", count=n) for n in range(1, 2_502)
+        ],
     )
     command("backup", tmp_path / "backup.mdb")
     assert "moved 2501 series up by 7" in command(
@@ -532,7 +537,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_store_or_the_new_one(
 ) -> None:
     change(
         folder,
-        lambda txn: [series.advance(txn, 1, f"s{n}", now=NOW) for n in range(5_000)],
+        lambda txn: [series.advance(txn, call_in(1, now=NOW), f"s{n}") for n in range(5_000)],
     )
     command("backup", tmp_path / "backup.mdb")
     change(folder, advance("s0"))

@@ -30,6 +30,7 @@ from monotron.store.contract import Store, Table, Transaction
 from monotron.store.data_file import reading_file, verify_file
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.service import Load, Serve, run
 
 folder, serve = service.folder, service.serve
@@ -43,21 +44,21 @@ KEEP = 1_000
 def fill(txn: Transaction) -> None:
     """Store some of everything that there is."""
     for number in range(100):
-        series.advance(txn, 1, "shop", token=f"{number:040}", now=NOW)
-    series.advance(txn, 1, "ranges", count=100, now=NOW)
-    series.seed(txn, 1, "ranges", 500, now=NOW)
-    series.advance(txn, 1, "ranges", count=7, now=NOW)
-    series.seed(txn, 1, "last", LAST_VALUE, now=NOW)
+        series.advance(txn, call_in(1, now=NOW), "shop", token=f"{number:040}")
+    series.advance(txn, call_in(1, now=NOW), "ranges", count=100)
+    series.seed(txn, call_in(1, now=NOW), "ranges", 500)
+    series.advance(txn, call_in(1, now=NOW), "ranges", count=7)
+    series.seed(txn, call_in(1, now=NOW), "last", LAST_VALUE)
     accounts.make(txn, 7, now=NOW)
-    series.advance(txn, 7, "é" * 128, now=NOW)
-    api_keys.create(txn, 7, PAIR, ("read,write:series",), now=NOW)
-    api_keys.create(txn, 1, Pair("K" * 24, "s" * 128), (), now=NOW)
+    series.advance(txn, call_in(7, now=NOW), "é" * 128)
+    api_keys.create(txn, call_in(7, now=NOW), PAIR, ("read,write:series",))
+    api_keys.create(txn, call_in(1, now=NOW), Pair("K" * 24, "s" * 128), ())
     attributes.put(txn, 1, "shop", "token", {"author": "me", "log": "x" * 65_536})
     attributes.put(txn, 1, "never advanced", "token", {str(n): "" for n in range(64)})
     for part in (MAJOR, MINOR, PATCH):
-        semver.bump(txn, 1, "lib", part, f"token {part}", now=NOW)
+        semver.bump(txn, call_in(1, now=NOW), "lib", part, f"token {part}")
     for key in ("one", "two"):
-        retries.once(txn, 1, key, bytes(16), lambda: 5, now=NOW)
+        retries.once(txn, call_in(1, now=NOW), key, bytes(16), lambda: 5)
 
 
 def look(store: Store) -> check.Report:
@@ -97,14 +98,14 @@ def test_a_history_that_was_turned_off_and_on_is_no_problem(any_store: Store, va
             for _ in range(times):
                 state = series.get(txn, 1, "shop")
                 token = f"{state.value if state else 0:060}"
-                series.advance(txn, 1, "shop", token=token, now=NOW, keep=keep)
+                series.advance(txn, call_in(1, now=NOW, keep=keep), "shop", token=token)
 
         any_store.update(advance)
         assert look(any_store).problems == []
 
     for times, keep in ((values, KEEP), (1, 0), (3, KEEP), (1, 0), (1, 0), (values, 7), (30, 0)):
         take(times, keep)
-    any_store.update(lambda txn: series.seed(txn, 1, "shop", 10_000, now=NOW))
+    any_store.update(lambda txn: series.seed(txn, call_in(1, now=NOW), "shop", 10_000))
     take(1, KEEP)
 
 
@@ -199,7 +200,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a token that cannot be": (put_series("shop", token="a\tb"), "'shop'.*token has no control"),
     "a series in no account": (
-        lambda txn: series.advance(txn, 9, "shop", now=NOW),
+        lambda txn: series.advance(txn, call_in(9, now=NOW), "shop"),
         "'shop' of account 9: there is no account 9",
     ),
     "an account gone": (
@@ -312,11 +313,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "version 'lib'.*another token got the same",
     ),
     "a bump in no account": (
-        lambda txn: semver.bump(txn, 9, "lib", MAJOR, "token", now=NOW),
+        lambda txn: semver.bump(txn, call_in(9, now=NOW), "lib", MAJOR, "token"),
         "version 'lib' of account 9, token 'token': there is no account 9",
     ),
     "a bump of a token that cannot be": (
-        lambda txn: semver.bump(txn, 1, "lib", MAJOR, "a\tb", now=NOW),
+        lambda txn: semver.bump(txn, call_in(1, now=NOW), "lib", MAJOR, "a\tb"),
         "version 'lib' of account 1.*: a token has no control",
     ),
     "a bump of no part": (
@@ -377,7 +378,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         f"{RETRY.hex()}.*value",
     ),
     "a retry in no account": (
-        lambda txn: retries.once(txn, 9, "one", bytes(16), lambda: 5, now=NOW),
+        lambda txn: retries.once(txn, call_in(9, now=NOW), "one", bytes(16), lambda: 5),
         "of account 9: there is no account 9",
     ),
     "a retry cut short": (cut(tables.RETRIES, RETRY, 10), "table retries"),
@@ -569,7 +570,8 @@ class BusyFile(io.BytesIO):
         store, self._store = self._store, None
         if store is not None:
             for number in range(50):
-                store.update(lambda txn, n=number: series.advance(txn, 1, f"new {n}", now=NOW))  # type: ignore[misc]
+                key = f"new {number}"
+                store.update(lambda txn, key=key: series.advance(txn, call_in(1, now=NOW), key))  # type: ignore[misc]
         return written
 
 
@@ -577,7 +579,7 @@ def test_a_copy_of_a_store_in_use_is_of_one_moment(store: LmdbStore, tmp_path: P
     store.update(fill)
     # So that there are free pages, which are written first.
     for _ in range(3):
-        store.update(lambda txn: series.advance(txn, 1, "shop", now=NOW))
+        store.update(lambda txn: series.advance(txn, call_in(1, now=NOW), "shop"))
     copy = BusyFile(store)
     store.copy_pages(copy)
     (tmp_path / "copy").write_bytes(copy.getvalue())
@@ -591,7 +593,7 @@ def test_a_copy_of_a_store_in_use_is_of_one_moment(store: LmdbStore, tmp_path: P
 def test_damage_to_a_store_in_use_is_found(serve: Serve, folder: Path) -> None:
     store = LmdbStore(folder, tables.ALL)
     store.update(fill)
-    store.update(lambda txn: series.advance(txn, FIRST_ACCOUNT, "more", now=NOW))
+    store.update(lambda txn: series.advance(txn, call_in(FIRST_ACCOUNT, now=NOW), "more"))
     store.close()
     running = serve()
     damage_a_value_page(folder / "data.mdb")

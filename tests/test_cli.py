@@ -13,6 +13,7 @@ from monotron.core import series, tables
 from monotron.core.api_keys import Pair
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.conftest import ROOT, basic, held
 from tests.service import JOB, Load, Serve, Service, run
 
@@ -220,7 +221,9 @@ def many(folder: Path) -> list[str]:
     keys = [f"{'ab'[number % 2]}-{number:04}-{'x' * 60}" for number in range(2500)]
     store = LmdbStore(folder, tables.ALL)
     store.update(
-        lambda txn: [series.seed(txn, 1, key, number + 1, now=0) for number, key in enumerate(keys)]
+        lambda txn: [
+            series.seed(txn, call_in(1, now=0), key, number + 1) for number, key in enumerate(keys)
+        ]
     )
     store.close()
     return keys

@@ -23,6 +23,7 @@ from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import browser, service
 from tests.browser import SCREENSHOTS, Proxy, Visit, Visitor, proxy_for
+from tests.calls import call_in
 from tests.conftest import ROOT, basic, new_key
 from tests.service import PATIENCE, Serve, Service
 from tests.web import LAST_VALUE, NAMES, UUID, Api
@@ -170,7 +171,7 @@ def fill(folder: Path) -> None:
             for each in range(count - 1, -1, -1):
                 name = None if token is None else f"{token}{each * 7919 + 4112:06x}"
                 ago = int(moments[each] * 60_000_000)
-                series.advance(txn, 1, key, now=now - ago, token=name)
+                series.advance(txn, call_in(1, now=now - ago), key, token=name)
 
     store = LmdbStore(folder, tables.ALL)
     try:

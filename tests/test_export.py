@@ -23,6 +23,7 @@ from monotron.store.lmdb import LmdbStore
 from monotron.transfer import exporting, lines
 from monotron.transfer.lines import SeriesLine
 from tests import service
+from tests.calls import call_in
 from tests.invariants import faults
 from tests.memory import MemoryStore
 from tests.moving import ACCOUNTS, KEYS, TOKENS, bring, exported, fill, rows
@@ -73,7 +74,7 @@ def test_a_series_whose_history_was_turned_off_goes_on_in_the_same_way() -> None
 
     def take(txn: Transaction, number: int, keep: int) -> Series:
         token = f"{number:0256}"
-        return series.advance(txn, 1, "svc", token=token, now=number, keep=keep)
+        return series.advance(txn, call_in(1, now=number, keep=keep), "svc", token=token)
 
     for number in range(100):
         there.update(lambda txn, number=number: take(txn, number, 1_000))  # type: ignore[misc]
@@ -142,7 +143,7 @@ def test_every_call_is_answered_the_same(
 
 def test_a_secret_opens_the_same_account_after_the_move(store: LmdbStore, other: LmdbStore) -> None:
     pair = api_keys.new_pair()
-    store.update(lambda txn: api_keys.create(txn, 1, pair, ("read:series",), now=0))
+    store.update(lambda txn: api_keys.create(txn, call_in(1, now=0), pair, ("read:series",)))
     text = exported(store)
     assert pair.secret not in "".join(text)
     bring(other, text)
@@ -153,7 +154,7 @@ def test_a_secret_opens_the_same_account_after_the_move(store: LmdbStore, other:
 
 def test_ids_of_deleted_api_keys_are_not_given_again(store: LmdbStore, other: LmdbStore) -> None:
     def create(txn: Transaction) -> ApiKey:
-        return api_keys.create(txn, 1, api_keys.new_pair(), (), now=0)
+        return api_keys.create(txn, call_in(1, now=0), api_keys.new_pair(), ())
 
     created = [store.update(create) for _ in range(3)]
     store.update(lambda txn: api_keys.delete(txn, 1, created[-1].key))
@@ -182,10 +183,10 @@ def test_many_series_and_long_histories_are_all_there(store: LmdbStore) -> None:
 
     def take(txn: Transaction) -> None:
         for number in range(2_500):
-            series.advance(txn, 1, f"svc{number:05}", now=0)
+            series.advance(txn, call_in(1, now=0), f"svc{number:05}")
         for key in ("long-a", "long-b"):
             for _ in range(exporting.PAGE_ENTRIES + 10):
-                series.advance(txn, 1, key, now=0, keep=100_000)
+                series.advance(txn, call_in(1, now=0, keep=100_000), key)
 
     store.update(take)
     found = [line for line in exporting.lines(store) if isinstance(line, SeriesLine)]
@@ -245,7 +246,7 @@ def test_a_failed_export_leaves_no_file(folder: Path, tmp_path: Path) -> None:
     store = LmdbStore(folder, tables.ALL)
 
     def damage(txn: Transaction) -> None:
-        series.advance(txn, 1, "svc", now=0)
+        series.advance(txn, call_in(1, now=0), "svc")
         row = txn.scan(tables.SERIES, b"", b"\xff", limit=1)[0][0]
         txn.put(tables.SERIES, row, b"\x02")
 

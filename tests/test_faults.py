@@ -36,6 +36,7 @@ from monotron.store import lmdb
 from monotron.store.contract import Reading, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.memory import MemoryStore
 from tests.service import (
     CODE,
@@ -571,10 +572,10 @@ def test_the_file_stops_growing_once_a_dead_reader_is_noticed(
 ) -> None:
     def size_after(commits: int) -> int:
         for _ in range(commits):
-            store.update(lambda txn: series.advance(txn, 1, "svc", now=1, keep=100))
+            store.update(lambda txn: series.advance(txn, call_in(1, now=1, keep=100), "svc"))
         return (store.folder / "data.mdb").stat().st_size
 
-    store.update(lambda txn: series.advance(txn, 1, "svc", now=1))
+    store.update(lambda txn: series.advance(txn, call_in(1, now=1), "svc"))
     ours, theirs = spawning.Pipe()
     reader = spawning.Process(target=view_until_killed, args=(store.folder, theirs))
     reader.start()
@@ -601,7 +602,8 @@ def whole(folder: Path) -> bytes:
     for _ in range(3):
         store.update(
             lambda txn: [
-                series.advance(txn, 1, f"series-{number:04}", now=1) for number in range(1_000)
+                series.advance(txn, call_in(1, now=1), f"series-{number:04}")
+                for number in range(1_000)
             ]
         )
     store.close()
@@ -681,18 +683,18 @@ KEEP = 5
 def do(txn: Transaction, now: int, name: str, key: str, *more: Any) -> object:
     """Make one call; gives what its caller is told."""
     if name == "advance":
-        state = series.advance(txn, 1, key, token=more[0], now=now, keep=KEEP)
+        state = series.advance(txn, call_in(1, now=now, keep=KEEP), key, token=more[0])
         return state.value, state.token
     if name == "range":
-        state = series.advance(txn, 1, key, count=more[0], now=now, keep=KEEP)
+        state = series.advance(txn, call_in(1, now=now, keep=KEEP), key, count=more[0])
         return state.value, state.token
     if name == "seed":
-        state = series.seed(txn, 1, key, more[0], now=now)
+        state = series.seed(txn, call_in(1, now=now), key, more[0])
         return state.value, state.token
     if name == "delete":
         return series.delete(txn, 1, key)
     if name == "bump":
-        return str(semver.bump(txn, 1, key, *more, now=now, keep=KEEP))
+        return str(semver.bump(txn, call_in(1, now=now, keep=KEEP), key, *more))
     attributes.put(txn, 1, key, more[0], {more[1]: "text"})
     return attributes.get_all(txn, 1, key, more[0])
 
@@ -741,7 +743,7 @@ def test_whatever_the_clock_shows_a_retry_at_once_takes_nothing(
         answers = [
             store.update(
                 lambda txn, key=key, now=now: retries.once(  # type: ignore[misc]
-                    txn, 1, f"key-{key}", b"of 16 characters", lambda: take(txn), now=now
+                    txn, call_in(1, now=now), f"key-{key}", b"of 16 characters", lambda: take(txn)
                 )
             )
             for now in (first, again, first)

@@ -19,6 +19,7 @@ from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.paging import Page
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import faults, rows_of, rows_of_store
 
 whole_store = invariants.whole_store
@@ -64,19 +65,16 @@ class Rules:
     ) -> int:
         return series.advance(
             txn,
-            self.account,
+            call_in(self.account, now=self.now, api_key=api_key, keep=keep),
             KEY,
             token=token,
             count=count,
-            now=self.now,
-            api_key=api_key,
-            keep=keep,
         ).value
 
     def seed(self, value: int) -> int:
         self.now += 1
         return self.store.update(
-            lambda txn: series.seed(txn, self.account, KEY, value, now=self.now).value
+            lambda txn: series.seed(txn, call_in(self.account, now=self.now), KEY, value).value
         )
 
     def delete(self) -> bool:
@@ -402,7 +400,9 @@ def test_history_takes_a_bounded_number_of_rows(
     def fill(txn: Transaction) -> None:
         for number in range(4 * max(keep, least)):
             each = None if token is None else f"{number}".ljust(len(token), "t")
-            series.advance(txn, 1, KEY, token=each, count=count, now=1, api_key=api_key, keep=keep)
+            series.advance(
+                txn, call_in(1, now=1, api_key=api_key, keep=keep), KEY, token=each, count=count
+            )
             assert len(rows_of(txn, tables.HISTORY)) <= most
 
     rules.store.update(fill)
@@ -417,16 +417,14 @@ def test_the_newest_values_are_there_whichever_of_them_begin_a_row(
         for keep in range(1, 20):
             for step in range(1, 50):
                 token = f"{step}".ljust(256, "t") if count == 1 else None
+                # As long as a token, if there is none.
+                api_key = API_KEY if token else LONG
                 state = series.advance(
                     txn,
-                    1,
+                    call_in(1, now=1, api_key=api_key, keep=keep),
                     f"{keep}",
                     token=token,
                     count=count,
-                    now=1,
-                    # As long as a token, where there is none.
-                    api_key=API_KEY if token else LONG,
-                    keep=keep,
                 )
                 page = history.page(txn, state, keep=keep, limit=100)
                 newest = list(range(step * count, 0, -1))[:keep]
@@ -491,7 +489,7 @@ def make_series(store: Store, account: int, key: str) -> None:
         accounts.make(txn, account, now=0)
         for number in range(40):
             token = f"{number}".ljust(256, "n")
-            series.advance(txn, account, key, token=token, now=1, keep=1_000)
+            series.advance(txn, call_in(account, now=1, keep=1_000), key, token=token)
             attributes.put(txn, account, key, token, {"author": "a", "url": "b"})
         attributes.put(txn, account, key, "never used", {"author": "a"})
 
@@ -544,7 +542,10 @@ def test_no_row_of_history_takes_pages_of_its_own(store: LmdbStore) -> None:
             for number in range(history.ROW_BYTES // (ENTRY_BYTES + token_bytes) + 1):
                 token = f"{number:03}".ljust(token_bytes, "t") if token_bytes else None
                 series.advance(
-                    txn, account, key, token=token, now=LAST_VALUE, api_key=api_key, keep=100_000
+                    txn,
+                    call_in(account, now=LAST_VALUE, api_key=api_key, keep=100_000),
+                    key,
+                    token=token,
                 )
 
     store.update(fill)

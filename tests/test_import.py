@@ -33,6 +33,7 @@ from monotron.transfer.importing import Stopped
 from monotron.transfer.items import CannotRead, Item, Read
 from monotron.transfer.lines import SeriesLine
 from tests import service, shown
+from tests.calls import call_in
 from tests.invariants import faults
 from tests.memory import MemoryStore
 from tests.moving import KEEP, NOW, Brought, bring, bring_items, exported, fill, rows
@@ -84,7 +85,7 @@ def given_out(store: Store, key: str, account: int = 1) -> list[tuple[int, str |
 
 def advance(store: Store, key: str, token: str | None = None, *, keep: int = KEEP) -> int:
     def take(txn: Transaction) -> Series:
-        return series.advance(txn, 1, key, token=token, now=1, keep=keep)
+        return series.advance(txn, call_in(1, now=1, keep=keep), key, token=token)
 
     return store.update(take).value
 
@@ -224,14 +225,14 @@ def test_attributes_that_are_there_stay(here: MemoryStore) -> None:
 
 
 def test_a_version_stays_with_the_token_that_has_it(here: MemoryStore) -> None:
-    here.update(lambda txn: semver.bump(txn, 1, "svc", 1, "a", now=1))
+    here.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, "a"))
     there = MemoryStore()
     for token in "bc":
-        there.update(lambda txn, token=token: semver.bump(txn, 1, "svc", 1, token, now=1))  # type: ignore[misc]
+        there.update(lambda txn, token=token: semver.bump(txn, call_in(1, now=1), "svc", 1, token))  # type: ignore[misc]
     assert "versions    1 new, 1 kept" in bring(here, exported(there)).summary
 
     def bump(token: str) -> str:
-        return str(here.update(lambda txn: semver.bump(txn, 1, "svc", 1, token, now=1)))
+        return str(here.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, token)))
 
     assert [bump(token) for token in "acbd"] == ["1.0.0", "2.0.0", "3.0.0", "4.0.0"]
 
@@ -241,11 +242,11 @@ def test_a_version_stays_with_the_token_that_its_series_was_advanced_for(
 ) -> None:
     assert advance(here, "svc-major", "by hand") == 1
     there = MemoryStore()
-    there.update(lambda txn: semver.bump(txn, 1, "svc", 1, "other", now=1))
+    there.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, "other"))
     assert "versions    0 new, 1 kept" in bring(here, exported(there)).summary
 
     def bump(token: str) -> str:
-        return str(here.update(lambda txn: semver.bump(txn, 1, "svc", 1, token, now=1)))
+        return str(here.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, token)))
 
     assert [bump(token) for token in ("by hand", "other")] == ["1.0.0", "2.0.0"]
 
@@ -263,7 +264,7 @@ def test_api_keys_of_two_stores_have_ids_of_their_own(here: MemoryStore) -> None
     for store in (here, there):
         for _ in range(3):
             pair = api_keys.new_pair()
-            store.update(lambda txn, pair=pair: api_keys.create(txn, 1, pair, (), now=1))  # type: ignore[misc]
+            store.update(lambda txn, pair=pair: api_keys.create(txn, call_in(1, now=1), pair, ()))  # type: ignore[misc]
     assert "API keys    3 new, 0 kept" in bring(here, exported(there)).summary
     found = here.view(lambda reading: api_keys.get_all(reading, 1))
     assert [each.id for each in found] == [1, 2, 3, 4, 5, 6]
@@ -421,7 +422,7 @@ def test_limits_of_attributes_and_api_keys_hold(here: MemoryStore) -> None:
     here.update(lambda txn: attributes.put(txn, 1, "a", "b", token))
     for number in range(limits.API_KEYS):
         pair = api_keys.Pair(f"{number:024}", "s")
-        here.update(lambda txn, pair=pair: api_keys.create(txn, 1, pair, (), now=1))  # type: ignore[misc]
+        here.update(lambda txn, pair=pair: api_keys.create(txn, call_in(1, now=1), pair, ()))  # type: ignore[misc]
     before = rows(here)
     brought = bring(
         here,

@@ -21,6 +21,7 @@ from monotron.core.bumps import MAJOR, MINOR
 from monotron.core.records import Attribute, Bump, Entry
 from monotron.limits import ATTRIBUTES
 from monotron.store.contract import Store, Table, Transaction
+from tests.calls import call_in
 from tests.invariants import faults, rows_of
 from tests.memory import MemoryStore
 
@@ -34,14 +35,14 @@ def fill(txn: Transaction) -> None:
     probe.write(txn, 1)
     accounts.make(txn, 2, now=1)
     for account in (1, 2):
-        api_keys.create(txn, account, api_keys.new_pair(), ("read:series",), now=1)
+        api_keys.create(txn, call_in(account, now=1), api_keys.new_pair(), ("read:series",))
         for number in range(20):
             token = f"{number}".ljust(256)
-            series.advance(txn, account, "svc", token=token, now=1, keep=KEEP)
+            series.advance(txn, call_in(account, now=1, keep=KEEP), "svc", token=token)
             attributes.put(txn, account, "svc", token, {"author": "a"})
-        semver.bump(txn, account, "app", MAJOR, "t", now=1, keep=KEEP)
-        semver.bump(txn, account, "app", MINOR, "t", now=1, keep=KEEP)
-        retries.once(txn, account, "key", bytes(16), lambda: 1, now=1)
+        semver.bump(txn, call_in(account, now=1, keep=KEEP), "app", MAJOR, "t")
+        semver.bump(txn, call_in(account, now=1, keep=KEEP), "app", MINOR, "t")
+        retries.once(txn, call_in(account, now=1), "key", bytes(16), lambda: 1)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import faults, rows_of_store
 
 whole_store = invariants.whole_store
@@ -103,7 +104,7 @@ class Rules:
     def bump(self, name: str, part: str, token: str) -> Version:
         number = semver.part_named(part)
         return self.store.update(
-            lambda txn: semver.bump(txn, self.account, name, number, token, now=1)
+            lambda txn: semver.bump(txn, call_in(self.account, now=1), name, number, token)
         )
 
     def current(self, name: str) -> Version | None:
@@ -111,12 +112,14 @@ class Rules:
 
     def advance(self, key: str, token: str | None) -> State:
         state = self.store.update(
-            lambda txn: series.advance(txn, self.account, key, token=token, now=1)
+            lambda txn: series.advance(txn, call_in(self.account, now=1), key, token=token)
         )
         return state.value, state.token
 
     def seed(self, key: str, goal: int) -> State:
-        state = self.store.update(lambda txn: series.seed(txn, self.account, key, goal, now=1))
+        state = self.store.update(
+            lambda txn: series.seed(txn, call_in(self.account, now=1), key, goal)
+        )
         return state.value, state.token
 
     def delete(self, key: str) -> bool:
@@ -245,7 +248,7 @@ def test_the_same_part_and_token_get_the_same_version_however_long_ago(rules: Ru
     def make_many(txn: Transaction) -> None:
         for number in range(1_200):
             part = (PATCH, PATCH, MINOR, MAJOR)[number % 4]
-            semver.bump(txn, 1, "x", part, f"{number}", now=1)
+            semver.bump(txn, call_in(1, now=1), "x", part, f"{number}")
 
     rules.store.update(make_many)
     before = rows_of_store(rules.store)
@@ -276,7 +279,7 @@ def test_the_series_of_the_parts_can_be_read_and_advanced(rules: Rules) -> None:
 
 def test_a_version_takes_a_value_of_its_series_with_history(rules: Rules) -> None:
     rules.store.update(
-        lambda txn: semver.bump(txn, 1, "x", MINOR, "a", now=7, api_key="root", keep=9)
+        lambda txn: semver.bump(txn, call_in(1, now=7, api_key="root", keep=9), "x", MINOR, "a")
     )
 
     def read(reading: Reading) -> list[history.HistoryValue]:
@@ -345,12 +348,12 @@ def test_a_series_that_begins_again_gives_versions_anew(rules: Rules) -> None:
 
 def test_many_versions_are_forgotten_and_no_others(rules: Rules) -> None:
     def make_many(txn: Transaction) -> None:
-        semver.bump(txn, 1, "x", MAJOR, "first", now=1)
+        semver.bump(txn, call_in(1, now=1), "x", MAJOR, "first")
         for number in range(1_500):
-            semver.bump(txn, 1, "x", MINOR, f"first {number}", now=1)
-        semver.bump(txn, 1, "x", MAJOR, "second", now=1)
+            semver.bump(txn, call_in(1, now=1), "x", MINOR, f"first {number}")
+        semver.bump(txn, call_in(1, now=1), "x", MAJOR, "second")
         for number in range(1_500):
-            semver.bump(txn, 1, "x", MINOR, f"second {number}", now=1)
+            semver.bump(txn, call_in(1, now=1), "x", MINOR, f"second {number}")
 
     rules.store.update(make_many)
     before = rows_of_store(rules.store)

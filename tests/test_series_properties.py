@@ -14,6 +14,7 @@ from monotron.core.records import Series
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
 from tests import invariants
+from tests.calls import call_in
 
 whole_store = invariants.whole_store
 
@@ -85,18 +86,15 @@ class Rules:
         return self._update(
             lambda txn: series.advance(
                 txn,
-                self.account,
+                call_in(self.account, now=1, api_key=api_key, keep=KEEP),
                 key,
                 token=token,
                 count=count,
-                now=1,
-                api_key=api_key,
-                keep=KEEP,
             )
         )
 
     def seed(self, key: str, goal: int) -> State:
-        return self._update(lambda txn: series.seed(txn, self.account, key, goal, now=1))
+        return self._update(lambda txn: series.seed(txn, call_in(self.account, now=1), key, goal))
 
     def delete(self, key: str) -> bool:
         return self.store.update(lambda txn: series.delete(txn, self.account, key))
@@ -305,10 +303,10 @@ def test_a_series_knows_when_it_began_and_when_it_last_changed(any_store: Store)
         return state.created_at, state.updated_at
 
     def advance(token: str | None) -> Callable[[Transaction, int], Series]:
-        return lambda txn, now: series.advance(txn, 1, "key", token=token, now=now)
+        return lambda txn, now: series.advance(txn, call_in(1, now=now), "key", token=token)
 
     def seed(value: int) -> Callable[[Transaction, int], Series]:
-        return lambda txn, now: series.seed(txn, 1, "key", value, now=now)
+        return lambda txn, now: series.seed(txn, call_in(1, now=now), "key", value)
 
     assert times(10, advance(None)) == (10, 10)
     assert times(20, advance("a")) == (10, 20)

@@ -12,6 +12,7 @@ from monotron.core import series, tables
 from monotron.settings import SETTINGS
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.service import Serve, run
 
 folder, serve = service.folder, service.serve
@@ -230,7 +231,9 @@ def cut_store(folder: Path) -> Path:
     """A storage folder whose data file has lost its end."""
     store = LmdbStore(folder, tables.ALL)
     store.update(
-        lambda txn: [series.seed(txn, 1, f"series-{n:04}", n + 1, now=0) for n in range(1000)]
+        lambda txn: [
+            series.seed(txn, call_in(1, now=0), f"series-{n:04}", n + 1) for n in range(1000)
+        ]
     )
     store.close()
     os.truncate(folder / "data.mdb", 3 * 4096)

@@ -12,6 +12,7 @@ from monotron.core import attributes, series, tables
 from monotron.store.contract import Reading
 from monotron.store.lmdb import MAP_SIZE, LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.service import PATIENCE, Load, Serve, run
 from tests.test_check import fill
 
@@ -98,7 +99,7 @@ def test_the_oldest_reader_is_shown_with_its_distance(filled: Path) -> None:
         assert ours.poll(PATIENCE)
         store = LmdbStore(filled, tables.ALL)
         for _ in range(5):
-            store.update(lambda txn: series.advance(txn, 1, "shop", now=0))
+            store.update(lambda txn: series.advance(txn, call_in(1, now=0), "shop"))
         store.close()
         found = figures(filled)
         assert (found["readers"], found["oldest_reader_behind"]) == (1, 5)

@@ -11,6 +11,7 @@ from monotron.api.series import no_value_yet
 from monotron.api.timestamps import timestamp
 from monotron.api.unread import Queries
 from monotron.core import history, names, numbers, series
+from monotron.core.call import Call
 from monotron.core.history import HistoryValue
 from monotron.store.contract import Reading, Store
 from monotron.store.paging import Page
@@ -22,9 +23,8 @@ class History:
     needs: ClassVar[Needs] = {"GET": READ_SERIES}
     queries: ClassVar[Queries] = {"GET": ("before", "limit")}
 
-    def __init__(self, store: Store, keep: int) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Answer with a page, newest first. `next` is the `before` of the next one, or null."""
@@ -35,11 +35,13 @@ class History:
             before = numbers.bound("before", whole_number("before", query["before"]))
         limit = page_limit(query)
 
+        call: Call = req.context.call
+
         def read(reading: Reading) -> Page[HistoryValue, int] | None:
-            state = series.get(reading, req.context.account, key)
+            state = series.get(reading, call.account, key)
             if state is None:
                 return None
-            return history.page(reading, state, keep=self._keep, limit=limit, before=before)
+            return history.page(reading, state, keep=call.keep, limit=limit, before=before)
 
         page = self._store.view(read)
         if page is None:

@@ -5,8 +5,8 @@ from datetime import datetime, timezone
 
 from monotron.commands.arguments import Commands, add_place
 from monotron.commands.output import fail, show
-from monotron.commands.stores import account_of, with_store
-from monotron.core import api_keys, clock, scopes
+from monotron.commands.stores import account_of, call_of, with_store
+from monotron.core import api_keys, scopes
 from monotron.core.records import ApiKey
 from monotron.settings import Settings
 from monotron.store.contract import Reading, Transaction
@@ -35,10 +35,10 @@ def add_to(commands: Commands) -> None:
 def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     wanted = scopes.parse(arguments.scopes)
     pair = api_keys.new_pair()
-    now = clock.now()
+    call = call_of(settings, arguments)
 
     def create(txn: Transaction) -> ApiKey:
-        return api_keys.create(txn, account_of(txn, arguments), pair, wanted, now=now)
+        return api_keys.create(txn, call, pair, wanted)
 
     with_store(settings, lambda store: store.update(create))
     show(f"{pair.key}:{pair.secret}")

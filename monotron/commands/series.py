@@ -4,8 +4,8 @@ import argparse
 
 from monotron.commands.arguments import Commands, add_place, add_setting
 from monotron.commands.output import fail, show
-from monotron.commands.stores import account_of, with_store
-from monotron.core import clock, names, numbers, series
+from monotron.commands.stores import account_of, call_of, with_store
+from monotron.core import accounts, names, numbers, series
 from monotron.core.records import Series
 from monotron.settings import Settings
 from monotron.store import paging
@@ -40,13 +40,11 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
     key = names.series_key(arguments.key)
     token = None if arguments.token is None else names.token(arguments.token)
     count = numbers.count(arguments.count)
-    now = clock.now()
+    call = call_of(settings, arguments)
 
     def take(txn: Transaction) -> Series:
-        account = account_of(txn, arguments)
-        return series.advance(
-            txn, account, key, token=token, count=count, now=now, keep=settings.history
-        )
+        accounts.require(txn, call.account)
+        return series.advance(txn, call, key, token=token, count=count)
 
     state = with_store(settings, lambda store: store.update(take))
     first = state.value - count + 1

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from monotron.core import accounts, numbers
+from monotron.core import accounts, clock, numbers
+from monotron.core.call import Call
 from monotron.opening import open_store
 from monotron.settings import Settings
 from monotron.store.contract import Reading, Store
@@ -50,6 +51,14 @@ def with_store_to_fill(
         store = open_store(read, create=create, wait_seconds=COMMAND_WAIT_SECONDS)
         written = open_store(replace(settings, storage_dir=Path(scratch, "written")))
         _used(DryRun(FrugalStore(store), FrugalStore(written)), action)
+
+
+def call_of(settings: Settings, arguments: argparse.Namespace) -> Call:
+    """Return the call that a command makes, in the account that is named.
+
+    Whether there is such an account is not known yet. Raises `InvalidNumber`.
+    """
+    return Call(numbers.account(arguments.account), None, clock.now(), settings.history)
 
 
 def account_of(reading: Reading, arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import string
 from dataclasses import dataclass, field
 
 from monotron.core import accounts, records, tables
+from monotron.core.call import Call
 from monotron.core.errors import TooManyApiKeys
 from monotron.core.records import ApiKey
 from monotron.limits import API_KEYS
@@ -33,16 +34,14 @@ def new_pair() -> Pair:
     return Pair(_random(KEY_CHARACTERS), _random(SECRET_CHARACTERS))
 
 
-def create(
-    txn: Transaction, account: int, pair: Pair, scopes: tuple[str, ...], *, now: int
-) -> ApiKey:
+def create(txn: Transaction, call: Call, pair: Pair, scopes: tuple[str, ...]) -> ApiKey:
     """Make an API key in an account; `scopes` as `scopes.parse` gives them.
 
     Raises `NoSuchAccount`, and `TooManyApiKeys` if the account has no room for another.
     """
-    accounts.require(txn, account)
+    accounts.require(txn, call.account)
     number = last_id(txn) + 1
-    api_key = ApiKey(account, number, pair.key, digest(pair.secret), scopes, now)
+    api_key = ApiKey(call.account, number, pair.key, digest(pair.secret), scopes, call.now)
     add(txn, api_key)
     return api_key
 

@@ -127,13 +127,13 @@ def extend(
     key: str,
     entries: Iterable[tuple[int, Entry]],
     *,
-    newest: int = 0,
-    keep: int | None = None,
+    newest: int,
+    keep: int | None,
 ) -> int:
     """Add entries that come with their last numbers, as `stored` gives them, oldest first.
 
-    `newest` is the first value of the newest row so far, and so is what is given. With `keep`, what
-    is too old is removed as `add` does it.
+    `newest` is the first value of the newest row so far, and so is what is given. Unless `keep`
+    is None, what is too old is removed as `add` does it.
     """
     row = b""
     if newest:

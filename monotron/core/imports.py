@@ -53,7 +53,7 @@ def add_series(
     if before is not None:
         return _bring_up(txn, before, brought, entries if keep else (), keep=keep)
     kept = entries if keep else ()
-    newest = history.extend(txn, brought.account, brought.key, kept)
+    newest = history.extend(txn, brought.account, brought.key, kept, newest=0, keep=None)
     if kept and kept[-1][0] < brought.given:
         # The next value begins a row of its own, as it does after history was off.
         newest = brought.value

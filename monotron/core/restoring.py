@@ -63,7 +63,7 @@ def advance_all(store: Store, by: int, *, now: int) -> Advanced:
         states = [records.unpack_series(*row) for row in page.items]
         for state in states:
             value = min(state.value, LAST_VALUE - by) + by
-            series.seed(txn, state.account, state.key, value, now=now)
+            series.move_up(txn, state, value, now=now)
         return Page(states, page.next)
 
     count, capped = 0, list[Series]()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from monotron.core import records, tables
+from monotron.core.call import Call
 from monotron.core.errors import IdempotencyKeyReused, InvalidIdempotencyKey
 from monotron.core.records import Retry
 from monotron.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS
@@ -22,12 +23,10 @@ KEEP_MICROSECONDS = IDEMPOTENCY_HOURS * 3_600 * 1_000_000
 
 def once(
     txn: Transaction,
-    account: int,
+    call: Call,
     idempotency_key: str,
     request: bytes,
     take: Callable[[], int],
-    *,
-    now: int,
 ) -> int:
     """Return the value that `take` gives, or the one it gave when the key was first used.
 
@@ -36,7 +35,7 @@ def once(
 
     Each new answer pushes out two that are too old, so there is nothing to sweep.
     """
-    row_key = records.retry_row_key(account, idempotency_key)
+    row_key = records.retry_row_key(call.account, idempotency_key)
     kept = txn.get(tables.RETRIES, row_key)
     if kept is not None:
         retry = records.unpack_retry(kept)
@@ -46,9 +45,9 @@ def once(
             )
         return retry.value
     value = take()
-    _remove_old(txn, now - KEEP_MICROSECONDS)
+    _remove_old(txn, call.now - KEEP_MICROSECONDS)
     txn.put(tables.RETRIES, row_key, records.pack_retry(Retry(request, value)))
-    txn.put(tables.RETRY_TIMES, records.retry_time_row_key(now, row_key), b"")
+    txn.put(tables.RETRY_TIMES, records.retry_time_row_key(call.now, row_key), b"")
     return value
 
 

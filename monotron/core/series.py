@@ -7,9 +7,10 @@ nothing to undo.
 from dataclasses import replace
 
 from monotron.core import attributes, bumps, history, records, tables
+from monotron.core.call import Call
 from monotron.core.errors import InvalidNumber, SeedTooLow, SeriesExhausted
 from monotron.core.records import Entry, Series
-from monotron.limits import HISTORY_VALUES, LAST_VALUE
+from monotron.limits import LAST_VALUE
 from monotron.store import paging
 from monotron.store.contract import Reading, Transaction
 from monotron.store.paging import Page
@@ -23,31 +24,23 @@ def get(reading: Reading, account: int, key: str) -> Series | None:
 
 
 def advance(
-    txn: Transaction,
-    account: int,
-    key: str,
-    *,
-    now: int,
-    token: str | None = None,
-    count: int = 1,
-    api_key: str | None = None,
-    keep: int = HISTORY_VALUES,
+    txn: Transaction, call: Call, key: str, *, token: str | None = None, count: int = 1
 ) -> Series:
     """Give out the next `count` values of a series as one gap-free range that ends at `value`.
 
     With a token that is the series' current one nothing is given out: it gets its value again.
     Only the current token is compared; an older one gets a new value.
 
-    The newest `keep` values stay in the series' history, with the API key that took each.
+    The newest `call.keep` values stay in the series' history, with the API key that took each.
 
     Raises `SeriesExhausted` if fewer than `count` values are left, and `InvalidNumber` for a
     token with more than one value: a repeat could not tell which values the token had got.
     """
     if token is not None and count != 1:
         raise InvalidNumber("a token stands for one value: with a token, count is 1")
-    before = get(txn, account, key)
+    before = get(txn, call.account, key)
     if before is None:
-        value, given, created_at = count, count, now
+        value, given, created_at = count, count, call.now
     elif token is not None and token == before.token:
         return before
     elif before.value > LAST_VALUE - count:
@@ -57,23 +50,28 @@ def advance(
     else:
         value, given = before.value + count, before.given + count
         created_at = before.created_at
-    entry = Entry(value, count, token, api_key, now)
-    newest = history.add(txn, before, account, key, entry, keep=keep)
-    return put(txn, Series(account, key, value, token, created_at, now, given, newest))
+    entry = Entry(value, count, token, call.api_key, call.now)
+    newest = history.add(txn, before, call.account, key, entry, keep=call.keep)
+    return put(txn, Series(call.account, key, value, token, created_at, call.now, given, newest))
 
 
-def seed(txn: Transaction, account: int, key: str, value: int, *, now: int) -> Series:
+def seed(txn: Transaction, call: Call, key: str, value: int) -> Series:
     """Move a series up to `value`, so that the next one given out is `value + 1`.
 
     Where it is there already, nothing changes. Raises `SeedTooLow` where it is beyond it.
     """
-    before = get(txn, account, key)
+    before = get(txn, call.account, key)
     if before is None:
-        return put(txn, Series(account, key, value, None, now, now))
+        return put(txn, Series(call.account, key, value, None, call.now, call.now))
     if value < before.value:
         raise SeedTooLow(
             f"the series {key!r} is at {before.value} and never moves back: {value} is too low"
         )
+    return move_up(txn, before, value, now=call.now)
+
+
+def move_up(txn: Transaction, before: Series, value: int, *, now: int) -> Series:
+    """Move a series up to a value that is not lower than its own; if it is the same, do nothing."""
     if value == before.value:
         return before
     return put(txn, replace(before, value=value, token=None, updated_at=now))

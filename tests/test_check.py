@@ -381,6 +381,18 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda txn: retries.once(txn, call_in(9, now=NOW), "one", bytes(16), lambda: 5),
         "of account 9: there is no account 9",
     ),
+    "history that the series does not know of": (
+        put_series("shop", history=0),
+        "'shop'.*the newest row of its history begins with",
+    ),
+    "newer history than the series knows of": (
+        put_series("shop", history=1),
+        "'shop'.*the newest row of its history begins with",
+    ),
+    "a row of the readiness check cut short": (
+        put(tables.SYSTEM, records.PROBE_ROW_KEY, b"\1"),
+        "table system, row b'probe'",
+    ),
     "a retry cut short": (cut(tables.RETRIES, RETRY, 10), "table retries"),
 }
 
@@ -391,6 +403,25 @@ def test_each_damage_to_a_row_is_found_and_named(filled: Store, damage: Damage, 
     problems = look(filled).problems
     assert any(re.search(told, problem) for problem in problems), problems
     assert all("\n" not in problem for problem in problems)
+
+
+def test_a_row_that_nobody_knows_is_remarked_on(filled: Store) -> None:
+    filled.update(put(tables.SYSTEM, b"?", b""))
+    report = look(filled)
+    assert report.problems == []
+    (remark,) = report.remarks
+    assert "b'?'" in remark
+
+
+@pytest.mark.parametrize("name", [".", "..", "a\u200bb", "\ufeffsvc"])
+def test_a_name_that_an_earlier_version_let_in_is_no_problem(filled: Store, name: str) -> None:
+    def use(txn: Transaction) -> None:
+        series.advance(txn, call_in(1, now=NOW), name, token=name)
+        attributes.put(txn, 1, name, name, {name: ""})
+        semver.bump(txn, call_in(1, now=NOW), name, MAJOR, name)
+
+    filled.update(use)
+    assert look(filled).problems == []
 
 
 def test_a_hole_in_a_history_is_remarked_on(filled: Store) -> None:

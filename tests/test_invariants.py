@@ -1,8 +1,6 @@
-"""The walk through all tables finds what contradicts itself."""
+"""What the tests look for in a store, beside the rules of `monotron check` (`test_check.py`)."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -18,8 +16,7 @@ from monotron.core import (
     tables,
 )
 from monotron.core.bumps import MAJOR, MINOR
-from monotron.core.records import Attribute, Bump, Entry
-from monotron.limits import ATTRIBUTES
+from monotron.core.records import Entry
 from monotron.store.contract import Store, Table, Transaction
 from tests.calls import call_in
 from tests.invariants import faults, rows_of
@@ -59,7 +56,6 @@ def test_a_store_that_rules_alone_have_written_has_no_fault(filled: Store) -> No
 
 SVC = records.series_row_key(1, "svc")
 ROW = records.history_row_key(1, "svc", 1)
-TOKEN = "0".ljust(256)
 
 
 def drop(table: Table, row: bytes) -> Break:
@@ -82,101 +78,14 @@ def entry(value: int, count: int = 1, token: str | None = None) -> Entry:
     return Entry(value, count, token, None, 1)
 
 
-def many_attributes(txn: Transaction) -> None:
-    for number in range(ATTRIBUTES + 1):
-        attribute = Attribute("t", f"{number}", "")
-        row = records.attribute_row_key(1, "svc", "t", attribute.name)
-        txn.put(tables.ATTRIBUTES, row, records.pack_attribute(attribute))
-
-
-def series_with(**changes: Any) -> Break:
-    def change(txn: Transaction) -> None:
-        state = series.get(txn, 1, "svc")
-        assert state is not None
-        txn.put(tables.SERIES, SVC, records.pack_series(replace(state, **changes)))
-
-    return change
-
-
 @pytest.mark.parametrize(
     "damage",
     [
-        pytest.param(drop(tables.SERIES, SVC), id="history without a series"),
-        pytest.param(
-            drop(tables.SERIES, records.series_row_key(1, "app-major")), id="bump without one"
-        ),
+        pytest.param(drop(tables.SERIES, SVC), id="whatever monotron check finds"),
         pytest.param(put(tables.SERIES, SVC, b"\x09"), id="unreadable"),
-        pytest.param(series_with(value=0), id="value too small"),
-        pytest.param(series_with(given=21), id="more given than there are"),
-        pytest.param(series_with(value=19, given=19), id="fewer given than history has"),
-        pytest.param(series_with(token="other"), id="another token than history has"),
-        pytest.param(series_with(history=0), id="history it does not know of"),
-        pytest.param(series_with(history=1), id="newer history than it knows of"),
-        pytest.param(drop(tables.ACCOUNTS, records.account_row_key(2)), id="without an account"),
-        pytest.param(put(tables.HISTORY, ROW, history_of()), id="empty row"),
-        pytest.param(put(tables.HISTORY, ROW, history_of(entry(2))), id="not the value of its key"),
-        pytest.param(put(tables.HISTORY, ROW, history_of(entry(2, 2), entry(2))), id="value twice"),
-        pytest.param(
-            put(tables.HISTORY, ROW, history_of(entry(1), number=2)), id="number that is no rank"
-        ),
         pytest.param(
             put(tables.HISTORY, ROW, history_of(*(entry(each) for each in range(1, 90)))),
             id="row that is too long",
-        ),
-        pytest.param(
-            put(
-                tables.HISTORY,
-                records.history_row_key(1, "svc", 21),
-                history_of(entry(21), number=21),
-            ),
-            id="history that is newer than its series",
-        ),
-        pytest.param(
-            put(
-                tables.ATTRIBUTES,
-                records.attribute_row_key(1, "svc", TOKEN, "author"),
-                b"\x01\0\0\0\0",
-            ),
-            id="attribute of another row",
-        ),
-        pytest.param(many_attributes, id="too many attributes"),
-        pytest.param(
-            put(
-                tables.BUMPS,
-                records.bump_row_key(1, "app", MAJOR, "u"),
-                records.pack_bump(Bump(MAJOR, "u", 1, 0, 0)),
-            ),
-            id="version given twice",
-        ),
-        pytest.param(
-            put(
-                tables.BUMPS,
-                records.bump_row_key(1, "app", MAJOR, "u"),
-                records.pack_bump(Bump(MAJOR, "u", 2, 0, 0)),
-            ),
-            id="version that was never given",
-        ),
-        pytest.param(
-            put(
-                tables.BUMPS,
-                records.bump_row_key(1, "app", MAJOR, "u"),
-                records.pack_bump(Bump(MINOR, "u", 1, 1, 0)),
-            ),
-            id="bump of another row",
-        ),
-        pytest.param(put(tables.ACCOUNTS, records.account_row_key(1), b"\x01"), id="first account"),
-        pytest.param(drop_last(tables.GRANTS), id="API key that is not listed"),
-        pytest.param(drop_last(tables.API_KEYS), id="listed API key that is not there"),
-        pytest.param(drop(tables.SYSTEM, b"api_keys"), id="API key that was not counted"),
-        pytest.param(drop_last(tables.RETRIES), id="time without a retry"),
-        pytest.param(drop_last(tables.RETRY_TIMES), id="retry without a time"),
-        pytest.param(
-            lambda txn: txn.put(
-                tables.RETRY_TIMES,
-                records.retry_time_row_key(9, rows_of(txn, tables.RETRIES)[0][0]),
-                b"",
-            ),
-            id="retry with two times",
         ),
         pytest.param(put(tables.SYSTEM, b"?", b""), id="row that nobody knows"),
     ],

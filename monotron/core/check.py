@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
@@ -135,10 +136,10 @@ def _series(found: _Found) -> None:
         if row_key != records.series_row_key(state.account, state.key):
             found.problem(what, "its row has another key")
         found.belongs(what, state.account)
-        found.obeys(what, names.series_key, state.key)
+        found.obeys(what, _series_key, state.key)
         found.obeys(what, numbers.value, state.value)
         if state.token is not None:
-            found.obeys(what, names.token, state.token)
+            found.obeys(what, _token, state.token)
         if not 0 <= state.given <= state.value:
             found.problem(what, f"it is at {state.value}, with {state.given} values given out")
 
@@ -241,15 +242,15 @@ def _attributes(found: _Found) -> None:
     for (account, key, token), group in groupby(read, key=_token_of):
         what = f"{_name(account, key)}, token {token!r}"
         found.belongs(what, account)
-        found.obeys(what, names.series_key, key)
-        found.obeys(what, names.token, token)
+        found.obeys(what, _series_key, key)
+        found.obeys(what, _token, token)
         count = 0
         for row_key, (_, _, attribute) in group:
             count += 1
             size = len(attribute.value.encode())
             if row_key != records.attribute_row_key(account, key, token, attribute.name):
                 found.problem(what, f"the attribute {attribute.name!r} stands in another's row")
-            found.obeys(what, names.attribute, attribute.name)
+            found.obeys(what, _attribute, attribute.name)
             if size > ATTRIBUTE_BYTES:
                 found.problem(what, f"the attribute {attribute.name!r} has {size} bytes")
         if count > ATTRIBUTES:
@@ -261,10 +262,10 @@ def _bumps(found: _Found) -> None:
     for row_key, (account, name, bump) in found.rows(tables.BUMPS, _read_bump):
         what = f"version {name!r} of account {account}, token {bump.token!r}"
         found.belongs(what, account)
-        found.obeys(what, names.token, bump.token)
+        found.obeys(what, _token, bump.token)
         if bump.part not in bumps.PARTS.values():
             found.problem(what, f"it bumped part {bump.part}, which is none")
-        elif found.obeys(what, names.version_name, name):
+        elif found.obeys(what, _version_name, name):
             if row_key != records.bump_row_key(account, name, bump.part, bump.token):
                 found.problem(what, "it stands in another's row")
             with suppress(StoreCorrupt):
@@ -302,8 +303,11 @@ def _retries(found: _Found) -> None:
 
 
 def _system(found: _Found) -> None:
-    for _ in found.rows(tables.SYSTEM, lambda _, value: value):
-        pass
+    for row_key, known in found.rows(tables.SYSTEM, _read_system):
+        if not known:
+            found.report.remarks.append(
+                f"table system, row {row_key!r}: this version of monotron does not know it"
+            )
 
 
 _LOOKS = (_accounts, _series, _history, _attributes, _bumps, _api_keys, _grants, _retries, _system)
@@ -351,6 +355,22 @@ def _read_retry(row_key: bytes, value: bytes) -> tuple[int, Retry]:
 def _read_retry_time(row_key: bytes, value: bytes) -> bytes:
     records.unpack_retry_time_row_key(row_key)
     return records.retry_row_key_of_time(row_key)
+
+
+def _read_system(row_key: bytes, value: bytes) -> bool:
+    """Return whether it is a row that this version knows."""
+    if row_key == records.PROBE_ROW_KEY:
+        records.unpack_probe(value)
+    # `_api_keys` has read the other one.
+    return row_key in (records.PROBE_ROW_KEY, records.API_KEY_IDS_ROW_KEY)
+
+
+# What a name may be that is stored: an earlier version may have let it in
+
+_series_key = partial(names.series_key, new=False)
+_token = partial(names.token, new=False)
+_attribute = partial(names.attribute, new=False)
+_version_name = partial(names.version_name, new=False)
 
 
 def _name(account: int, key: str) -> str:

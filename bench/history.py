@@ -17,8 +17,9 @@ from pathlib import Path
 from bench.load import PATHS, Case, Generator, generator
 from bench.servers import Server, start_real
 from bench.throughput import failed
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.call import Call
 from monotron.settings import Settings, read_settings
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
@@ -63,13 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def fill(folder: Path, keep: int) -> None:
     """Make the series, each beyond what its history holds."""
     folder.mkdir()
-    store = LmdbStore(folder / "store")
+    store = LmdbStore(folder / "store", tables.ALL)
     for number in range(MANY):
         key = f"{PATHS.removeprefix('/')}{number:012x}"
 
         def take(txn: Transaction, key: str = key) -> None:
             for _ in range(keep + 100):
-                series.advance(txn, FIRST_ACCOUNT, key, now=0, keep=keep)
+                series.advance(txn, Call(FIRST_ACCOUNT, None, 0, keep), key)
 
         store.update(take)
     store.close()

@@ -1,6 +1,6 @@
 """The route table: which path is answered by which resource."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import falcon
 from falcon.routing import CompiledRouter
@@ -29,7 +29,7 @@ from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
 from monotron.measures import Measures, Place
 from monotron.settings import Settings
-from monotron.store.contract import Store, Usage
+from monotron.store.contract import Figure, Store
 
 App = falcon.App[falcon.Request, falcon.Response]
 
@@ -39,14 +39,14 @@ def create_app(
     settings: Settings,
     *,
     place: Place | None = None,
-    usage: Callable[[], Usage] | None = None,
+    figures: Callable[[], Iterable[Figure]] | None = None,
 ) -> App:
     """Give the WSGI application that answers from `store`.
 
-    What it measures goes to `place`. `usage` tells what the store takes up, if it knows.
+    What it measures goes to `place`. `figures` returns what the store
+    says of itself, if it has anything to say.
     """
     place = place or Measures().place(0)
-    keep = settings.history
     root = _root_pair(settings)
 
     router = CompiledRouter()
@@ -57,7 +57,9 @@ def create_app(
     if settings.access_log:
         app.add_middleware(AccessLog())
     app.add_middleware(RawPath())
-    app.add_middleware(Access(store, root, public_badges=settings.public_badges))
+    app.add_middleware(
+        Access(store, root, keep=settings.history, public_badges=settings.public_badges)
+    )
     app.add_middleware(NothingIgnored(hints.unread_body))
     handle_errors(app, hints)
 
@@ -68,7 +70,7 @@ def create_app(
     app.add_route("/livez", Liveness())
     app.add_route("/healthz", Liveness())
     app.add_route("/readyz", Readiness(store))
-    app.add_route("/metrics", Metrics(store, place, usage))
+    app.add_route("/metrics", Metrics(store, place, figures))
     app.add_route(
         "/openapi.json",
         OpenApi(authentication=root is not None, public_badges=settings.public_badges),
@@ -82,20 +84,20 @@ def create_app(
 
     # The caller's own account, and any one by its id.
     for account in ("/v1", "/v1/accounts/{account_id}"):
-        app.add_route(account + "/series", AllSeries(store, keep))
-        app.add_route(account + "/series/{key}", OneSeries(store, keep))
-        app.add_route(account + "/series/{key}/{token}", SeriesAtToken(store, keep))
-        app.add_route(account + "/history/{key}", History(store, keep))
+        app.add_route(account + "/series", AllSeries(store))
+        app.add_route(account + "/series/{key}", OneSeries(store))
+        app.add_route(account + "/series/{key}/{token}", SeriesAtToken(store))
+        app.add_route(account + "/history/{key}", History(store))
         # The older series service has them below the series.
         for token in ("/tokens/{key}/{token}", "/series/{key}/{token}"):
             app.add_route(account + token + "/attrs", Attributes(store))
             app.add_route(account + token + "/attrs/{name}", OneAttribute(store))
         app.add_route(account + "/semver/{name}", CurrentVersion(store))
-        app.add_route(account + "/semver/{name}/{part}/{token}", NextVersion(store, keep))
+        app.add_route(account + "/semver/{name}/{part}/{token}", NextVersion(store))
         app.add_route(account + "/badges/{key}", BadgeData(store))
         app.add_route(account + "/badges/{key}.svg", BadgeImage(store))
 
-    app.add_route(f"/{{uuid{MEANT}}}", BuildNumber(store, keep))
+    app.add_route(f"/{{uuid{MEANT}}}", BuildNumber(store))
     return app
 
 

@@ -16,11 +16,11 @@ from monotron.commands.output import CannotPrint, drop_output, fail, flush, open
 from monotron.commands.stores import take_over
 from monotron.core.errors import RuleError
 from monotron.measures import OfStore, Place
+from monotron.opening import open_store
 from monotron.serve import CannotServe, Service, serve
 from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
 from monotron.store.backup import CannotCopy
 from monotron.store.contract import StoreError
-from monotron.store.lmdb import LmdbStore
 from monotron.threads import CannotStartThread
 from monotron.transfer.importing import Stopped
 from monotron.transfer.items import CannotRead
@@ -79,8 +79,8 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         taken_over = take_over(settings) if create else None
         if taken_over is not None:
             log.info("%s", taken_over)
-        store = LmdbStore(settings.storage_dir, create=create, observer=OfStore(place))
-        app = create_app(store, settings, place=place, usage=store.usage)
+        store = open_store(settings, create=create, observer=OfStore(place))
+        app = create_app(store, settings, place=place, figures=store.figures)
         return Service(app, lambda: store.failed is None, store.close)
 
     try:

@@ -13,19 +13,20 @@ from pathlib import Path
 import pytest
 
 from monotron.app import create_app
-from monotron.core import accounts, api_keys, scopes
+from monotron.core import accounts, api_keys, scopes, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.settings import Settings, read_settings
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import WriteLock
+from tests.calls import call_in
 from tests.memory import MemoryStore
 from tests.web import Api
 
 ENGINES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),
-    "lmdb": LmdbStore,
+    "lmdb": lambda folder: LmdbStore(folder, tables.ALL),
 }
 """Every engine that the contract's suite runs against: a new one is a line here."""
 
@@ -89,7 +90,7 @@ def new_key(store: Store, *texts: str, account: int = FIRST_ACCOUNT) -> Pair:
 
     def make(txn: Transaction) -> None:
         accounts.make(txn, account, now=now)
-        api_keys.create(txn, account, pair, scopes.parse(texts), now=now)
+        api_keys.create(txn, call_in(account, now=now), pair, scopes.parse(texts))
 
     store.update(make)
     return pair
@@ -99,7 +100,7 @@ def all_rows(store: Store) -> dict[Table, list[tuple[bytes, bytes]]]:
     """Give whatever is in the store."""
     return store.view(
         lambda reading: {
-            table: reading.scan(table, b"", b"\xff" * 600, limit=100_000) for table in Table
+            table: reading.scan(table, b"", b"\xff" * 600, limit=100_000) for table in tables.ALL
         }
     )
 
@@ -121,7 +122,7 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LmdbStore]:
     """An empty store on the disk."""
-    store = LmdbStore(tmp_path / "store")
+    store = LmdbStore(tmp_path / "store", tables.ALL)
     yield store
     store.close()
 
@@ -129,7 +130,7 @@ def store(tmp_path: Path) -> Iterator[LmdbStore]:
 @pytest.fixture
 def impatient_store(tmp_path: Path) -> Iterator[LmdbStore]:
     """A store that waits for other processes hardly at all."""
-    store = LmdbStore(tmp_path / "impatient", wait_seconds=0.1)
+    store = LmdbStore(tmp_path / "impatient", tables.ALL, wait_seconds=0.1)
     yield store
     store.close()
 
@@ -137,7 +138,7 @@ def impatient_store(tmp_path: Path) -> Iterator[LmdbStore]:
 @pytest.fixture
 def tiny_store(tmp_path: Path) -> Iterator[LmdbStore]:
     """A store with room for some fifty kilobytes."""
-    store = LmdbStore(tmp_path / "tiny", map_size=2**17)
+    store = LmdbStore(tmp_path / "tiny", tables.ALL, map_size=2**17)
     yield store
     store.close()
 

@@ -1,9 +1,10 @@
 """A storage engine in memory, written from the contract alone."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from monotron.core.tables import ALL
 from monotron.store.contract import (
     MAX_KEY_BYTES,
     Reading,
@@ -18,8 +19,8 @@ T = TypeVar("T")
 class MemoryStore:
     """One writer at a time changes a copy of all rows, which then takes their place."""
 
-    def __init__(self) -> None:
-        self._rows = _Rows({table: {} for table in Table})
+    def __init__(self, tables: Iterable[Table] = ALL) -> None:
+        self._rows = _Rows({table: {} for table in tables})
         self._writing = threading.Lock()
         self._gate = threading.Condition()
         self._under_way = 0

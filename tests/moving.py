@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from monotron.core import accounts, api_keys, attributes, bumps, retries, semver, series
+from monotron.core import accounts, api_keys, attributes, bumps, retries, semver, series, tables
 from monotron.core.api_keys import Pair
 from monotron.core.errors import RuleError
 from monotron.core.records import request_digest
@@ -15,6 +15,7 @@ from monotron.transfer import exporting, importing, jsonl, lines
 from monotron.transfer.importing import Options
 from monotron.transfer.items import Item
 from monotron.transfer.tally import Tally
+from tests.calls import call_in
 from tests.invariants import Rows, rows_of_store
 
 ACCOUNTS = (1, 7, 2**63 - 1)
@@ -69,7 +70,7 @@ def bring_items(
 def rows(store: Store) -> dict[Table, Rows]:
     """Give all rows but the one that a readiness check writes."""
     found = rows_of_store(store)
-    found[Table.SYSTEM] = [row for row in found[Table.SYSTEM] if row[0] != b"probe"]
+    found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
     return found
 
 
@@ -90,12 +91,12 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
     api_key = chance.choice((None, "root", "kQ3vX8Zp2LrT6mNwB9cY4hJd"))
     kind = chance.randrange(20)
     if kind < 6:
-        series.advance(txn, account, key, now=now, token=token, api_key=api_key, keep=KEEP)
+        series.advance(txn, call_in(account, now=now, api_key=api_key, keep=KEEP), key, token=token)
     elif kind < 10:
         count = chance.choice((1, 1, 1, 3, 70))
-        series.advance(txn, account, key, now=now, count=count, api_key=api_key, keep=KEEP)
+        series.advance(txn, call_in(account, now=now, api_key=api_key, keep=KEEP), key, count=count)
     elif kind < 11:
-        series.seed(txn, account, key, chance.choice((5, 60, 400, 2**63 - 300)), now=now)
+        series.seed(txn, call_in(account, now=now), key, chance.choice((5, 60, 400, 2**63 - 300)))
     elif kind < 12:
         series.delete(txn, account, key)
     elif kind < 14:
@@ -103,19 +104,20 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
         attributes.put(txn, account, key, token, {name: chance.choice(TEXTS)})
     elif kind < 17:
         part = chance.choice((bumps.MAJOR, bumps.MINOR, bumps.PATCH))
-        semver.bump(txn, account, "svc", part, chance.choice((token, str(now))), now=now, keep=KEEP)
+        semver.bump(
+            txn, call_in(account, now=now, keep=KEEP), "svc", part, chance.choice((token, str(now)))
+        )
     elif kind < 18:
         pair = Pair("".join(chance.choices("abcXYZ123", k=24)), "s")
-        api_keys.create(txn, account, pair, ("read,write:series", "*:acl"), now=now)
+        api_keys.create(txn, call_in(account, now=now), pair, ("read,write:series", "*:acl"))
     elif kind < 19:
         for each in api_keys.get_all(txn, account)[-1:]:
             api_keys.delete(txn, account, each.key)
     else:
         retries.once(
             txn,
-            account,
+            call_in(account, now=now),
             str(now),
             request_digest("POST", key),
-            lambda: series.advance(txn, account, key, now=now, keep=KEEP).value,
-            now=now,
+            lambda: series.advance(txn, call_in(account, now=now, keep=KEEP), key).value,
         )

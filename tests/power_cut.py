@@ -28,10 +28,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from monotron.core import attributes, records, retries, semver, series
+from monotron.core import attributes, records, retries, semver, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
+from tests.calls import call_in
 
 SECTOR = 512
 
@@ -779,7 +780,11 @@ TAKES = 6
 
 def _take(txn: Transaction, key: str, token: str | None = None, count: int = 1) -> int:
     state = series.advance(
-        txn, FIRST_ACCOUNT, key, now=NOW, token=token, count=count, api_key="k" * 24, keep=KEEP
+        txn,
+        call_in(FIRST_ACCOUNT, now=NOW, api_key="k" * 24, keep=KEEP),
+        key,
+        token=token,
+        count=count,
     )
     return state.value
 
@@ -787,15 +792,15 @@ def _take(txn: Transaction, key: str, token: str | None = None, count: int = 1) 
 def _take_once(txn: Transaction, key: str, idempotency_key: str, now: int) -> int:
     request = records.request_digest("POST", key)
     take = partial(_take, txn, key)
-    return retries.once(txn, FIRST_ACCOUNT, idempotency_key, request, take, now=now)
+    return retries.once(txn, call_in(FIRST_ACCOUNT, now=now), idempotency_key, request, take)
 
 
 def _bump(txn: Transaction, part: int, token: str) -> str:
-    return str(semver.bump(txn, FIRST_ACCOUNT, "shop", part, token, now=NOW, keep=KEEP))
+    return str(semver.bump(txn, call_in(FIRST_ACCOUNT, now=NOW, keep=KEEP), "shop", part, token))
 
 
 def _seed(txn: Transaction, key: str, value: int) -> int:
-    return series.seed(txn, FIRST_ACCOUNT, key, value, now=NOW).value
+    return series.seed(txn, call_in(FIRST_ACCOUNT, now=NOW), key, value).value
 
 
 def _delete(txn: Transaction, key: str) -> bool:
@@ -843,12 +848,12 @@ together: Step = partial(_take, key="together")
 
 
 def main(folder: Path, threads: int, takes: int, before: Sequence[Step]) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     for number, step in enumerate(before):
         # As when the service is started anew.
         if number == len(before) // 2:
             store.close()
-            store = LmdbStore(folder)
+            store = LmdbStore(folder, tables.ALL)
         _tell("begin")
         answer = store.update(step)
         _tell(f"answer {number} {answer!r}")

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, attributes, records, retries, semver, series
-from monotron.core.accounts import Page
+from monotron.core import accounts, attributes, records, retries, semver, series, tables
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.errors import NoSuchAccount
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
+from monotron.store.paging import Page
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import Rows, rows_of, rows_of_store
 
 whole_store = invariants.whole_store
@@ -28,7 +29,7 @@ def make(store: Store, *ids: int, now: int = 1) -> None:
     store.update(make_all)
 
 
-def page(store: Store, after: int | None = None, limit: int = 1_000) -> Page:
+def page(store: Store, after: int | None = None, limit: int = 1_000) -> Page[int, int]:
     return store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
 
 
@@ -77,8 +78,8 @@ def test_accounts_are_listed_as_the_model_says(
     any_store: Store, ids: list[int], after: int | None, limit: int
 ) -> None:
     def begin_again(txn: Transaction) -> None:
-        for row, _ in rows_of(txn, Table.ACCOUNTS):
-            txn.delete(Table.ACCOUNTS, row)
+        for row, _ in rows_of(txn, tables.ACCOUNTS):
+            txn.delete(tables.ACCOUNTS, row)
 
     any_store.update(begin_again)
     make(any_store, *ids)
@@ -99,9 +100,9 @@ def test_pages_give_each_account_once(whole_store: Store, ids: set[int], limit: 
     seen: list[int] = []
     after: int | None = None
     while (part := page(whole_store, after, limit)).next is not None:
-        seen += part.accounts
+        seen += part.items
         after = part.next
-    seen += part.accounts
+    seen += part.items
     assert seen == sorted(set(seen))
     assert set(seen) >= {1, *ids}
 
@@ -113,33 +114,32 @@ def fill(store: Store, account: int) -> None:
         accounts.make(txn, account, now=1)
         for key in ("a", "b"):
             for token in ("s", "t"):
-                series.advance(txn, account, key, token=token, now=1)
+                series.advance(txn, call_in(account, now=1), key, token=token)
                 attributes.put(txn, account, key, token, {"author": f"of {account}"})
         for part in (MAJOR, MINOR, PATCH):
-            semver.bump(txn, account, "app", part, "t", now=1)
+            semver.bump(txn, call_in(account, now=1), "app", part, "t")
         request = records.request_digest("a", "b")
         retries.once(
             txn,
-            account,
+            call_in(account, now=1),
             "key",
             request,
-            lambda: series.advance(txn, account, "a", now=1).value,
-            now=1,
+            lambda: series.advance(txn, call_in(account, now=1), "a").value,
         )
 
     store.update(write)
 
 
 ACTS: list[Callable[[Transaction, int], object]] = [
-    lambda txn, account: series.advance(txn, account, "a", token="new", now=2),
-    lambda txn, account: series.seed(txn, account, "a", 100, now=2),
+    lambda txn, account: series.advance(txn, call_in(account, now=2), "a", token="new"),
+    lambda txn, account: series.seed(txn, call_in(account, now=2), "a", 100),
     lambda txn, account: series.delete(txn, account, "a"),
     lambda txn, account: series.delete(txn, account, "app-minor-v1"),
     lambda txn, account: attributes.put(txn, account, "a", "s", {"author": "b"}),
     lambda txn, account: attributes.delete(txn, account, "a", "s", "author"),
     lambda txn, account: attributes.delete_all(txn, account, "a", "s"),
     lambda txn, account: attributes.delete_all(txn, account, "a"),
-    lambda txn, account: semver.bump(txn, account, "app", MINOR, "new", now=2),
+    lambda txn, account: semver.bump(txn, call_in(account, now=2), "app", MINOR, "new"),
 ]
 
 
@@ -149,7 +149,7 @@ def test_what_is_done_in_an_account_is_done_there_alone(
     whole_store: Store, account: int, number: int
 ) -> None:
     def rows_beside() -> dict[Table, Rows]:
-        own = records.account_row(account)
+        own = records.account_row_key(account)
         return {
             table: [(row, value) for row, value in rows if not row.startswith(own)]
             for table, rows in rows_of_store(whole_store).items()

@@ -16,13 +16,14 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from monotron.app import create_app
-from monotron.core import api_keys, attributes, bumps, semver, series
+from monotron.core import api_keys, attributes, bumps, semver, series, tables
 from monotron.core.api_keys import Pair
 from monotron.limits import HEADER_BYTES
 from monotron.settings import Settings, read_settings
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.conftest import ROOT, all_rows, basic, held, new_key
 from tests.service import Service
 from tests.web import LAST_VALUE, UUID, Api, problem, routes
@@ -163,13 +164,13 @@ class House:
         """Put everything in its place, and remove all else."""
 
         def fill(txn: Transaction) -> None:
-            for table in Table:
+            for table in tables.ALL:
                 txn.delete_range(table, b"", b"\xff" * 600)
             for account in (1, 2):
                 for key in ("svc", UUID):
-                    series.advance(txn, account, key, token="t1", now=1)
+                    series.advance(txn, call_in(account, now=1), key, token="t1")
                 attributes.put(txn, account, "svc", "t1", {"app": "x"})
-                semver.bump(txn, account, "app", bumps.MINOR, "t1", now=1)
+                semver.bump(txn, call_in(account, now=1), "app", bumps.MINOR, "t1")
 
         self.store.update(fill)
         for account in (1, 2):
@@ -208,7 +209,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def house_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    store = LmdbStore(tmp_path_factory.mktemp("house"))
+    store = LmdbStore(tmp_path_factory.mktemp("house"), tables.ALL)
     yield built(store, read_settings({}, {}))
     store.close()
 
@@ -724,7 +725,7 @@ def test_no_log_and_no_error_shows_a_secret(
     api = Api(create_app(store, replace(guarding(settings), access_log=True)))
     known, stranger = new_key(store, *ALL_SCOPES), api_keys.new_pair()
     damaged = new_key(store, *ALL_SCOPES)
-    store.update(lambda txn: txn.put(Table.API_KEYS, damaged.key.encode(), b"\1short"))
+    store.update(lambda txn: txn.put(tables.API_KEYS, damaged.key.encode(), b"\1short"))
     pairs = [ROOT, known, stranger, damaged, replace(known, secret=stranger.secret)]
     answers = []
     for closed in (False, True):
@@ -760,7 +761,7 @@ def test_a_damaged_api_key_is_503_and_opens_nothing(house: House) -> None:
     for value in (b"", b"\1", b"\2" * 80, b"\1" + b"\xff" * 80):
         house.store.update(
             lambda txn, value=value: txn.put(  # type: ignore[misc]
-                Table.API_KEYS, damaged.key.encode(), value
+                tables.API_KEYS, damaged.key.encode(), value
             )
         )
         response = house.api.get("/v1", headers=basic(damaged), expect_errors=True)

@@ -13,6 +13,7 @@ from monotron.core import api_keys
 from monotron.core.api_keys import Pair
 from monotron.limits import API_KEYS, JSON_BYTES, SCOPES
 from monotron.store.contract import Store, Transaction
+from tests.calls import call_in
 from tests.conftest import ROOT, all_rows, basic, new_key
 from tests.web import LAST_VALUE, UUID, Api, problem
 
@@ -492,7 +493,7 @@ def test_a_body_that_is_too_large_is_413_and_no_key_is_made(root: Root, store: S
 def test_an_account_has_room_for_1000_keys(root: Root, store: Store) -> None:
     def fill(txn: Transaction) -> list[str]:
         pairs = [api_keys.new_pair() for _ in range(API_KEYS)]
-        return [api_keys.create(txn, 1, pair, (), now=1).key for pair in pairs]
+        return [api_keys.create(txn, call_in(1, now=1), pair, ()).key for pair in pairs]
 
     assert API_KEYS == 1000
     keys = store.update(fill)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
+from monotron.core import tables
 from monotron.settings import read_settings
 from monotron.store.contract import Table
 from monotron.store.lmdb import LmdbStore
@@ -417,7 +418,7 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """The API with and without authentication, on a store that has something of everything."""
-    store = LmdbStore(tmp_path / "store")
+    store = LmdbStore(tmp_path / "store", tables.ALL)
     nothing_set = read_settings({}, {})
     with_root = replace(nothing_set, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
     house = House(store, Api(create_app(store, nothing_set)), Api(create_app(store, with_root)))
@@ -437,7 +438,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 def rows(store: LmdbStore) -> dict[Table, list[tuple[bytes, bytes]]]:
     """Give all that is in the store but the row that a readiness check writes."""
     found = all_rows(store)
-    found[Table.SYSTEM] = [row for row in found[Table.SYSTEM] if row[0] != b"probe"]
+    found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
     return found
 
 

@@ -9,6 +9,7 @@ from monotron.app import create_app
 from monotron.core import api_keys, scopes
 from monotron.settings import Settings
 from monotron.store.contract import Store, Table, Transaction
+from tests.calls import call_in
 from tests.conftest import all_rows
 from tests.memory import MemoryStore
 from tests.web import UUID, Api, problem
@@ -58,7 +59,9 @@ def api(store: Store, settings: Settings) -> Api:
     api.put("/v1/semver/svc/minor/token")
     api.post(f"/{UUID}")
     pair = api_keys.Pair("k" * 24, "s" * 128)
-    store.update(lambda txn: api_keys.create(txn, 7, pair, scopes.parse(["read:series"]), now=1))
+    store.update(
+        lambda txn: api_keys.create(txn, call_in(7, now=1), pair, scopes.parse(["read:series"]))
+    )
     return api
 
 

@@ -8,8 +8,9 @@ import pytest
 import webtest
 
 from monotron.app import create_app
+from monotron.core import tables
 from monotron.settings import Settings
-from monotron.store.contract import Store, Table
+from monotron.store.contract import Store
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import all_rows, held
 from tests.memory import MemoryStore
@@ -522,7 +523,7 @@ def test_a_record_of_a_newer_version_is_503(store: LmdbStore, settings: Settings
     api = Api(create_app(store, settings))
     api.post("/v1/series/svc")
     row = b"\0\0\0\0\0\0\0\x01svc\0"
-    store.update(lambda txn: txn.put(Table.SERIES, row, b"\xff" * 40))
+    store.update(lambda txn: txn.put(tables.SERIES, row, b"\xff" * 40))
     for method, path in [
         ("GET", "/v1/series/svc"),
         ("POST", "/v1/series/svc"),
@@ -535,4 +536,4 @@ def test_a_record_of_a_newer_version_is_503(store: LmdbStore, settings: Settings
         ("GET", "/v1/badges/svc.svg"),
     ]:
         problem(api.request(path, method=method, expect_errors=True), 503, "store-corrupt")
-    assert store.view(lambda reading: reading.get(Table.SERIES, row)) == b"\xff" * 40
+    assert store.view(lambda reading: reading.get(tables.SERIES, row)) == b"\xff" * 40

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, api_keys, records, scopes
+from monotron.core import accounts, api_keys, records, scopes, tables
 from monotron.core.api_keys import Pair
 from monotron.core.errors import InvalidScope, NoSuchAccount, TooManyApiKeys
 from monotron.core.records import ApiKey
 from monotron.core.scopes import Operation, Resource
 from monotron.limits import API_KEYS, SCOPES
-from monotron.store.contract import Store, StoreCorrupt, Table, Transaction
+from monotron.store.contract import Store, StoreCorrupt, Transaction
+from tests.calls import call_in
 from tests.conftest import all_rows
 
 OPERATIONS = ["read", "write", "delete"]
@@ -28,7 +29,7 @@ ACCOUNTS = itertools.count(2, 1000)
 def create(store: Store, account: int = 1, *texts: str, pair: Pair | None = None) -> Pair:
     pair = pair or api_keys.new_pair()
     wanted = scopes.parse(texts)
-    store.update(lambda txn: api_keys.create(txn, account, pair, wanted, now=7))
+    store.update(lambda txn: api_keys.create(txn, call_in(account, now=7), pair, wanted))
     return pair
 
 
@@ -119,7 +120,7 @@ def test_a_deleted_key_leaves_nothing_but_its_number(any_store: Store) -> None:
     assert any_store.update(lambda txn: api_keys.delete(txn, 1, pair.key))
     assert verified(any_store, pair) is None
     left = all_rows(any_store)
-    assert (left[Table.API_KEYS], left[Table.GRANTS]) == ([], [])
+    assert (left[tables.API_KEYS], left[tables.GRANTS]) == ([], [])
     create(any_store)
     assert [each.id for each in listed(any_store)] == [2]
 
@@ -127,7 +128,7 @@ def test_a_deleted_key_leaves_nothing_but_its_number(any_store: Store) -> None:
 @pytest.mark.parametrize("value", [b"", b"\1", b"\1" + b"\xff" * 90, b"\2" * 90])
 def test_a_damaged_row_verifies_nobody(any_store: Store, value: bytes) -> None:
     pair = create(any_store)
-    any_store.update(lambda txn: txn.put(Table.API_KEYS, pair.key.encode(), value))
+    any_store.update(lambda txn: txn.put(tables.API_KEYS, pair.key.encode(), value))
     with pytest.raises(StoreCorrupt):
         verified(any_store, pair)
 
@@ -142,7 +143,7 @@ def test_an_account_that_does_not_exist_gets_no_key(any_store: Store) -> None:
 def test_an_account_has_room_for_1000_keys(any_store: Store) -> None:
     def fill(txn: Transaction) -> None:
         for _ in range(API_KEYS - 1):
-            api_keys.create(txn, 1, api_keys.new_pair(), (), now=1)
+            api_keys.create(txn, call_in(1, now=1), api_keys.new_pair(), ())
 
     any_store.update(fill)
     last = create(any_store)
@@ -275,7 +276,7 @@ def test_scopes_come_back_from_the_store_as_they_were(
     wanted: tuple[str, set[tuple[str, str]]],
 ) -> None:
     api_key = ApiKey(1, 1, "k" * 24, bytes(32), scopes.parse([wanted[0]] * 3), 7)
-    row = records.api_key_row(api_key.key)
+    row = records.api_key_row_key(api_key.key)
     assert records.unpack_api_key(row, records.pack_api_key(api_key)) == api_key
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from monotron.api import openapi
 from monotron.app import create_app
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.records import Attribute, Series
 from monotron.settings import Settings
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Store, Transaction
 from tests.conftest import all_rows
 from tests.memory import MemoryStore
 from tests.test_api_bad_input import ROUTES, Call, good_call
@@ -224,10 +224,12 @@ def test_what_has_such_a_name_from_before_can_be_read_and_deleted(
 ) -> None:
     def begin(txn: Transaction) -> None:
         state = Series(FIRST_ACCOUNT, name, 5, name, 1, 1, 5)
-        txn.put(Table.SERIES, records.series_row(FIRST_ACCOUNT, name), records.pack_series(state))
+        txn.put(
+            tables.SERIES, records.series_row_key(FIRST_ACCOUNT, name), records.pack_series(state)
+        )
         attribute = Attribute(name, name, "text")
-        row = records.attribute_row(FIRST_ACCOUNT, name, name, name)
-        txn.put(Table.ATTRIBUTES, row, records.pack_attribute(attribute))
+        row = records.attribute_row_key(FIRST_ACCOUNT, name, name, name)
+        txn.put(tables.ATTRIBUTES, row, records.pack_attribute(attribute))
 
     store.update(begin)
     encoded = quote(name, safe="").replace(".", "%2E")

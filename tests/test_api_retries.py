@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from monotron.app import create_app
+from monotron.core import tables
 from monotron.settings import Settings
 from monotron.store.contract import Store
 from monotron.store.lmdb import LmdbStore
@@ -388,7 +389,7 @@ def test_another_start_remembers(store: LmdbStore, settings: Settings) -> None:
     first = Api(create_app(store, settings)).post("/v1/series/svc", headers=with_key("k"))
     folder = store.folder
     store.close()
-    second = LmdbStore(folder)
+    second = LmdbStore(folder, tables.ALL)
     try:
         api = Api(create_app(second, settings))
         assert api.post("/v1/series/svc", headers=with_key("k")).body == first.body

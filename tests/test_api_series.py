@@ -13,6 +13,7 @@ from monotron.app import create_app
 from monotron.core import series
 from monotron.settings import Settings
 from monotron.store.contract import Reading, Store
+from tests.calls import call_in
 from tests.conftest import all_rows
 from tests.web import (
     AS_TEXT,
@@ -760,7 +761,9 @@ class Busy:
 
     def view(self, fn: Callable[[Reading], T]) -> T:
         seen = self._store.view(fn)
-        self._store.update(lambda txn: series.advance(txn, 1, "shop", now=time.time_ns() // 1000))
+        self._store.update(
+            lambda txn: series.advance(txn, call_in(1, now=time.time_ns() // 1000), "shop")
+        )
         return seen
 
 

@@ -12,6 +12,7 @@ from monotron.core.errors import InvalidAttribute, InvalidName, RuleError
 from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES, LAST_VALUE
 from monotron.store.contract import Store
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import rows_of_store
 
 whole_store = invariants.whole_store
@@ -237,7 +238,7 @@ def test_what_is_deleted_is_gone(rules: Rules) -> None:
 def test_attributes_need_no_series_and_go_with_it(rules: Rules) -> None:
     rules.put(PLACE, {"author": "a"})
     assert rules.get_all(PLACE) == {"author": "a"}
-    rules.store.update(lambda txn: series.advance(txn, 1, "svc", token="other", now=1))
+    rules.store.update(lambda txn: series.advance(txn, call_in(1, now=1), "svc", token="other"))
     assert rules.get_all(PLACE) == {"author": "a"}
     rules.delete_series(1, "svc")
     assert rules.get_all(PLACE) == {}

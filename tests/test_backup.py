@@ -14,7 +14,7 @@ from pathlib import Path
 import lmdb as py_lmdb
 import pytest
 
-from monotron.core import attributes, check, records, series
+from monotron.core import attributes, check, records, series, tables
 from monotron.limits import LAST_VALUE
 from monotron.store import backup as backups
 from monotron.store import lmdb
@@ -23,6 +23,7 @@ from monotron.store.data_file import reading_file, verify_file
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import OpenLock
 from tests import service
+from tests.calls import call_in
 from tests.conftest import held
 from tests.service import Load, Serve, Service, run, wait_until
 
@@ -64,25 +65,25 @@ def command(folder: Path) -> Command:
 
 
 def rows(reading: Reading) -> Rows:
-    return {table: reading.scan(table, *EVERYTHING, limit=10**6) for table in Table}
+    return {table: reading.scan(table, *EVERYTHING, limit=10**6) for table in tables.ALL}
 
 
 def rows_of_file(path: Path) -> Rows:
     assert verify_file(path) == []
-    with reading_file(path) as reading:
+    with reading_file(path, tables.ALL) as reading:
         return rows(reading)
 
 
 def change(folder: Path, *changes: Callable[[Transaction], object]) -> None:
     """Change the store in a folder, which is made where it is missing."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     for each in changes:
         store.update(each)
     store.close()
 
 
 def advance(key: str, count: int = 1, account: int = 1) -> Callable[[Transaction], object]:
-    return lambda txn: series.advance(txn, account, key, count=count, now=NOW)
+    return lambda txn: series.advance(txn, call_in(account, now=NOW), key, count=count)
 
 
 def values(folder: Path) -> dict[str, int]:
@@ -90,7 +91,7 @@ def values(folder: Path) -> dict[str, int]:
     return {
         state.key: state.value
         for state in (
-            records.unpack_series(*row) for row in rows_of_file(folder / "data.mdb")[Table.SERIES]
+            records.unpack_series(*row) for row in rows_of_file(folder / "data.mdb")[tables.SERIES]
         )
     }
 
@@ -133,7 +134,7 @@ def test_a_backup_under_load_holds_every_number_answered_before_it_and_is_whole(
     assert (load.unanswered, load.cut, load.broken) == (0, 0, [])
     # Which are the numbers up to there: a client has the next in hand only after the answer.
     for file, count in zip(files, answered, strict=True):
-        with reading_file(file) as reading:
+        with reading_file(file, tables.ALL) as reading:
             state = series.get(reading, 1, "load")
             assert check.walk(reading).problems == []
         assert verify_file(file) == []
@@ -178,7 +179,7 @@ def test_a_backup_has_no_free_pages(stored: Path, command: Command, tmp_path: Pa
     command("backup", path)
     assert path.stat().st_size < (stored / "data.mdb").stat().st_size - 60_000
     command("restore", path)
-    store = LmdbStore(stored)
+    store = LmdbStore(stored, tables.ALL)
     usage = store.usage()
     store.close()
     assert usage.free_pages == 0
@@ -357,7 +358,7 @@ def test_a_store_that_a_service_has_open_is_not_restored_even_with_replace(
 def test_a_store_that_a_command_has_open_is_not_restored(
     backup: Path, stored: Path, command: Command
 ) -> None:
-    store = LmdbStore(stored)
+    store = LmdbStore(stored, tables.ALL)
     assert "in use" in command.failure("restore", backup, "--replace")
     store.close()
     command("restore", backup)
@@ -416,7 +417,9 @@ def test_a_series_near_its_end_is_moved_to_its_last_value_and_named(
     keys = {"at the end": LAST_VALUE, "near": LAST_VALUE - 999, "just": LAST_VALUE - 1_000}
     change(
         folder,
-        lambda txn: [series.seed(txn, 1, key, value, now=NOW) for key, value in keys.items()],
+        lambda txn: [
+            series.seed(txn, call_in(1, now=NOW), key, value) for key, value in keys.items()
+        ],
     )
     command("backup", tmp_path / "backup.mdb")
     lines = command("restore", tmp_path / "backup.mdb", "--advance", "1000")
@@ -431,7 +434,9 @@ def test_more_series_than_a_page_are_all_moved_up_and_once(
 ) -> None:
     change(
         folder,
-        lambda txn: [series.advance(txn, 1, f"s{n}", count=n, now=NOW) for n in range(1, 2_502)],
+        lambda txn: [
+            series.advance(txn, call_in(1, now=NOW), f"s{n}", count=n) for n in range(1, 2_502)
+        ],
     )
     command("backup", tmp_path / "backup.mdb")
     assert "moved 2501 series up by 7" in command(
@@ -478,7 +483,7 @@ def test_a_backup_that_was_cut_short_is_refused(backup: Path, tmp_path: Path, cu
 def test_a_backup_with_damaged_rows_is_refused(
     stored: Path, command: Command, tmp_path: Path
 ) -> None:
-    change(stored, lambda txn: txn.delete(Table.SERIES, records.series_row(1, "shop")))
+    change(stored, lambda txn: txn.delete(tables.SERIES, records.series_row_key(1, "shop")))
     command("backup", tmp_path / "backup.mdb")
     line = Command(tmp_path / "new").failure("restore", tmp_path / "backup.mdb")
     assert "'shop'" in line
@@ -510,7 +515,7 @@ def test_a_backup_from_before_there_was_a_history_is_whole_and_can_be_restored(
         py_lmdb.open(str(path), subdir=False, lock=False, max_dbs=4, map_size=2**20) as env,
         env.begin(write=True) as txn,
     ):
-        txn.put(records.series_row(1, "shop"), old, db=env.open_db(b"series", txn))
+        txn.put(records.series_row_key(1, "shop"), old, db=env.open_db(b"series", txn))
         env.open_db(b"system", txn)
     assert command("check", path)[-1] == f"{path} is whole"
     command("restore", path, "--advance", "1")
@@ -532,7 +537,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_store_or_the_new_one(
 ) -> None:
     change(
         folder,
-        lambda txn: [series.advance(txn, 1, f"s{n}", now=NOW) for n in range(5_000)],
+        lambda txn: [series.advance(txn, call_in(1, now=NOW), f"s{n}") for n in range(5_000)],
     )
     command("backup", tmp_path / "backup.mdb")
     change(folder, advance("s0"))
@@ -578,10 +583,10 @@ def test_a_store_is_not_opened_while_it_is_restored(
     assert open_lock.take_alone()
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StoreUnavailable, match="restored or checked"):
-        LmdbStore(tmp_path)
+        LmdbStore(tmp_path, tables.ALL)
     assert len(os.listdir("/proc/self/fd")) == before
     open_lock.close()
-    LmdbStore(tmp_path).close()
+    LmdbStore(tmp_path, tables.ALL).close()
 
 
 def test_who_opens_a_store_waits_for_a_restore_to_end(stored: Path, command: Command) -> None:
@@ -602,7 +607,7 @@ def test_who_opens_a_store_waits_for_a_restore_to_end(stored: Path, command: Com
 def test_a_store_counts_as_open_until_the_last_has_closed_it(
     open_lock: OpenLock, tmp_path: Path
 ) -> None:
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     assert not open_lock.take_alone()
     store.close()
     assert open_lock.take_alone()
@@ -613,7 +618,7 @@ def test_a_store_that_cannot_be_opened_does_not_count_as_open(
 ) -> None:
     (tmp_path / "data.mdb").write_bytes(b"not a store\n" * 1_000)
     with pytest.raises(StoreCorrupt):
-        LmdbStore(tmp_path)
+        LmdbStore(tmp_path, tables.ALL)
     assert open_lock.take_alone()
 
 
@@ -621,7 +626,7 @@ def test_a_store_that_cannot_be_opened_does_not_count_as_open(
 def test_a_forked_child_does_not_keep_its_parents_store_open(
     open_lock: OpenLock, tmp_path: Path
 ) -> None:
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -16,6 +16,7 @@ from monotron.core.bumps import MINOR, PATCH
 from monotron.core.errors import InvalidName
 from monotron.store.contract import Store, Transaction
 from tests import browser
+from tests.calls import call_in
 
 chromium = browser.chromium
 
@@ -57,9 +58,9 @@ def filled(any_store: Store) -> Store:
     """A store with a series at 42 and a version of the same name."""
 
     def fill(txn: Transaction) -> None:
-        series.advance(txn, 1, "shop", count=42, now=1)
-        semver.bump(txn, 1, "shop", MINOR, "a", now=1)
-        semver.bump(txn, 1, "shop", PATCH, "a", now=1)
+        series.advance(txn, call_in(1, now=1), "shop", count=42)
+        semver.bump(txn, call_in(1, now=1), "shop", MINOR, "a")
+        semver.bump(txn, call_in(1, now=1), "shop", PATCH, "a")
 
     any_store.update(fill)
     return any_store
@@ -93,7 +94,7 @@ def test_label_message_and_color_are_those_that_are_asked_for(filled: Store) -> 
 
 
 def test_what_is_in_a_name_or_a_label_stands_for_nothing_else(filled: Store) -> None:
-    filled.update(lambda txn: series.advance(txn, 1, "{value}", now=1))
+    filled.update(lambda txn: series.advance(txn, call_in(1, now=1), "{value}"))
     assert of(filled, "{value}") == Badge("{value}", "1", "blue")
     assert of(filled, "shop", label="{value}", message="{ value }{}{0}%s") == Badge(
         "{value}", "{ value }{}{0}%s", "blue"

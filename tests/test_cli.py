@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.core.api_keys import Pair
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.conftest import ROOT, basic, held
 from tests.service import JOB, Load, Serve, Service, run
 
@@ -252,9 +253,11 @@ def test_list_prints_key_value_and_token_separated_by_tabs(
 def many(folder: Path) -> list[str]:
     """More series than fit on two pages, of lines that no pipe holds all."""
     keys = [f"{'ab'[number % 2]}-{number:04}-{'x' * 60}" for number in range(2500)]
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     store.update(
-        lambda txn: [series.seed(txn, 1, key, number + 1, now=0) for number, key in enumerate(keys)]
+        lambda txn: [
+            series.seed(txn, call_in(1, now=0), key, number + 1) for number, key in enumerate(keys)
+        ]
     )
     store.close()
     return keys

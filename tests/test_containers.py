@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from monotron.core import tables
 from monotron.store.lmdb import MAP_SIZE, LmdbStore
 from tests import service
 from tests.conftest import installed
@@ -94,7 +95,7 @@ def test_enough_is_not_enough_for_two() -> None:
 @pytest.mark.parametrize("there", [True, False], ids=["a store", "no store yet"])
 def test_too_little_address_space_is_told(folder: Path, there: bool) -> None:
     if there:
-        LmdbStore(folder).close()
+        LmdbStore(folder, tables.ALL).close()
     ended = run("serve", "--port", "0", "--storage-dir", str(folder), before=at_most(LITTLE))
     assert ended.returncode == 1
     assert re.fullmatch(

@@ -17,12 +17,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import browser, service
 from tests.browser import SCREENSHOTS, Proxy, Visit, Visitor, proxy_for
+from tests.calls import call_in
 from tests.conftest import ROOT, basic, new_key
 from tests.service import PATIENCE, Serve, Service
 from tests.web import LAST_VALUE, NAMES, UUID, Api
@@ -143,7 +144,7 @@ def run_line(line: str, **variables: str) -> str:
 
 def key_beside(folder: Path, *scopes: str, account: int = 1) -> Pair:
     """Make an API key beside the running service, as the command does."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     try:
         return new_key(store, *scopes, account=account)
     finally:
@@ -170,9 +171,9 @@ def fill(folder: Path) -> None:
             for each in range(count - 1, -1, -1):
                 name = None if token is None else f"{token}{each * 7919 + 4112:06x}"
                 ago = int(moments[each] * 60_000_000)
-                series.advance(txn, 1, key, now=now - ago, token=name)
+                series.advance(txn, call_in(1, now=now - ago), key, token=name)
 
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     try:
         store.update(advance)
     finally:

@@ -23,9 +23,9 @@ import yaml
 
 from monotron import __version__, health
 from monotron.app import create_app
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.settings import SETTINGS, Settings, read_settings
-from monotron.store.contract import Store, Table
+from monotron.store.contract import Store
 from monotron.store.lmdb import LmdbStore
 from tests import service, shown
 from tests.conftest import from_test_extra
@@ -830,7 +830,7 @@ def run_backup_job(data: Path, backups: Path) -> subprocess.CompletedProcess[str
 def test_the_backup_job_keeps_checked_backups_for_thirty_days(tmp_path: Path) -> None:
     data, backups = tmp_path / "store", tmp_path / "kept"
     backups.mkdir()
-    LmdbStore(data).close()
+    LmdbStore(data, tables.ALL).close()
     old, older = backups / "monotron-20260101T000000Z.mdb", backups / "monotron-2025.mdb"
     now = time.time()
     for file, days in ((old, 29), (older, 32)):
@@ -845,9 +845,9 @@ def test_the_backup_job_keeps_checked_backups_for_thirty_days(tmp_path: Path) ->
 def test_the_backup_job_fails_on_damage_and_keeps_what_it_has(tmp_path: Path) -> None:
     data, backups = tmp_path / "store", tmp_path / "kept"
     backups.mkdir()
-    store = LmdbStore(data)
-    row = records.series_row(1, "shop")
-    store.update(lambda txn: txn.put(Table.SERIES, row, b"?"))
+    store = LmdbStore(data, tables.ALL)
+    row = records.series_row_key(1, "shop")
+    store.update(lambda txn: txn.put(tables.SERIES, row, b"?"))
     store.close()
     (backups / "monotron-2025.mdb").touch()
     os.utime(backups / "monotron-2025.mdb", (0, 0))

@@ -15,14 +15,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
-from monotron.core import api_keys, history, series
+from monotron.core import api_keys, history, series, tables
 from monotron.core.records import ApiKey, Series
 from monotron.settings import Settings
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.transfer import exporting, lines
 from monotron.transfer.lines import SeriesLine
 from tests import service
+from tests.calls import call_in
 from tests.invariants import faults
 from tests.memory import MemoryStore
 from tests.moving import ACCOUNTS, KEYS, TOKENS, bring, exported, fill, rows
@@ -43,7 +44,7 @@ def filled(store: Store) -> Store:
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[LmdbStore]:
     """Another store on the disk, an empty one."""
-    store = LmdbStore(tmp_path / "other")
+    store = LmdbStore(tmp_path / "other", tables.ALL)
     yield store
     store.close()
 
@@ -73,7 +74,7 @@ def test_a_series_whose_history_was_turned_off_goes_on_in_the_same_way() -> None
 
     def take(txn: Transaction, number: int, keep: int) -> Series:
         token = f"{number:0256}"
-        return series.advance(txn, 1, "svc", token=token, now=number, keep=keep)
+        return series.advance(txn, call_in(1, now=number, keep=keep), "svc", token=token)
 
     for number in range(100):
         there.update(lambda txn, number=number: take(txn, number, 1_000))  # type: ignore[misc]
@@ -142,7 +143,7 @@ def test_every_call_is_answered_the_same(
 
 def test_a_secret_opens_the_same_account_after_the_move(store: LmdbStore, other: LmdbStore) -> None:
     pair = api_keys.new_pair()
-    store.update(lambda txn: api_keys.create(txn, 1, pair, ("read:series",), now=0))
+    store.update(lambda txn: api_keys.create(txn, call_in(1, now=0), pair, ("read:series",)))
     text = exported(store)
     assert pair.secret not in "".join(text)
     bring(other, text)
@@ -153,7 +154,7 @@ def test_a_secret_opens_the_same_account_after_the_move(store: LmdbStore, other:
 
 def test_ids_of_deleted_api_keys_are_not_given_again(store: LmdbStore, other: LmdbStore) -> None:
     def create(txn: Transaction) -> ApiKey:
-        return api_keys.create(txn, 1, api_keys.new_pair(), (), now=0)
+        return api_keys.create(txn, call_in(1, now=0), api_keys.new_pair(), ())
 
     created = [store.update(create) for _ in range(3)]
     store.update(lambda txn: api_keys.delete(txn, 1, created[-1].key))
@@ -182,10 +183,10 @@ def test_many_series_and_long_histories_are_all_there(store: LmdbStore) -> None:
 
     def take(txn: Transaction) -> None:
         for number in range(2_500):
-            series.advance(txn, 1, f"svc{number:05}", now=0)
+            series.advance(txn, call_in(1, now=0), f"svc{number:05}")
         for key in ("long-a", "long-b"):
             for _ in range(exporting.PAGE_ENTRIES + 10):
-                series.advance(txn, 1, key, now=0, keep=100_000)
+                series.advance(txn, call_in(1, now=0, keep=100_000), key)
 
     store.update(take)
     found = [line for line in exporting.lines(store) if isinstance(line, SeriesLine)]
@@ -211,7 +212,7 @@ def test_each_series_is_consistent_while_it_changes(store: LmdbStore, other: Lmd
 
 
 def test_export_prints_what_import_reads(folder: Path, tmp_path: Path) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     fill(store, random.Random(3), 200)
     expected, everything = exported(store), rows(store)
     store.close()
@@ -222,13 +223,13 @@ def test_export_prints_what_import_reads(folder: Path, tmp_path: Path) -> None:
     there = {"STORAGE_DIR": str(tmp_path / "there")}
     done = run("import", "jsonl", str(tmp_path / "lines"), variables=there)
     assert (done.returncode, done.stderr) == (0, "")
-    store = LmdbStore(tmp_path / "there")
+    store = LmdbStore(tmp_path / "there", tables.ALL)
     assert rows(store) == everything
     store.close()
 
 
 def test_a_file_is_for_its_owner_alone_and_never_overwritten(folder: Path, tmp_path: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     file, variables = tmp_path / "lines", {"STORAGE_DIR": str(folder)}
     done = run("export", str(file), variables=variables)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -242,12 +243,12 @@ def test_a_file_is_for_its_owner_alone_and_never_overwritten(folder: Path, tmp_p
 
 
 def test_a_failed_export_leaves_no_file(folder: Path, tmp_path: Path) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
 
     def damage(txn: Transaction) -> None:
-        series.advance(txn, 1, "svc", now=0)
-        row = txn.scan(Table.SERIES, b"", b"\xff", limit=1)[0][0]
-        txn.put(Table.SERIES, row, b"\x02")
+        series.advance(txn, call_in(1, now=0), "svc")
+        row = txn.scan(tables.SERIES, b"", b"\xff", limit=1)[0][0]
+        txn.put(tables.SERIES, row, b"\x02")
 
     store.update(damage)
     store.close()
@@ -258,7 +259,7 @@ def test_a_failed_export_leaves_no_file(folder: Path, tmp_path: Path) -> None:
 
 
 def test_an_export_that_cannot_be_written_fails(folder: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     with Path("/dev/full").open("w") as full:
         done = run("export", variables={"STORAGE_DIR": str(folder)}, stdout=full)
     assert done.returncode == 1
@@ -289,4 +290,4 @@ def test_a_service_goes_on_meanwhile_and_every_number_answered_before_is_there(
     assert state is not None
     assert answered <= state.value
     page = store.view(lambda reading: history.page(reading, state, keep=1_000, limit=1_000))
-    assert len(page.history) == min(state.value, 1_000)
+    assert len(page.items) == min(state.value, 1_000)

@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
-from monotron.core import attributes, history, retries, semver, series
+from monotron.core import attributes, history, retries, semver, series, tables
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.errors import RuleError
 from monotron.settings import Settings
@@ -36,6 +36,7 @@ from monotron.store import lmdb
 from monotron.store.contract import Reading, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.memory import MemoryStore
 from tests.service import (
     CODE,
@@ -251,7 +252,7 @@ def test_a_service_without_room_for_its_lock_file_says_so_at_the_start(
 
 
 def read_a_hundredfold_in_child(path: Path, ready: Path) -> None:
-    store = LmdbStore(path)
+    store = LmdbStore(path, tables.ALL)
     ready.touch()
     wait_until(lambda: not ready.exists(), "the disk is full")
 
@@ -571,10 +572,10 @@ def test_the_file_stops_growing_once_a_dead_reader_is_noticed(
 ) -> None:
     def size_after(commits: int) -> int:
         for _ in range(commits):
-            store.update(lambda txn: series.advance(txn, 1, "svc", now=1, keep=100))
+            store.update(lambda txn: series.advance(txn, call_in(1, now=1, keep=100), "svc"))
         return (store.folder / "data.mdb").stat().st_size
 
-    store.update(lambda txn: series.advance(txn, 1, "svc", now=1))
+    store.update(lambda txn: series.advance(txn, call_in(1, now=1), "svc"))
     ours, theirs = spawning.Pipe()
     reader = spawning.Process(target=view_until_killed, args=(store.folder, theirs))
     reader.start()
@@ -597,11 +598,12 @@ def test_the_file_stops_growing_once_a_dead_reader_is_noticed(
 @pytest.fixture
 def whole(folder: Path) -> bytes:
     """A data file with a thousand series, each at its number, and room that was freed."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     for _ in range(3):
         store.update(
             lambda txn: [
-                series.advance(txn, 1, f"series-{number:04}", now=1) for number in range(1_000)
+                series.advance(txn, call_in(1, now=1), f"series-{number:04}")
+                for number in range(1_000)
             ]
         )
     store.close()
@@ -681,18 +683,18 @@ KEEP = 5
 def do(txn: Transaction, now: int, name: str, key: str, *more: Any) -> object:
     """Make one call; gives what its caller is told."""
     if name == "advance":
-        state = series.advance(txn, 1, key, token=more[0], now=now, keep=KEEP)
+        state = series.advance(txn, call_in(1, now=now, keep=KEEP), key, token=more[0])
         return state.value, state.token
     if name == "range":
-        state = series.advance(txn, 1, key, count=more[0], now=now, keep=KEEP)
+        state = series.advance(txn, call_in(1, now=now, keep=KEEP), key, count=more[0])
         return state.value, state.token
     if name == "seed":
-        state = series.seed(txn, 1, key, more[0], now=now)
+        state = series.seed(txn, call_in(1, now=now), key, more[0])
         return state.value, state.token
     if name == "delete":
         return series.delete(txn, 1, key)
     if name == "bump":
-        return str(semver.bump(txn, 1, key, *more, now=now, keep=KEEP))
+        return str(semver.bump(txn, call_in(1, now=now, keep=KEEP), key, *more))
     attributes.put(txn, 1, key, more[0], {more[1]: "text"})
     return attributes.get_all(txn, 1, key, more[0])
 
@@ -700,9 +702,9 @@ def do(txn: Transaction, now: int, name: str, key: str, *more: Any) -> object:
 def everything(reading: Reading) -> object:
     """Give what clients can read but for the times."""
     found = {}
-    for state in series.page(reading, 1, prefix="", after="", limit=1_000).series:
+    for state in series.page(reading, 1, prefix="", after="", limit=1_000).items:
         page = history.page(reading, state, keep=KEEP, limit=100)
-        taken = [(each.value, each.token) for each in page.history]
+        taken = [(each.value, each.token) for each in page.items]
         found[state.key] = (state.value, state.token, taken)
     return found, [semver.current(reading, 1, name) for name in ("a", "a/b", "b")]
 
@@ -741,7 +743,7 @@ def test_whatever_the_clock_shows_a_retry_at_once_takes_nothing(
         answers = [
             store.update(
                 lambda txn, key=key, now=now: retries.once(  # type: ignore[misc]
-                    txn, 1, f"key-{key}", b"of 16 characters", lambda: take(txn), now=now
+                    txn, call_in(1, now=now), f"key-{key}", b"of 16 characters", lambda: take(txn)
                 )
             )
             for now in (first, again, first)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from monotron.core import tables
 from monotron.store import file_system, folder
 from monotron.store.contract import StoreUnavailable
 from monotron.store.lmdb import LmdbStore
@@ -225,7 +226,7 @@ def test_a_data_file_that_leads_to_a_fuse_file_system_is_refused(tmp_path: Path)
     with fuse_mounted("fuse.sshfs", tmp_path / "mounted") as place:
         (tmp_path / "data" / "data.mdb").symlink_to(place / "data.mdb")
         with pytest.raises(StoreUnavailable, match=r"data\.mdb is on a FUSE file system"):
-            LmdbStore(tmp_path / "data")
+            LmdbStore(tmp_path / "data", tables.ALL)
 
 
 def test_a_link_to_a_folder_on_tmpfs_is_warned_of(tmp_path: Path) -> None:

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, attributes, history, records, series
+from monotron.core import accounts, attributes, history, records, series, tables
 from monotron.core.errors import RuleError, SeedTooLow, SeriesExhausted
-from monotron.core.history import Page, Taken
+from monotron.core.history import HistoryValue
 from monotron.limits import LAST_VALUE, MOST_HISTORY_VALUES, RANGE_VALUES
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
+from monotron.store.paging import Page
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import faults, rows_of, rows_of_store
 
 whole_store = invariants.whole_store
@@ -63,26 +65,25 @@ class Rules:
     ) -> int:
         return series.advance(
             txn,
-            self.account,
+            call_in(self.account, now=self.now, api_key=api_key, keep=keep),
             KEY,
             token=token,
             count=count,
-            now=self.now,
-            api_key=api_key,
-            keep=keep,
         ).value
 
     def seed(self, value: int) -> int:
         self.now += 1
         return self.store.update(
-            lambda txn: series.seed(txn, self.account, KEY, value, now=self.now).value
+            lambda txn: series.seed(txn, call_in(self.account, now=self.now), KEY, value).value
         )
 
     def delete(self) -> bool:
         return self.store.update(lambda txn: series.delete(txn, self.account, KEY))
 
-    def page(self, *, keep: int, limit: int = 10**9, before: int | None = None) -> Page:
-        def read(reading: Reading) -> Page:
+    def page(
+        self, *, keep: int, limit: int = 10**9, before: int | None = None
+    ) -> Page[HistoryValue, int]:
+        def read(reading: Reading) -> Page[HistoryValue, int]:
             state = series.get(reading, self.account, KEY)
             if state is None:
                 return Page([], None)
@@ -91,7 +92,7 @@ class Rules:
         return self.store.view(read)
 
     def values(self, *, keep: int) -> list[int]:
-        return [taken.value for taken in self.page(keep=keep).history]
+        return [taken.value for taken in self.page(keep=keep).items]
 
     def value_of(self, token: str, *, keep: int) -> int | None:
         def read(reading: Reading) -> int | None:
@@ -102,8 +103,10 @@ class Rules:
 
     def rows(self) -> int:
         """Count the rows that the history takes in the store."""
-        rows = records.history_rows(self.account, KEY)
-        return self.store.view(lambda reading: len(reading.scan(Table.HISTORY, *rows, limit=10**9)))
+        rows = records.history_range(self.account, KEY)
+        return self.store.view(
+            lambda reading: len(reading.scan(tables.HISTORY, *rows, limit=10**9))
+        )
 
 
 @dataclass
@@ -112,7 +115,7 @@ class Model:
 
     value: int = 0
     token: str | None = None
-    taken: list[Taken | None] = field(default_factory=list)
+    taken: list[HistoryValue | None] = field(default_factory=list)
     """None for what was given out while history was off."""
     gone: int = 0
     """How many of the oldest some call was allowed to remove."""
@@ -143,7 +146,7 @@ class Model:
         if self.value + count > LAST_VALUE:
             raise SeriesExhausted
         for value in range(self.value + 1, self.value + count + 1):
-            self.taken.append(Taken(value, token, api_key, self.now) if keep else None)
+            self.taken.append(HistoryValue(value, token, api_key, self.now) if keep else None)
         self.value, self.token = self.value + count, token
         self.gone = max(self.gone, len(self.taken) - keep)
         return self.value
@@ -161,7 +164,7 @@ class Model:
         self.value, self.token, self.taken, self.gone = 0, None, [], 0
         return there
 
-    def newest(self, keep: int, *, gone: int = 0) -> list[Taken]:
+    def newest(self, keep: int, *, gone: int = 0) -> list[HistoryValue]:
         """Give what there is of the newest `keep` without the oldest `gone`, newest first."""
         oldest = max(len(self.taken) - keep, gone)
         return [taken for taken in reversed(self.taken[oldest:]) if taken is not None]
@@ -201,7 +204,7 @@ def outcome(
 def compare(rules: Rules, model: Model, limit: int, distance: int | None, *, keep: int) -> None:
     """Read all that can be read, and one page of it that begins somewhere."""
     page = rules.page(keep=keep)
-    shown = page.history
+    shown = page.items
     # Whoever keeps more from now on sees again what was not removed yet, without a hole.
     assert shown == model.newest(keep)[: len(shown)]
     assert len(shown) >= len(model.newest(keep, gone=model.gone))
@@ -252,7 +255,7 @@ def test_pages_give_each_value_once(
     before: int | None = None
     while True:
         page = rules.page(keep=keep, limit=data.draw(st.integers(1, 9)), before=before)
-        seen += [taken.value for taken in page.history]
+        seen += [taken.value for taken in page.items]
         if page.next is None:
             break
         assert page.next == seen[-1]
@@ -271,10 +274,10 @@ def test_history_tells_who_took_a_value_when_and_for_what(rules: Rules) -> None:
     rules.advance("b", api_key=API_KEY, keep=9)
     assert rules.page(keep=9) == Page(
         [
-            Taken(4, "b", API_KEY, 3),
-            Taken(3, None, "root", 2),
-            Taken(2, None, "root", 2),
-            Taken(1, "a", None, 1),
+            HistoryValue(4, "b", API_KEY, 3),
+            HistoryValue(3, None, "root", 2),
+            HistoryValue(2, None, "root", 2),
+            HistoryValue(1, "a", None, 1),
         ],
         None,
     )
@@ -307,7 +310,8 @@ def test_a_seed_gives_out_nothing(rules: Rules) -> None:
     rules.advance("last", keep=9)
     assert rules.values(keep=9) == [LAST_VALUE, 102, 101]
     assert rules.values(keep=2) == [LAST_VALUE, 102]
-    assert rules.page(keep=9, limit=1, before=LAST_VALUE).history == [Taken(102, None, None, 2)]
+    page = rules.page(keep=9, limit=1, before=LAST_VALUE)
+    assert page.items == [HistoryValue(102, None, None, 2)]
 
 
 @pytest.mark.parametrize("before", [0, 1])
@@ -319,9 +323,9 @@ def test_nothing_is_before_the_first_value(rules: Rules, before: int) -> None:
 def test_a_series_stored_before_there_was_history_begins_with_its_next_value(
     rules: Rules,
 ) -> None:
-    row = records.series_row(1, KEY)
+    row = records.series_row_key(1, KEY)
     rules.store.update(
-        lambda txn: txn.put(Table.SERIES, row, b"\x01" + bytes(7) + b"\x07" + bytes(16) + b"old")
+        lambda txn: txn.put(tables.SERIES, row, b"\x01" + bytes(7) + b"\x07" + bytes(16) + b"old")
     )
     assert rules.values(keep=3) == []
     assert rules.value_of("old", keep=3) == 7
@@ -367,9 +371,11 @@ def test_a_range_has_one_entry_however_long_it_is(rules: Rules) -> None:
     last = 3 * RANGE_VALUES
     assert rules.rows() == 1
     page = rules.page(keep=MOST_HISTORY_VALUES, limit=2, before=last - 99_997)
-    assert page == Page(
-        [Taken(last - 99_998, None, API_KEY, 3), Taken(last - 99_999, None, API_KEY, 3)], None
-    )
+    oldest = [
+        HistoryValue(last - 99_998, None, API_KEY, 3),
+        HistoryValue(last - 99_999, None, API_KEY, 3),
+    ]
+    assert page == Page(oldest, None)
     assert rules.values(keep=4) == [last, last - 1, last - 2, last - 3]
 
 
@@ -394,8 +400,10 @@ def test_history_takes_a_bounded_number_of_rows(
     def fill(txn: Transaction) -> None:
         for number in range(4 * max(keep, least)):
             each = None if token is None else f"{number}".ljust(len(token), "t")
-            series.advance(txn, 1, KEY, token=each, count=count, now=1, api_key=api_key, keep=keep)
-            assert len(rows_of(txn, Table.HISTORY)) <= most
+            series.advance(
+                txn, call_in(1, now=1, api_key=api_key, keep=keep), KEY, token=each, count=count
+            )
+            assert len(rows_of(txn, tables.HISTORY)) <= most
 
     rules.store.update(fill)
     assert 1 <= rules.rows() <= most
@@ -409,20 +417,18 @@ def test_the_newest_values_are_there_whichever_of_them_begin_a_row(
         for keep in range(1, 20):
             for step in range(1, 50):
                 token = f"{step}".ljust(256, "t") if count == 1 else None
+                # As long as a token, if there is none.
+                api_key = API_KEY if token else LONG
                 state = series.advance(
                     txn,
-                    1,
+                    call_in(1, now=1, api_key=api_key, keep=keep),
                     f"{keep}",
                     token=token,
                     count=count,
-                    now=1,
-                    # As long as a token, where there is none.
-                    api_key=API_KEY if token else LONG,
-                    keep=keep,
                 )
                 page = history.page(txn, state, keep=keep, limit=100)
                 newest = list(range(step * count, 0, -1))[:keep]
-                assert [taken.value for taken in page.history] == newest
+                assert [taken.value for taken in page.items] == newest
 
     whole_store.update(fill)
 
@@ -483,7 +489,7 @@ def make_series(store: Store, account: int, key: str) -> None:
         accounts.make(txn, account, now=0)
         for number in range(40):
             token = f"{number}".ljust(256, "n")
-            series.advance(txn, account, key, token=token, now=1, keep=1_000)
+            series.advance(txn, call_in(account, now=1, keep=1_000), key, token=token)
             attributes.put(txn, account, key, token, {"author": "a", "url": "b"})
         attributes.put(txn, account, key, "never used", {"author": "a"})
 
@@ -510,7 +516,7 @@ def test_a_deleted_series_leaves_no_row_and_no_other_loses_one(
     before = rows_of_store(store)
     make_series(store, 1, key)
     made = rows_of_store(store)
-    for table in (Table.SERIES, Table.HISTORY, Table.ATTRIBUTES):
+    for table in (tables.SERIES, tables.HISTORY, tables.ATTRIBUTES):
         assert len(made[table]) > len(before[table])
     assert store.update(lambda txn: series.delete(txn, 1, key))
     assert rows_of_store(store) == before
@@ -536,7 +542,10 @@ def test_no_row_of_history_takes_pages_of_its_own(store: LmdbStore) -> None:
             for number in range(history.ROW_BYTES // (ENTRY_BYTES + token_bytes) + 1):
                 token = f"{number:03}".ljust(token_bytes, "t") if token_bytes else None
                 series.advance(
-                    txn, account, key, token=token, now=LAST_VALUE, api_key=api_key, keep=100_000
+                    txn,
+                    call_in(account, now=LAST_VALUE, api_key=api_key, keep=100_000),
+                    key,
+                    token=token,
                 )
 
     store.update(fill)
@@ -545,7 +554,7 @@ def test_no_row_of_history_takes_pages_of_its_own(store: LmdbStore) -> None:
         lmdb.open(str(store.folder), readonly=True, lock=False, max_dbs=20) as env,
         env.begin() as txn,
     ):
-        table = env.open_db(Table.HISTORY.value.encode(), txn, create=False)
+        table = env.open_db(tables.HISTORY, txn, create=False)
         stat = txn.stat(table)
     assert stat["entries"] > 2 * 255
     assert stat["overflow_pages"] == 0
@@ -566,6 +575,6 @@ def test_threads_at_once_each_find_their_value_in_history(store: LmdbStore) -> N
     with ThreadPoolExecutor(threads) as pool:
         answered = [each for taken in pool.map(take, range(threads)) for each in taken]
     page = rules.page(keep=keep)
-    assert [(taken.value, taken.token) for taken in page.history] == sorted(answered, reverse=True)
+    assert [(taken.value, taken.token) for taken in page.items] == sorted(answered, reverse=True)
     assert len(answered) == 10 * threads
     assert faults(store, keep=keep) == []

@@ -21,10 +21,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron import limits
-from monotron.core import accounts, api_keys, attributes, history, semver, series
+from monotron.core import accounts, api_keys, attributes, history, semver, series, tables
 from monotron.core.records import Entry, Series
 from monotron.limits import LAST_VALUE
-from monotron.store.contract import Reading, Store, StoreFull, Table, Transaction
+from monotron.store.contract import Reading, Store, StoreFull, Transaction
 from monotron.store.frugal import FrugalStore
 from monotron.store.lmdb import LmdbStore
 from monotron.transfer import buildnumber, exporting, jsonl, lines, postgres
@@ -33,6 +33,7 @@ from monotron.transfer.importing import Stopped
 from monotron.transfer.items import CannotRead, Item, Read
 from monotron.transfer.lines import SeriesLine
 from tests import service, shown
+from tests.calls import call_in
 from tests.invariants import faults
 from tests.memory import MemoryStore
 from tests.moving import KEEP, NOW, Brought, bring, bring_items, exported, fill, rows
@@ -79,12 +80,12 @@ def given_out(store: Store, key: str, account: int = 1) -> list[tuple[int, str |
     found = state(store, key, account)
     assert found is not None
     page = store.view(lambda reading: history.page(reading, found, keep=KEEP, limit=1_000))
-    return [(taken.value, taken.token) for taken in page.history]
+    return [(taken.value, taken.token) for taken in page.items]
 
 
 def advance(store: Store, key: str, token: str | None = None, *, keep: int = KEEP) -> int:
     def take(txn: Transaction) -> Series:
-        return series.advance(txn, 1, key, token=token, now=1, keep=keep)
+        return series.advance(txn, call_in(1, now=1, keep=keep), key, token=token)
 
     return store.update(take).value
 
@@ -94,8 +95,8 @@ def advance(store: Store, key: str, token: str | None = None, *, keep: int = KEE
 
 def values(reading: Reading) -> dict[tuple[int, str], int]:
     found = {}
-    for account in accounts.page(reading, after=0, limit=1_000).accounts:
-        for each in series.page(reading, account, prefix="", after="", limit=1_000).series:
+    for account in accounts.page(reading, after=0, limit=1_000).items:
+        for each in series.page(reading, account, prefix="", after="", limit=1_000).items:
             found[account, each.key] = each.value
     return found
 
@@ -122,9 +123,9 @@ def test_two_stores_become_one(seed: int, there_steps: int, here_steps: int, kee
     }
     # Whatever else was there is there as it was, and what was brought is beside it.
     now = rows(here)
-    for table in set(Table) - {Table.SERIES, Table.HISTORY, Table.SYSTEM}:
+    for table in set(tables.ALL) - {tables.SERIES, tables.HISTORY, tables.SYSTEM}:
         assert set(kept[table]) <= set(now[table])
-    for table in {Table.ATTRIBUTES, Table.RETRIES, Table.ACCOUNTS, Table.API_KEYS}:
+    for table in {tables.ATTRIBUTES, tables.RETRIES, tables.ACCOUNTS, tables.API_KEYS}:
         assert {row for row, _ in rows(there)[table]} <= {row for row, _ in now[table]}
 
     # A second time it changes nothing, and the store goes on from there.
@@ -181,7 +182,7 @@ def test_a_long_history_is_cut_as_it_grows(here: MemoryStore) -> None:
     ]
     bring(here, export_of(line("svc", 1_000, "t" * 200, given=1_000, history=entries)))
     assert len(given_out(here, "svc")) == KEEP
-    assert len(rows(here)[Table.HISTORY]) <= KEEP
+    assert len(rows(here)[tables.HISTORY]) <= KEEP
 
 
 def test_without_history_values_are_raised_all_the_same(here: MemoryStore) -> None:
@@ -189,7 +190,7 @@ def test_without_history_values_are_raised_all_the_same(here: MemoryStore) -> No
     text = export_of(line("there", 5, "b"), line("new", 5, "b"))
     assert bring(here, text, keep=0).complaints == []
     assert (value(here, "there"), value(here, "new")) == (5, 5)
-    assert rows(here)[Table.HISTORY] == []
+    assert rows(here)[tables.HISTORY] == []
     assert advance(here, "there", "b", keep=0) == 5
 
 
@@ -224,14 +225,14 @@ def test_attributes_that_are_there_stay(here: MemoryStore) -> None:
 
 
 def test_a_version_stays_with_the_token_that_has_it(here: MemoryStore) -> None:
-    here.update(lambda txn: semver.bump(txn, 1, "svc", 1, "a", now=1))
+    here.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, "a"))
     there = MemoryStore()
     for token in "bc":
-        there.update(lambda txn, token=token: semver.bump(txn, 1, "svc", 1, token, now=1))  # type: ignore[misc]
+        there.update(lambda txn, token=token: semver.bump(txn, call_in(1, now=1), "svc", 1, token))  # type: ignore[misc]
     assert "versions    1 new, 1 kept" in bring(here, exported(there)).summary
 
     def bump(token: str) -> str:
-        return str(here.update(lambda txn: semver.bump(txn, 1, "svc", 1, token, now=1)))
+        return str(here.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, token)))
 
     assert [bump(token) for token in "acbd"] == ["1.0.0", "2.0.0", "3.0.0", "4.0.0"]
 
@@ -241,11 +242,11 @@ def test_a_version_stays_with_the_token_that_its_series_was_advanced_for(
 ) -> None:
     assert advance(here, "svc-major", "by hand") == 1
     there = MemoryStore()
-    there.update(lambda txn: semver.bump(txn, 1, "svc", 1, "other", now=1))
+    there.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, "other"))
     assert "versions    0 new, 1 kept" in bring(here, exported(there)).summary
 
     def bump(token: str) -> str:
-        return str(here.update(lambda txn: semver.bump(txn, 1, "svc", 1, token, now=1)))
+        return str(here.update(lambda txn: semver.bump(txn, call_in(1, now=1), "svc", 1, token)))
 
     assert [bump(token) for token in ("by hand", "other")] == ["1.0.0", "2.0.0"]
 
@@ -263,7 +264,7 @@ def test_api_keys_of_two_stores_have_ids_of_their_own(here: MemoryStore) -> None
     for store in (here, there):
         for _ in range(3):
             pair = api_keys.new_pair()
-            store.update(lambda txn, pair=pair: api_keys.create(txn, 1, pair, (), now=1))  # type: ignore[misc]
+            store.update(lambda txn, pair=pair: api_keys.create(txn, call_in(1, now=1), pair, ()))  # type: ignore[misc]
     assert "API keys    3 new, 0 kept" in bring(here, exported(there)).summary
     found = here.view(lambda reading: api_keys.get_all(reading, 1))
     assert [each.id for each in found] == [1, 2, 3, 4, 5, 6]
@@ -421,7 +422,7 @@ def test_limits_of_attributes_and_api_keys_hold(here: MemoryStore) -> None:
     here.update(lambda txn: attributes.put(txn, 1, "a", "b", token))
     for number in range(limits.API_KEYS):
         pair = api_keys.Pair(f"{number:024}", "s")
-        here.update(lambda txn, pair=pair: api_keys.create(txn, 1, pair, (), now=1))  # type: ignore[misc]
+        here.update(lambda txn, pair=pair: api_keys.create(txn, call_in(1, now=1), pair, ()))  # type: ignore[misc]
     before = rows(here)
     brought = bring(
         here,
@@ -816,22 +817,22 @@ def test_a_dry_run_reads_its_own_writes(
 
     def put_all(txn: Transaction) -> None:
         for key, value in below.items():
-            txn.put(Table.SERIES, key, value)
+            txn.put(tables.SERIES, key, value)
 
     def change(txn: Transaction) -> list[bool]:
         done = []
         for key, value in writes:
             if value is None:
-                done.append(txn.delete(Table.SERIES, key))
+                done.append(txn.delete(tables.SERIES, key))
             else:
-                txn.put(Table.SERIES, key, value)
+                txn.put(tables.SERIES, key, value)
         return done
 
     def read(reading: Reading) -> list[tuple[bytes, bytes]]:
-        return reading.scan(Table.SERIES, *sorted(ends), limit=limit, reverse=reverse)
+        return reading.scan(tables.SERIES, *sorted(ends), limit=limit, reverse=reverse)
 
     def remove(txn: Transaction) -> int:
-        return txn.delete_range(Table.SERIES, *sorted(ends))
+        return txn.delete_range(tables.SERIES, *sorted(ends))
 
     real.update(put_all)
     expected.update(put_all)
@@ -889,7 +890,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             out.write(lines.header() + "\n")
             for number in range(count):
                 out.write(line(f"svc{number:07}", 5, "a") + "\n")
-        store = LmdbStore(tmp_path / f"store-{count}")
+        store = LmdbStore(tmp_path / f"store-{count}", tables.ALL)
         tracemalloc.start()
         with file.open("rb") as stream:
             bring_items(store, jsonl.read(stream, lambda size: None))
@@ -910,16 +911,16 @@ def mapped(folder: Path) -> int:
 
 def test_pages_that_were_read_are_let_go(tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     frugal = FrugalStore(store)
     size = 2**23
 
     def put(txn: Transaction) -> None:
         for number in range(size // 2**12):
-            txn.put(Table.SERIES, number.to_bytes(4, "big"), bytes(2**12))
+            txn.put(tables.SERIES, number.to_bytes(4, "big"), bytes(2**12))
 
     def read(reading: Reading) -> int:
-        return len(reading.scan(Table.SERIES, b"", b"\xff", limit=10**6))
+        return len(reading.scan(tables.SERIES, b"", b"\xff", limit=10**6))
 
     store.update(put)
     store.view(read)
@@ -951,9 +952,9 @@ def test_long_attributes_are_written_a_few_at_a_time(tmp_path: Path) -> None:
 
     class Watched(MemoryStore):
         def update(self, fn):  # type: ignore[no-untyped-def]
-            before = len(rows(self)[Table.ATTRIBUTES])
+            before = len(rows(self)[tables.ATTRIBUTES])
             result = super().update(fn)
-            sizes.append(len(rows(self)[Table.ATTRIBUTES]) - before)
+            sizes.append(len(rows(self)[tables.ATTRIBUTES]) - before)
             return result
 
     text = [

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monotron.core import history, records, series
+from monotron.core import history, records, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.records import Bump, Series
 from monotron.limits import HISTORY_VALUES
-from monotron.store.contract import Reading, Table
+from monotron.store.contract import Reading
 from monotron.store.lmdb import LmdbStore
 from tests.invariants import faults, rows_of
 from tests.writer import (
@@ -134,7 +134,7 @@ def test_a_killed_writer_leaves_nobody_waiting_and_loses_no_number(tmp_path: Pat
         for _ in range(KILLS):
             kill_one()
 
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     state = store.view(lambda reading: series.get(reading, FIRST_ACCOUNT, KEY))
     assert faults(store, keep=HISTORY_VALUES) == []
     store.close()
@@ -186,7 +186,7 @@ def test_a_kill_leaves_no_call_half_done_and_no_answer_is_lost(tmp_path: Path) -
     def start(place: int) -> Writer:
         return Writer(change_until_killed, tmp_path, clients.of(place))
 
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     with writing(start, clients.hear) as kill_one:
         for _ in range(CHANGER_KILLS):
             kill_one()
@@ -208,9 +208,9 @@ def check_mortal_series(reading: Reading) -> None:
         rows = [
             len(reading.scan(table, *range_of, limit=10_000))
             for table, range_of in (
-                (Table.HISTORY, records.history_rows(FIRST_ACCOUNT, key)),
-                (Table.ATTRIBUTES, records.attribute_rows(FIRST_ACCOUNT, key)),
-                (Table.BUMPS, records.bump_rows(FIRST_ACCOUNT, name, part)),
+                (tables.HISTORY, records.history_range(FIRST_ACCOUNT, key)),
+                (tables.ATTRIBUTES, records.attribute_range(FIRST_ACCOUNT, key)),
+                (tables.BUMPS, records.bump_range(FIRST_ACCOUNT, name, part)),
             )
         ]
         if state is None:
@@ -219,16 +219,16 @@ def check_mortal_series(reading: Reading) -> None:
             assert state.value == MORTAL_VALUES
             assert rows[1:] == [MORTAL_ATTRIBUTES, MORTAL_VERSIONS]
             page = history.page(reading, state, keep=HISTORY_VALUES, limit=HISTORY_VALUES)
-            assert [taken.value for taken in page.history] == [*range(MORTAL_VALUES, 0, -1)]
+            assert [taken.value for taken in page.items] == [*range(MORTAL_VALUES, 0, -1)]
 
 
 def check_retries(reading: Reading, answered: dict[str, str]) -> None:
     """Each key has one value, and each value has a key: whoever asks again skips none."""
     kept = {
-        row: records.unpack_retry(value).value for row, value in rows_of(reading, Table.RETRIES)
+        row: records.unpack_retry(value).value for row, value in rows_of(reading, tables.RETRIES)
     }
     for token, answer in answered.items():
-        assert kept[records.retry_row(FIRST_ACCOUNT, token)] == int(answer)
+        assert kept[records.retry_row_key(FIRST_ACCOUNT, token)] == int(answer)
     assert sorted(kept.values()) == list(range(1, of(reading, RETRIED).value + 1))
     assert len(kept) - len(answered) <= WRITERS * THREADS
 
@@ -237,8 +237,8 @@ def check_versions(reading: Reading, answered: dict[str, str]) -> None:
     """Each token has one version, and each value of the three series belongs to a token."""
     kept: dict[str, Bump] = {}
     for part in (MAJOR, MINOR, PATCH):
-        rows = records.bump_rows(FIRST_ACCOUNT, VERSIONED, part)
-        for _, value in reading.scan(Table.BUMPS, *rows, limit=10**6):
+        rows = records.bump_range(FIRST_ACCOUNT, VERSIONED, part)
+        for _, value in reading.scan(tables.BUMPS, *rows, limit=10**6):
             bump = records.unpack_bump(value)
             kept[bump.token] = bump
     versions = {token: f"{bump.major}.{bump.minor}.{bump.patch}" for token, bump in kept.items()}
@@ -246,7 +246,7 @@ def check_versions(reading: Reading, answered: dict[str, str]) -> None:
     assert {token: versions[token] for token in answered} == answered
     assert len(kept) - len(answered) <= WRITERS * THREADS
     page = series.page(reading, FIRST_ACCOUNT, prefix=f"{VERSIONED}-", after="", limit=10**6)
-    assert sum(state.value for state in page.series) == len(kept)
+    assert sum(state.value for state in page.items) == len(kept)
 
 
 def check_trimmed(reading: Reading, answered: dict[str, str]) -> None:
@@ -256,11 +256,11 @@ def check_trimmed(reading: Reading, answered: dict[str, str]) -> None:
     assert len(set(values)) == len(values)
     assert max(values) <= state.value
     page = history.page(reading, state, keep=TRIMMED_KEEP, limit=TRIMMED_KEEP)
-    newest = [taken.value for taken in page.history]
+    newest = [taken.value for taken in page.items]
     assert newest == [state.value, state.value - 1, state.value - 2]
-    assert page.history[0].token == state.token
-    rows = records.history_rows(FIRST_ACCOUNT, TRIMMED)
-    assert len(reading.scan(Table.HISTORY, *rows, limit=99)) <= TRIMMED_KEEP
+    assert page.items[0].token == state.token
+    rows = records.history_range(FIRST_ACCOUNT, TRIMMED)
+    assert len(reading.scan(tables.HISTORY, *rows, limit=99)) <= TRIMMED_KEEP
 
 
 def of(reading: Reading, key: str) -> Series:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from monotron.core import tables
 from monotron.store import lmdb
 from monotron.store.contract import (
     Reading,
@@ -22,13 +23,13 @@ from monotron.store.contract import (
     StoreError,
     StoreFull,
     StoreUnavailable,
-    Table,
     Transaction,
 )
+from monotron.store.data_file import reading_file
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import held
 
-ROWS = Table.SERIES
+ROWS = tables.SERIES
 SECONDS = 20.0
 """How long a test waits for what has to come."""
 
@@ -95,13 +96,13 @@ def in_child(target: Callable[..., None], *args: object) -> None:
 
 def test_rows_are_there_after_reopening(tmp_path: Path) -> None:
     for turn in range(3):
-        store = LmdbStore(tmp_path)
+        store = LmdbStore(tmp_path, tables.ALL)
         assert store.update(increment) == turn + 1
         store.close()
 
 
 def increment_in_child(path: Path, times: int) -> None:
-    store = LmdbStore(path)
+    store = LmdbStore(path, tables.ALL)
     for _ in range(times):
         store.update(increment)
     store.close()
@@ -172,7 +173,7 @@ def test_a_batch_without_room_keeps_what_fits_alone(tiny_store: LmdbStore) -> No
 
 
 def test_close_finishes_what_waits(tmp_path: Path) -> None:
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     with ThreadPoolExecutor(1) as pool:
         with queued(store, [increment] * 8) as calls:
             close = pool.submit(store.close)
@@ -180,7 +181,7 @@ def test_close_finishes_what_waits(tmp_path: Path) -> None:
             assert not close.done()
         close.result(SECONDS)
     assert sorted(call.result() for call in calls) == list(range(1, 9))
-    reopened = LmdbStore(tmp_path)
+    reopened = LmdbStore(tmp_path, tables.ALL)
     assert reopened.view(number) == 8
     reopened.close()
 
@@ -221,12 +222,12 @@ def test_opening_gives_up_on_a_lock_that_is_not_freed(
 ) -> None:
     monkeypatch.setattr(lmdb, "OPEN_SECONDS", 0.1)
     with held(tmp_path), pytest.raises(StoreUnavailable):
-        LmdbStore(tmp_path)
-    LmdbStore(tmp_path).close()
+        LmdbStore(tmp_path, tables.ALL)
+    LmdbStore(tmp_path, tables.ALL).close()
 
 
 def increment_until_killed(path: Path, pipe: Connection) -> None:
-    store = LmdbStore(path)
+    store = LmdbStore(path, tables.ALL)
     pipe.send(store.update(increment))
     while True:
         store.update(increment)
@@ -244,7 +245,7 @@ def test_opening_gets_its_turn_among_busy_writers(tmp_path: Path) -> None:
         assert all(ours.poll(SECONDS) for ours, _ in pipes)
         for _ in range(10):
             # It gives up after OPEN_SECONDS, in which the writers commit many thousand times.
-            LmdbStore(tmp_path).close()
+            LmdbStore(tmp_path, tables.ALL).close()
     finally:
         for writer in writers:
             writer.kill()
@@ -286,10 +287,10 @@ def test_a_full_store_takes_nothing_and_goes_on_once_there_is_room(tiny_store: L
 
 
 def test_a_full_store_goes_on_with_a_larger_map(tmp_path: Path) -> None:
-    store = LmdbStore(tmp_path, map_size=2**17)
+    store = LmdbStore(tmp_path, tables.ALL, map_size=2**17)
     answered = fill(store)
     store.close()
-    store = LmdbStore(tmp_path, map_size=2**20)
+    store = LmdbStore(tmp_path, tables.ALL, map_size=2**20)
     assert fill(store, b"more") > answered
     store.close()
 
@@ -298,7 +299,7 @@ def fill_the_disk_in_child(path: Path) -> None:
     """A limit on the size of files stands for a full disk: writes are cut short, then refused."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    store = LmdbStore(path)
+    store = LmdbStore(path, tables.ALL)
     for more in (200_000, 100_123, 300_000):
         size = (path / "data.mdb").stat().st_size + more
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -328,9 +329,9 @@ def open_on_a_full_disk_in_child(path: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     with pytest.raises(StoreFull):
-        LmdbStore(path)
+        LmdbStore(path, tables.ALL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    LmdbStore(path).close()
+    LmdbStore(path, tables.ALL).close()
 
 
 def test_a_store_cannot_be_made_on_a_full_disk(tmp_path: Path) -> None:
@@ -351,7 +352,7 @@ def view_until_killed(path: Path, pipe: Connection) -> None:
         pipe.send(reading.get(ROWS, b"key"))
         pipe.recv()
 
-    LmdbStore(path).view(read)
+    LmdbStore(path, tables.ALL).view(read)
 
 
 def test_the_slot_of_a_dead_reader_is_freed(store: LmdbStore) -> None:
@@ -369,7 +370,7 @@ def test_the_slot_of_a_dead_reader_is_freed(store: LmdbStore) -> None:
 def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        store = LmdbStore(tmp_path / "made" / "here")
+        store = LmdbStore(tmp_path / "made" / "here", tables.ALL)
         store.update(increment)
         files = sorted(store.folder.iterdir())
         store.close()
@@ -387,12 +388,12 @@ def test_a_data_file_that_is_not_lmdb_is_corrupt(tmp_path: Path, content: bytes)
     data = tmp_path / "data.mdb"
     data.write_bytes(content)
     with pytest.raises(StoreCorrupt, match=r"data\.mdb"):
-        LmdbStore(tmp_path)
+        LmdbStore(tmp_path, tables.ALL)
     assert data.read_bytes() == content
 
 
 def test_a_data_file_that_was_cut_short_is_corrupt(tmp_path: Path) -> None:
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     for row in range(100):
         store.update(lambda txn, row=row: txn.put(ROWS, b"%d" % row, b"x" * 1_000))  # type: ignore[misc]
     store.close()
@@ -401,9 +402,9 @@ def test_a_data_file_that_was_cut_short_is_corrupt(tmp_path: Path) -> None:
     for pages in (2, 5, len(whole) // 8_192):
         os.truncate(data, pages * 4_096)
         with pytest.raises(StoreCorrupt, match=r"data\.mdb"):
-            LmdbStore(tmp_path)
+            LmdbStore(tmp_path, tables.ALL)
         data.write_bytes(whole)
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     assert store.view(count_rows) == 100
     store.close()
 
@@ -411,10 +412,54 @@ def test_a_data_file_that_was_cut_short_is_corrupt(tmp_path: Path) -> None:
 def test_a_store_is_not_made_where_it_has_to_be_there(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "below"):
         with pytest.raises(StoreUnavailable, match="no store"):
-            LmdbStore(path, create=False)
+            LmdbStore(path, tables.ALL, create=False)
     assert list(tmp_path.iterdir()) == []
-    LmdbStore(tmp_path).close()
-    LmdbStore(tmp_path, create=False).close()
+    LmdbStore(tmp_path, tables.ALL).close()
+    LmdbStore(tmp_path, tables.ALL, create=False).close()
+
+
+def test_a_store_of_an_older_version_gets_the_tables_that_it_lacks(tmp_path: Path) -> None:
+    older = LmdbStore(tmp_path, [ROWS])
+    older.update(lambda txn: txn.put(ROWS, b"a", b"1"))
+    older.close()
+    store = LmdbStore(tmp_path, [ROWS, b"younger"])
+    store.update(lambda txn: txn.put(b"younger", b"b", b"2"))
+    assert store.view(lambda reading: (reading.get(ROWS, b"a"), reading.get(b"younger", b"b"))) == (
+        b"1",
+        b"2",
+    )
+    store.close()
+
+
+def test_a_store_keeps_the_tables_of_a_newer_version(tmp_path: Path) -> None:
+    newer = LmdbStore(tmp_path, [ROWS, b"younger"])
+    newer.update(lambda txn: txn.put(b"younger", b"b", b"2"))
+    newer.close()
+    store = LmdbStore(tmp_path, [ROWS])
+    store.update(lambda txn: txn.put(ROWS, b"a", b"1"))
+    store.close()
+    again = LmdbStore(tmp_path, [ROWS, b"younger"])
+    assert again.view(lambda reading: reading.get(b"younger", b"b")) == b"2"
+    again.close()
+
+
+def test_a_table_that_is_younger_than_a_file_is_empty(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path, [ROWS])
+    store.update(lambda txn: txn.put(ROWS, b"a", b"1"))
+    store.close()
+    with reading_file(tmp_path / "data.mdb", [ROWS, b"younger"]) as reading:
+        assert reading.get(b"younger", b"a") is None
+        assert reading.scan(b"younger", b"", b"\xff", limit=9) == []
+        assert (reading.count(ROWS), reading.count(b"younger")) == (1, 0)
+
+
+def test_a_file_without_the_first_table_is_not_a_store(tmp_path: Path) -> None:
+    LmdbStore(tmp_path, [b"other"]).close()
+    with (
+        pytest.raises(StoreCorrupt, match="holds no rows"),
+        reading_file(tmp_path / "data.mdb", [b"rows", b"other"]),
+    ):
+        pass
 
 
 def test_a_refused_folder_is_let_go(tmp_path: Path) -> None:
@@ -422,15 +467,15 @@ def test_a_refused_folder_is_let_go(tmp_path: Path) -> None:
     data.write_bytes(b"not a store\n" * 1_000)
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StoreCorrupt):
-        LmdbStore(tmp_path)
+        LmdbStore(tmp_path, tables.ALL)
     assert len(os.listdir("/proc/self/fd")) == before
     data.unlink()
-    LmdbStore(tmp_path).close()
+    LmdbStore(tmp_path, tables.ALL).close()
 
 
 def test_a_closed_store_leaves_no_file_open(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    store = LmdbStore(tmp_path)
+    store = LmdbStore(tmp_path, tables.ALL)
     store.update(increment)
     store.view(number)
     store.close()
@@ -441,33 +486,33 @@ def test_a_closed_store_leaves_no_file_open(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match="storage folder"):
-        LmdbStore(tmp_path / place)
+        LmdbStore(tmp_path / place, tables.ALL)
 
 
 def test_a_folder_that_cannot_be_written_is_refused() -> None:
     with pytest.raises(StoreUnavailable, match="storage folder"):
-        LmdbStore("/proc/self/task")
+        LmdbStore("/proc/self/task", tables.ALL)
 
 
 @pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "write.lock"])
 def test_a_folder_in_a_files_place_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(StoreError):
-        LmdbStore(tmp_path)
+        LmdbStore(tmp_path, tables.ALL)
 
 
 def test_nothing_is_taken_while_the_data_file_is_not_at_its_place(
     impatient_store: LmdbStore, tmp_path: Path
 ) -> None:
     store = impatient_store
-    store.update(lambda txn: txn.put(Table.SERIES, b"a", b"1"))
+    store.update(lambda txn: txn.put(tables.SERIES, b"a", b"1"))
     data, aside = store.folder / "data.mdb", tmp_path / "aside.mdb"
     data.rename(aside)
     for put_there in (lambda: None, lambda: data.write_bytes(aside.read_bytes())):
         put_there()
         with pytest.raises(StoreUnavailable, match="removed or replaced while it is in use"):
-            store.update(lambda txn: txn.put(Table.SERIES, b"a", b"2"))
-        assert store.view(lambda reading: reading.get(Table.SERIES, b"a")) == b"1"
+            store.update(lambda txn: txn.put(tables.SERIES, b"a", b"2"))
+        assert store.view(lambda reading: reading.get(tables.SERIES, b"a")) == b"1"
     aside.rename(data)
-    store.update(lambda txn: txn.put(Table.SERIES, b"a", b"2"))
-    assert store.view(lambda reading: reading.get(Table.SERIES, b"a")) == b"2"
+    store.update(lambda txn: txn.put(tables.SERIES, b"a", b"2"))
+    assert store.view(lambda reading: reading.get(tables.SERIES, b"a")) == b"2"

@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monotron import __version__
 from monotron.app import create_app
+from monotron.core import tables
 from monotron.core.api_keys import Pair
 from monotron.measures import MEASURES, Measures, OfStore
 from monotron.settings import Settings
-from monotron.store.contract import Table
 from monotron.store.lmdb import LmdbStore
 from tests import service
 from tests.conftest import ROOT, basic, held, new_key
@@ -57,15 +57,15 @@ REPLACED = labelled("monotron_workers_replaced_total")
 @pytest.fixture
 def measured(settings: Settings, store: LmdbStore) -> Api:
     """The API on an empty store, with all that is measured."""
-    return Api(create_app(store, settings, place=Measures().place(0), usage=store.usage))
+    return Api(create_app(store, settings, place=Measures().place(0), figures=store.figures))
 
 
 @pytest.fixture
 def watched(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The same, on a store that tells of its commits."""
     place = Measures().place(0)
-    store = LmdbStore(tmp_path_factory.mktemp("watched"), observer=OfStore(place))
-    yield Api(create_app(store, settings, place=place, usage=store.usage))
+    store = LmdbStore(tmp_path_factory.mktemp("watched"), tables.ALL, observer=OfStore(place))
+    yield Api(create_app(store, settings, place=place, figures=store.figures))
     store.close()
 
 
@@ -141,7 +141,7 @@ def test_the_store_tells_what_it_takes_up(measured: Api, store: LmdbStore) -> No
     usage = store.usage()
     assert found[labelled("monotron_store_rows", table="series")] == 2
     assert {labels[0][1] for name, labels in found if name == "monotron_store_rows"} == {
-        table.value for table in Table
+        table.decode() for table in tables.ALL
     }
     for name, value in {
         "size_bytes": usage.file_bytes,
@@ -175,7 +175,7 @@ def test_it_says_which_version_runs(measured: Api) -> None:
 def test_a_store_that_cannot_be_written_is_not_ready_and_all_else_is_told(
     impatient_store: LmdbStore, settings: Settings
 ) -> None:
-    api = Api(create_app(impatient_store, settings, usage=impatient_store.usage))
+    api = Api(create_app(impatient_store, settings, figures=impatient_store.figures))
     assert scrape(api)[READY] == 1
     with held(impatient_store.folder):
         found = scrape(api)
@@ -187,7 +187,7 @@ def test_a_store_that_cannot_be_written_is_not_ready_and_all_else_is_told(
 def test_a_store_that_is_closed_is_not_ready_and_requests_are_told(
     store: LmdbStore, settings: Settings
 ) -> None:
-    api = Api(create_app(store, settings, usage=store.usage))
+    api = Api(create_app(store, settings, figures=store.figures))
     store.close()
     problem(api.post("/v1/series/svc", expect_errors=True), 503)
     found = scrape(api)

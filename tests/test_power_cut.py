@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from lmdb.verify import VerifyError, verify
 
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.store.contract import Store, StoreError
 from monotron.store.lmdb import LmdbStore
@@ -206,7 +206,7 @@ class Cuts:
             if (fault := damage(root / DATA / "data.mdb")) is not None:
                 return fault
             try:
-                store = LmdbStore(root / DATA)
+                store = LmdbStore(root / DATA, tables.ALL)
             except StoreError as error:
                 return f"it does not open: {error}"
             done = self.steps.after.get(rows_digest(store))
@@ -505,7 +505,7 @@ def durable_number(image: Image, place: Path) -> int:
     with tempfile.TemporaryDirectory(dir=place) as root:
         power_cut.put(image, Path(root), None)
         assert damage(Path(root) / DATA / "data.mdb") is None
-        store = LmdbStore(Path(root) / DATA)
+        store = LmdbStore(Path(root) / DATA, tables.ALL)
         state = store.view(lambda reading: series.get(reading, FIRST_ACCOUNT, "load"))
         store.close()
     return 0 if state is None else state.value

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.store import file_system, lmdb, read_only
-from monotron.store.contract import Reading, StoreUnavailable, Table
+from monotron.store.contract import Reading, StoreUnavailable
 from monotron.store.data_file import verify_file
 from monotron.store.lmdb import LmdbStore
 from monotron.store.read_only import ReadOnlyStore
 from tests import service
+from tests.calls import call_in
 from tests.service import run
 from tests.test_file_system import mounted
 from tests.test_start import AS_ANYBODY, refused_start
@@ -39,10 +40,10 @@ class Place:
 
 
 def fill(folder: Path) -> None:
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     store.update(
         lambda txn: [
-            series.advance(txn, 1, key, token="a", count=1, now=7, keep=9)
+            series.advance(txn, call_in(1, now=7, keep=9), key, token="a", count=1)
             for key in ("lib", "shop")
         ]
     )
@@ -155,12 +156,12 @@ def test_a_store_that_is_in_use_is_not_read_without_its_locks(
 ) -> None:
     monkeypatch.setattr(read_only, "OPEN_SECONDS", 0.1)
     with by_mount(folder) as place:
-        writing = LmdbStore(folder.parent / "below")
-        for read in (lambda: ReadOnlyStore(place.folder), lambda: check(place.folder)):
+        writing = LmdbStore(folder.parent / "below", tables.ALL)
+        for read in (lambda: ReadOnlyStore(place.folder, tables.ALL), lambda: check(place.folder)):
             with pytest.raises(StoreUnavailable, match="another process has it open"):
                 read()
         writing.close()
-        ReadOnlyStore(place.folder).close()
+        ReadOnlyStore(place.folder, tables.ALL).close()
 
 
 def check(folder: Path) -> None:
@@ -173,17 +174,17 @@ def test_nobody_opens_a_store_that_is_read_without_its_locks(
 ) -> None:
     monkeypatch.setattr(lmdb, "OPEN_SECONDS", 0.1)
     with by_mount(folder) as place:
-        reading = ReadOnlyStore(place.folder)
+        reading = ReadOnlyStore(place.folder, tables.ALL)
         with pytest.raises(StoreUnavailable, match="checked or read by another process"):
-            LmdbStore(folder.parent / "below")
+            LmdbStore(folder.parent / "below", tables.ALL)
         reading.close()
-        LmdbStore(folder.parent / "below").close()
+        LmdbStore(folder.parent / "below", tables.ALL).close()
 
 
 def test_many_read_a_snapshot_at_once(folder: Path) -> None:
     with by_file_system(folder) as place:
         assert file_system.is_read_only(place.folder)
-        store = ReadOnlyStore(place.folder)
+        store = ReadOnlyStore(place.folder, tables.ALL)
         assert place.run("get", "shop").stdout == "1\n"
         assert store.view(read_shop) == 1
         store.close()
@@ -200,7 +201,7 @@ def test_a_data_file_alone_is_read_until_somebody_opens_it(folder: Path) -> None
     fill(folder.parent / "there")
     folder.mkdir()
     shutil.copy(folder.parent / "there" / "data.mdb", folder)
-    store = ReadOnlyStore(folder)
+    store = ReadOnlyStore(folder, tables.ALL)
     assert store.view(read_shop) == 1
     assert run("next", "shop", "--storage-dir", str(folder)).stdout == "2\n"
     with pytest.raises(StoreUnavailable, match="opened it meanwhile"):
@@ -227,8 +228,8 @@ def test_a_mount_that_is_read_only_does_not_keep_others_from_writing(
 
 def test_a_store_that_cannot_be_written_refuses_updates(folder: Path) -> None:
     fill(folder)
-    store = ReadOnlyStore(folder)
+    store = ReadOnlyStore(folder, tables.ALL)
     with pytest.raises(StoreUnavailable, match="cannot be written"):
-        store.update(lambda txn: txn.put(Table.SERIES, b"a", b"b"))
+        store.update(lambda txn: txn.put(tables.SERIES, b"a", b"b"))
     store.close()
     store.close()

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monotron.core import api_keys, probe, records
+from monotron.core import api_keys, probe, records, tables
 from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
 from monotron.limits import ATTRIBUTE_BYTES, IDEMPOTENCY_KEY_CHARACTERS, RANGE_VALUES
-from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt, Table
+from monotron.store import paging
+from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt
 from tests.web import LAST_VALUE
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=64)
@@ -66,7 +67,7 @@ def a_history(*entries: Entry, number: int = 1) -> bytes:
 
 @given(SERIES)
 def test_a_series_comes_back_as_it_was_stored(series: Series) -> None:
-    row = records.series_row(series.account, series.key)
+    row = records.series_row_key(series.account, series.key)
     assert records.unpack_series(row, records.pack_series(series)) == series
 
 
@@ -97,8 +98,8 @@ def test_a_bump_comes_back_as_it_was_stored(bump: Bump) -> None:
 
 @given(ACCOUNTS, TIMES)
 def test_an_account_comes_back_as_it_was_stored(account: int, created_at: int) -> None:
-    assert records.unpack_account(records.account_row(account)) == account
-    assert records.unpack_account_time(records.pack_account(created_at)) == created_at
+    assert records.unpack_account_row_key(records.account_row_key(account)) == account
+    assert records.unpack_account(records.pack_account(created_at)) == created_at
 
 
 @given(
@@ -113,7 +114,7 @@ def test_an_account_comes_back_as_it_was_stored(account: int, created_at: int) -
     )
 )
 def test_an_api_key_comes_back_as_it_was_stored(api_key: ApiKey) -> None:
-    row = records.api_key_row(api_key.key)
+    row = records.api_key_row_key(api_key.key)
     assert records.unpack_api_key(row, records.pack_api_key(api_key)) == api_key
 
 
@@ -132,17 +133,17 @@ def test_rows_know_what_they_belong_to(
     account: int, key: str, other: str, number: int, part: int
 ) -> None:
     for row in (
-        records.series_row(account, key),
-        records.history_row(account, key, number),
-        records.attribute_row(account, key, other, other),
-        records.bump_row(account, key, part, other),
+        records.series_row_key(account, key),
+        records.history_row_key(account, key, number),
+        records.attribute_row_key(account, key, other, other),
+        records.bump_row_key(account, key, part, other),
     ):
         assert records.unpack_owner(row) == (account, key)
-    assert records.unpack_grant(records.grant_row(account, number)) == (account, number)
-    retry = records.retry_row(account, other)
-    assert records.retry_row_of(*records.unpack_retry_row(retry)) == retry
-    assert records.unpack_retry_time(records.retry_time_row(number, retry)) == number
-    assert records.retry_of_time_row(records.retry_time_row(number, retry)) == retry
+    assert records.unpack_grant_row_key(records.grant_row_key(account, number)) == (account, number)
+    retry = records.retry_row_key(account, other)
+    assert records.retry_row_key_of_digest(*records.unpack_retry_row_key(retry)) == retry
+    assert records.unpack_retry_time_row_key(records.retry_time_row_key(number, retry)) == number
+    assert records.retry_row_key_of_time(records.retry_time_row_key(number, retry)) == retry
 
 
 # What an older version has stored stays readable
@@ -150,7 +151,7 @@ def test_rows_know_what_they_belong_to(
 
 def test_a_stored_series_stays_readable() -> None:
     value = b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c"
-    assert records.series_row(1, "svc") == NAME_ROW
+    assert records.series_row_key(1, "svc") == NAME_ROW
     assert records.pack_series(ONE) == value
     assert records.unpack_series(NAME_ROW, value) == ONE
 
@@ -167,7 +168,7 @@ def test_stored_history_stays_readable() -> None:
     value += struct.pack(">qIqHH", 123, 1, 7, 4, 24) + b"7d4c" + b"k" * 24
     value += struct.pack(">qIqHH", 130, 3, 8, 0, 0)
     entries = [Entry(123, 1, "7d4c", "k" * 24, 7), Entry(130, 3, None, None, 8)]
-    assert records.history_row(1, "svc", 123) == NAME_ROW + b"\0\0\0\0\0\0\0\x7b"
+    assert records.history_row_key(1, "svc", 123) == NAME_ROW + b"\0\0\0\0\0\0\0\x7b"
     assert a_history(*entries, number=41) == value
     assert records.unpack_history(value) == [(41, entries[0]), (44, entries[1])]
     assert records.unpack_history_number(value) == 41
@@ -177,7 +178,7 @@ def test_a_stored_attribute_stays_readable() -> None:
     row = NAME_ROW + DIGEST_OF_7D4C + bytes.fromhex("e197cae0a257c8b6b9c0679a46a4e3a9")
     value = b"\x01\0\x04\0\x03" + b"7d4c" + b"url" + b"https://ci\n"
     attribute = Attribute("7d4c", "url", "https://ci\n")
-    assert records.attribute_row(1, "svc", "7d4c", "url") == row
+    assert records.attribute_row_key(1, "svc", "7d4c", "url") == row
     assert records.pack_attribute(attribute) == value
     assert records.unpack_attribute(value) == attribute
 
@@ -185,21 +186,21 @@ def test_a_stored_attribute_stays_readable() -> None:
 def test_a_stored_bump_stays_readable() -> None:
     value = b"\x01\x02" + struct.pack(">qqq", 1, 3, 0) + b"7d4c"
     bump = Bump(2, "7d4c", 1, 3, 0)
-    assert records.bump_row(1, "svc", 2, "7d4c") == NAME_ROW + b"\x02" + DIGEST_OF_7D4C
+    assert records.bump_row_key(1, "svc", 2, "7d4c") == NAME_ROW + b"\x02" + DIGEST_OF_7D4C
     assert records.pack_bump(bump) == value
     assert records.unpack_bump(value) == bump
 
 
 def test_a_stored_account_stays_readable() -> None:
-    assert records.account_row(258) == b"\0\0\0\0\0\0\x01\x02"
+    assert records.account_row_key(258) == b"\0\0\0\0\0\0\x01\x02"
     assert records.pack_account(7) == b"\x01" + struct.pack(">q", 7)
-    assert records.unpack_account(b"\0\0\0\0\0\0\x01\x02") == 258
+    assert records.unpack_account_row_key(b"\0\0\0\0\0\0\x01\x02") == 258
 
 
 def test_a_stored_api_key_stays_readable() -> None:
     value = b"\x01" + struct.pack(">QQq", 1, 2, 3) + b"d" * 32 + b"read:series\n*:acl"
-    assert records.api_key_row("k" * 24) == b"k" * 24
-    assert records.grant_row(1, 2) == struct.pack(">QQ", 1, 2)
+    assert records.api_key_row_key("k" * 24) == b"k" * 24
+    assert records.grant_row_key(1, 2) == struct.pack(">QQ", 1, 2)
     assert records.pack_api_key(API_KEY) == value
     assert records.unpack_api_key(b"k" * 24, value) == API_KEY
 
@@ -212,9 +213,9 @@ def test_a_stored_counter_stays_readable() -> None:
 def test_a_stored_retry_stays_readable() -> None:
     value = b"\x01" + struct.pack(">q", 5) + b"r" * 16
     row = struct.pack(">Q", 1) + bytes.fromhex("56f08d8da1cc823238aecbeb9ef99bdf")
-    assert records.retry_row(1, "8e03978e") == row
-    assert records.retry_time_row(7, row) == struct.pack(">Q", 7) + row
-    assert records.retry_of_time_row(struct.pack(">Q", 7) + row) == row
+    assert records.retry_row_key(1, "8e03978e") == row
+    assert records.retry_time_row_key(7, row) == struct.pack(">Q", 7) + row
+    assert records.retry_row_key_of_time(struct.pack(">Q", 7) + row) == row
     assert records.pack_retry(Retry(b"r" * 16, 5)) == value
     assert records.unpack_retry(value) == Retry(b"r" * 16, 5)
 
@@ -233,16 +234,16 @@ def test_the_digest_of_a_request_stays_the_same() -> None:
 def test_every_row_has_a_key_that_the_store_takes(
     account: int, key: str, other: str, number: int, text: str
 ) -> None:
-    retry = records.retry_row(account, text)
+    retry = records.retry_row_key(account, text)
     rows = [
-        records.series_row(account, key),
-        records.history_row(account, key, number),
-        records.attribute_row(account, key, other, other),
-        records.bump_row(account, key, 3, other),
-        records.account_row(account),
-        records.grant_row(account, number),
+        records.series_row_key(account, key),
+        records.history_row_key(account, key, number),
+        records.attribute_row_key(account, key, other, other),
+        records.bump_row_key(account, key, 3, other),
+        records.account_row_key(account),
+        records.grant_row_key(account, number),
         retry,
-        records.retry_time_row(number, retry),
+        records.retry_time_row_key(number, retry),
     ]
     assert max(map(len, rows)) <= MAX_KEY_BYTES
 
@@ -251,7 +252,7 @@ def test_every_row_has_a_key_that_the_store_takes(
 def test_rows_are_ordered_by_account_and_then_by_code_points(
     series: list[tuple[int, str]],
 ) -> None:
-    rows = [records.series_row(account, key) for account, key in sorted(series)]
+    rows = [records.series_row_key(account, key) for account, key in sorted(series)]
     assert rows == sorted(set(rows))
 
 
@@ -260,16 +261,16 @@ def test_a_prefix_has_the_rows_of_the_keys_that_start_with_it(
     account: int, prefix: str, others: list[str]
 ) -> None:
     keys = [key for key in [*others, *(prefix + other for other in others), prefix] if key]
-    start, stop = records.series_rows(account, prefix)
+    start, stop = records.series_range(account, prefix)
     for key in keys:
-        inside = start <= records.series_row(account, key) < stop
+        inside = start <= records.series_row_key(account, key) < stop
         assert inside == key.startswith(prefix)
 
 
 @given(ACCOUNTS, ACCOUNTS, NAMES)
 def test_accounts_do_not_mix(account: int, other: int, key: str) -> None:
-    start, stop = records.series_rows(account)
-    inside = start <= records.series_row(other, key) < stop
+    start, stop = records.series_range(account)
+    inside = start <= records.series_row_key(other, key) < stop
     assert inside == (account == other)
 
 
@@ -277,8 +278,8 @@ def test_accounts_do_not_mix(account: int, other: int, key: str) -> None:
 def test_after_a_row_come_the_greater_keys_and_not_itself(
     account: int, key: str, other: str
 ) -> None:
-    after = records.after_row(records.series_row(account, key))
-    assert (records.series_row(account, other) >= after) == (other > key)
+    after = paging.key_after(records.series_row_key(account, key))
+    assert (records.series_row_key(account, other) >= after) == (other > key)
 
 
 NEAR = st.text("ab", min_size=1, max_size=3)
@@ -287,7 +288,7 @@ NEAR = st.text("ab", min_size=1, max_size=3)
 FEW = st.integers(1, 2)
 
 
-def is_inside(row: bytes, rows: records.Rows) -> bool:
+def is_inside(row: bytes, rows: paging.Range) -> bool:
     start, stop = rows
     return start <= row < stop
 
@@ -296,15 +297,15 @@ def is_inside(row: bytes, rows: records.Rows) -> bool:
 def test_the_history_of_a_series_has_its_rows_alone(
     account: int, other_account: int, key: str, other: str, value: int, before: int
 ) -> None:
-    row = records.history_row(other_account, other, value)
+    row = records.history_row_key(other_account, other, value)
     same = (account, key) == (other_account, other)
-    assert is_inside(row, records.history_rows(account, key)) == same
-    assert is_inside(row, records.history_rows(account, key, before)) == (same and value < before)
+    assert is_inside(row, records.history_range(account, key)) == same
+    assert is_inside(row, records.history_range(account, key, before)) == (same and value < before)
 
 
 @given(st.sets(VALUES))
 def test_history_is_ordered_by_value(values: set[int]) -> None:
-    rows = [records.history_row(1, "svc", value) for value in sorted(values)]
+    rows = [records.history_row_key(1, "svc", value) for value in sorted(values)]
     assert rows == sorted(rows)
 
 
@@ -312,10 +313,10 @@ def test_history_is_ordered_by_value(values: set[int]) -> None:
 def test_the_attributes_of_a_series_or_a_token_have_their_rows_alone(
     account: int, other_account: int, key: str, other: str, token: str, other_token: str, name: str
 ) -> None:
-    row = records.attribute_row(other_account, other, other_token, name)
+    row = records.attribute_row_key(other_account, other, other_token, name)
     same = (account, key) == (other_account, other)
-    assert is_inside(row, records.attribute_rows(account, key)) == same
-    assert is_inside(row, records.attribute_rows(account, key, token)) == (
+    assert is_inside(row, records.attribute_range(account, key)) == same
+    assert is_inside(row, records.attribute_range(account, key, token)) == (
         same and token == other_token
     )
 
@@ -324,38 +325,38 @@ def test_the_attributes_of_a_series_or_a_token_have_their_rows_alone(
 def test_the_bumps_of_a_part_have_its_rows_alone(
     account: int, other_account: int, name: str, other: str, part: int, other_part: int, token: str
 ) -> None:
-    row = records.bump_row(other_account, other, other_part, token)
+    row = records.bump_row_key(other_account, other, other_part, token)
     same = (account, name, part) == (other_account, other, other_part)
-    assert is_inside(row, records.bump_rows(account, name, part)) == same
+    assert is_inside(row, records.bump_range(account, name, part)) == same
 
 
 @given(ACCOUNTS, ACCOUNTS, VALUES)
 def test_the_grants_of_an_account_have_its_rows_alone(
     account: int, other: int, number: int
 ) -> None:
-    row = records.grant_row(other, number)
-    assert is_inside(row, records.grant_rows(account)) == (account == other)
+    row = records.grant_row_key(other, number)
+    assert is_inside(row, records.grant_range(account)) == (account == other)
 
 
 @given(TIMES, st.integers(-LAST_VALUE, LAST_VALUE), ACCOUNTS, NAMES)
 def test_retries_are_found_by_their_time(
     created_at: int, before: int, account: int, text: str
 ) -> None:
-    row = records.retry_time_row(created_at, records.retry_row(account, text))
-    assert is_inside(row, records.retry_time_rows(before)) == (created_at < before)
+    row = records.retry_time_row_key(created_at, records.retry_row_key(account, text))
+    assert is_inside(row, records.retry_time_range(before)) == (created_at < before)
 
 
 @given(ACCOUNTS, NAMES, NAMES, PARTS, NAMES)
 def test_two_names_have_two_rows(account: int, key: str, token: str, part: int, other: str) -> None:
     rows = {
-        records.attribute_row(account, key, token, token),
-        records.attribute_row(account, key, token, other),
-        records.attribute_row(account, key, other, token),
-        records.attribute_row(account, key, other, other),
+        records.attribute_row_key(account, key, token, token),
+        records.attribute_row_key(account, key, token, other),
+        records.attribute_row_key(account, key, other, token),
+        records.attribute_row_key(account, key, other, other),
     }
     assert len(rows) == (1 if token == other else 4)
-    bumps = {records.bump_row(account, key, part, each) for each in (token, other)}
-    retries = {records.retry_row(account, each) for each in (token, other)}
+    bumps = {records.bump_row_key(account, key, part, each) for each in (token, other)}
+    retries = {records.retry_row_key(account, each) for each in (token, other)}
     assert len(bumps) == len(retries) == len({token, other})
 
 
@@ -369,7 +370,7 @@ def test_two_requests_have_two_digests(parts: list[str], others: list[str]) -> N
 
 # Damage
 
-ROW = records.series_row(1, "svc")
+ROW = records.series_row_key(1, "svc")
 A_HISTORY = a_history(Entry(9, 1, "7d4c", "k" * 24, 7), Entry(12, 3, None, None, 8))
 
 READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
@@ -382,7 +383,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda row: records.unpack_series(row, records.pack_series(ONE)),
         ROW,
     ),
-    "unpack_owner": (records.unpack_owner, records.history_row(1, "svc", 7)),
+    "unpack_owner": (records.unpack_owner, records.history_row_key(1, "svc", 7)),
     "unpack_history": (records.unpack_history, A_HISTORY),
     "unpack_history_number": (records.unpack_history_number, A_HISTORY),
     "count_history": (records.count_history, A_HISTORY),
@@ -391,21 +392,25 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         records.pack_attribute(Attribute("7d4c", "url", "https://ci")),
     ),
     "unpack_bump": (records.unpack_bump, records.pack_bump(Bump(2, "7d4c", 1, 3, 0))),
-    "unpack_account": (records.unpack_account, records.account_row(7)),
-    "unpack_account_time": (records.unpack_account_time, records.pack_account(7)),
+    "unpack_account_row_key": (records.unpack_account_row_key, records.account_row_key(7)),
+    "unpack_account": (records.unpack_account, records.pack_account(7)),
     "unpack_api_key": (
         lambda value: records.unpack_api_key(b"k" * 24, value),
         records.pack_api_key(API_KEY),
     ),
     "unpack_api_key, row": (
         lambda row: records.unpack_api_key(row, records.pack_api_key(API_KEY)),
-        records.api_key_row(API_KEY.key),
+        records.api_key_row_key(API_KEY.key),
     ),
-    "unpack_grant": (records.unpack_grant, records.grant_row(1, 2)),
+    "unpack_grant_row_key": (records.unpack_grant_row_key, records.grant_row_key(1, 2)),
+    "unpack_probe": (records.unpack_probe, records.pack_probe(7)),
     "unpack_counter": (records.unpack_counter, records.pack_counter(7)),
     "unpack_retry": (records.unpack_retry, records.pack_retry(Retry(b"r" * 16, 7))),
-    "unpack_retry_row": (records.unpack_retry_row, records.retry_row(1, "key")),
-    "unpack_retry_time": (records.unpack_retry_time, records.retry_time_row(7, b"row")),
+    "unpack_retry_row_key": (records.unpack_retry_row_key, records.retry_row_key(1, "key")),
+    "unpack_retry_time_row_key": (
+        records.unpack_retry_time_row_key,
+        records.retry_time_row_key(7, b"row"),
+    ),
 }
 """Every function that reads bytes, with bytes that it can read."""
 
@@ -416,9 +421,10 @@ READ_VALUES = [
     "count_history",
     "unpack_attribute",
     "unpack_bump",
-    "unpack_account_time",
+    "unpack_account",
     "unpack_api_key",
     "unpack_counter",
+    "unpack_probe",
     "unpack_retry",
 ]
 """Those that read a value; it begins with its format."""
@@ -484,14 +490,15 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
         ("unpack_history_number", 9),
         ("unpack_attribute", 5 + 4 + 3),
         ("unpack_bump", 26),
-        ("unpack_account", 8),
-        ("unpack_account_time", 9),
+        ("unpack_account_row_key", 8),
+        ("unpack_account", 9),
         ("unpack_api_key", 57),
-        ("unpack_grant", 16),
+        ("unpack_grant_row_key", 16),
         ("unpack_counter", 9),
+        ("unpack_probe", 9),
         ("unpack_retry", 25),
-        ("unpack_retry_row", 8),
-        ("unpack_retry_time", 8),
+        ("unpack_retry_row_key", 8),
+        ("unpack_retry_time_row_key", 8),
     ],
 )
 def test_what_is_cut_short_is_corrupt(what: str, least: int) -> None:
@@ -513,7 +520,8 @@ def test_history_that_is_cut_within_an_entry_is_corrupt() -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["unpack_account", "unpack_account_time", "unpack_counter", "unpack_retry"]
+    "what",
+    ["unpack_account_row_key", "unpack_account", "unpack_counter", "unpack_probe", "unpack_retry"],
 )
 def test_what_has_one_length_is_corrupt_when_it_is_longer(what: str) -> None:
     unpack, whole = READERS[what]
@@ -540,6 +548,6 @@ def test_a_text_that_is_not_utf8_is_corrupt(what: str) -> None:
 
 
 def test_a_damaged_row_of_the_probe_is_corrupt(any_store: Store) -> None:
-    any_store.update(lambda txn: txn.put(Table.SYSTEM, b"probe", b"\x01"))
+    any_store.update(lambda txn: txn.put(tables.SYSTEM, b"probe", b"\x01"))
     with pytest.raises(StoreCorrupt):
         any_store.view(probe.read)

@@ -7,13 +7,14 @@ from monotron.core.errors import InvalidNumber
 from monotron.core.restoring import Loss
 from monotron.limits import LAST_VALUE, RANGE_VALUES
 from monotron.store.contract import Store
+from tests.calls import call_in
 from tests.memory import MemoryStore
 
 
 def give(store: Store, key: str, count: int) -> None:
     """Give out so many values, one by one."""
     for _ in range(count):
-        store.update(lambda txn: series.advance(txn, 1, key, now=0))
+        store.update(lambda txn: series.advance(txn, call_in(1, now=0), key))
 
 
 def value(store: Store, key: str) -> int | None:
@@ -60,7 +61,9 @@ def test_every_series_of_every_account_is_moved_up(any_store: Store) -> None:
         for number in range(1_001):
             key = f"{number:04d}"
             any_store.update(
-                lambda txn, account=account, key=key: series.seed(txn, account, key, 7, now=0)  # type: ignore[misc]
+                lambda txn, account=account, key=key: series.seed(
+                    txn, call_in(account, now=0), key, 7
+                )  # type: ignore[misc]
             )
     advanced = restoring.advance_all(any_store, 100, now=0)
     assert (advanced.series, advanced.capped) == (2_002, [])
@@ -70,12 +73,12 @@ def test_every_series_of_every_account_is_moved_up(any_store: Store) -> None:
                 reading, account, prefix="", after="0500", limit=1_000
             )
         )
-        assert {each.value for each in page.series} == {107}
+        assert {each.value for each in page.items} == {107}
 
 
 def test_a_series_is_moved_to_the_last_value_at_most(any_store: Store) -> None:
-    any_store.update(lambda txn: series.seed(txn, 1, "a", LAST_VALUE - 5, now=0))
-    any_store.update(lambda txn: series.seed(txn, 1, "b", LAST_VALUE - 10, now=0))
+    any_store.update(lambda txn: series.seed(txn, call_in(1, now=0), "a", LAST_VALUE - 5))
+    any_store.update(lambda txn: series.seed(txn, call_in(1, now=0), "b", LAST_VALUE - 10))
     advanced = restoring.advance_all(any_store, 10, now=0)
     assert [state.key for state in advanced.capped] == ["a"]
     assert (value(any_store, "a"), value(any_store, "b")) == (LAST_VALUE, LAST_VALUE)
@@ -91,7 +94,7 @@ def test_series_are_moved_up_by_a_number_that_makes_sense(any_store: Store, by: 
 
 def test_history_is_counted_by_values(any_store: Store) -> None:
     give(any_store, "a", 30)
-    any_store.update(lambda txn: series.advance(txn, 1, "b", count=5, now=0))
+    any_store.update(lambda txn: series.advance(txn, call_in(1, now=0), "b", count=5))
     assert stats.history_values(any_store) == 35
     any_store.update(lambda txn: history.delete(txn, 1, "a"))
     assert stats.history_values(any_store) == 5

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import retries, series
+from monotron.core import retries, series, tables
 from monotron.core.errors import IdempotencyKeyReused, InvalidIdempotencyKey, SeriesExhausted
 from monotron.core.records import request_digest
 from monotron.limits import LAST_VALUE
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import faults, rows_of_store
 
 whole_store = invariants.whole_store
@@ -38,11 +39,10 @@ class Rules:
         def update(txn: Transaction) -> int:
             return retries.once(
                 txn,
-                account,
+                call_in(account, now=now),
                 key,
                 request_digest(*request),
-                lambda: series.advance(txn, 1, KEY, now=now).value,
-                now=now,
+                lambda: series.advance(txn, call_in(1, now=now), KEY).value,
             )
 
         return self.store.update(update)
@@ -50,8 +50,8 @@ class Rules:
     def kept(self) -> int:
         """Count the answers that are kept."""
         rows = rows_of_store(self.store)
-        assert len(rows[Table.RETRIES]) == len(rows[Table.RETRY_TIMES])
-        return len(rows[Table.RETRIES])
+        assert len(rows[tables.RETRIES]) == len(rows[tables.RETRY_TIMES])
+        return len(rows[tables.RETRIES])
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_accounts_do_not_share_keys(rules: Rules) -> None:
 
 
 def test_a_failure_is_not_remembered(rules: Rules) -> None:
-    rules.store.update(lambda txn: series.seed(txn, 1, KEY, LAST_VALUE, now=1))
+    rules.store.update(lambda txn: series.seed(txn, call_in(1, now=1), KEY, LAST_VALUE))
     before = rows_of_store(rules.store)
     for _ in range(2):
         with pytest.raises(SeriesExhausted):
@@ -102,7 +102,7 @@ def test_a_failure_is_not_remembered(rules: Rules) -> None:
 
 def test_a_failure_removes_no_old_answer(rules: Rules) -> None:
     rules.take("old", "svc", now=0)
-    rules.store.update(lambda txn: series.seed(txn, 1, KEY, LAST_VALUE, now=1))
+    rules.store.update(lambda txn: series.seed(txn, call_in(1, now=1), KEY, LAST_VALUE))
     with pytest.raises(SeriesExhausted):
         rules.take("new", "svc", now=9 * DAY)
     assert rules.kept() == 1

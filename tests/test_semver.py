@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import accounts, history, names, semver, series
+from monotron.core import accounts, history, names, semver, series, tables
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
 from monotron.core.errors import InvalidName, RuleError, SeedTooLow, SeriesExhausted
 from monotron.core.semver import Version
 from monotron.limits import LAST_VALUE
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests import invariants
+from tests.calls import call_in
 from tests.invariants import faults, rows_of_store
 
 whole_store = invariants.whole_store
@@ -103,7 +104,7 @@ class Rules:
     def bump(self, name: str, part: str, token: str) -> Version:
         number = semver.part_named(part)
         return self.store.update(
-            lambda txn: semver.bump(txn, self.account, name, number, token, now=1)
+            lambda txn: semver.bump(txn, call_in(self.account, now=1), name, number, token)
         )
 
     def current(self, name: str) -> Version | None:
@@ -111,12 +112,14 @@ class Rules:
 
     def advance(self, key: str, token: str | None) -> State:
         state = self.store.update(
-            lambda txn: series.advance(txn, self.account, key, token=token, now=1)
+            lambda txn: series.advance(txn, call_in(self.account, now=1), key, token=token)
         )
         return state.value, state.token
 
     def seed(self, key: str, goal: int) -> State:
-        state = self.store.update(lambda txn: series.seed(txn, self.account, key, goal, now=1))
+        state = self.store.update(
+            lambda txn: series.seed(txn, call_in(self.account, now=1), key, goal)
+        )
         return state.value, state.token
 
     def delete(self, key: str) -> bool:
@@ -245,7 +248,7 @@ def test_the_same_part_and_token_get_the_same_version_however_long_ago(rules: Ru
     def make_many(txn: Transaction) -> None:
         for number in range(1_200):
             part = (PATCH, PATCH, MINOR, MAJOR)[number % 4]
-            semver.bump(txn, 1, "x", part, f"{number}", now=1)
+            semver.bump(txn, call_in(1, now=1), "x", part, f"{number}")
 
     rules.store.update(make_many)
     before = rows_of_store(rules.store)
@@ -276,15 +279,15 @@ def test_the_series_of_the_parts_can_be_read_and_advanced(rules: Rules) -> None:
 
 def test_a_version_takes_a_value_of_its_series_with_history(rules: Rules) -> None:
     rules.store.update(
-        lambda txn: semver.bump(txn, 1, "x", MINOR, "a", now=7, api_key="root", keep=9)
+        lambda txn: semver.bump(txn, call_in(1, now=7, api_key="root", keep=9), "x", MINOR, "a")
     )
 
-    def read(reading: Reading) -> list[history.Taken]:
+    def read(reading: Reading) -> list[history.HistoryValue]:
         state = series.get(reading, 1, "x-minor-v0")
         assert state is not None
-        return history.page(reading, state, keep=9, limit=9).history
+        return history.page(reading, state, keep=9, limit=9).items
 
-    assert rules.store.view(read) == [history.Taken(1, "a", "root", 7)]
+    assert rules.store.view(read) == [history.HistoryValue(1, "a", "root", 7)]
 
 
 def test_accounts_and_names_do_not_share_versions(rules: Rules) -> None:
@@ -345,21 +348,21 @@ def test_a_series_that_begins_again_gives_versions_anew(rules: Rules) -> None:
 
 def test_many_versions_are_forgotten_and_no_others(rules: Rules) -> None:
     def make_many(txn: Transaction) -> None:
-        semver.bump(txn, 1, "x", MAJOR, "first", now=1)
+        semver.bump(txn, call_in(1, now=1), "x", MAJOR, "first")
         for number in range(1_500):
-            semver.bump(txn, 1, "x", MINOR, f"first {number}", now=1)
-        semver.bump(txn, 1, "x", MAJOR, "second", now=1)
+            semver.bump(txn, call_in(1, now=1), "x", MINOR, f"first {number}")
+        semver.bump(txn, call_in(1, now=1), "x", MAJOR, "second")
         for number in range(1_500):
-            semver.bump(txn, 1, "x", MINOR, f"second {number}", now=1)
+            semver.bump(txn, call_in(1, now=1), "x", MINOR, f"second {number}")
 
     rules.store.update(make_many)
     before = rows_of_store(rules.store)
     rules.delete("x-minor-v1")
     after = rows_of_store(rules.store)
-    lost = {table: len(before[table]) - len(after[table]) for table in Table}
-    assert lost.pop(Table.BUMPS) == 1_500
-    assert lost.pop(Table.SERIES) == 1
-    assert lost.pop(Table.HISTORY) > 1
+    lost = {table: len(before[table]) - len(after[table]) for table in tables.ALL}
+    assert lost.pop(tables.BUMPS) == 1_500
+    assert lost.pop(tables.SERIES) == 1
+    assert lost.pop(tables.HISTORY) > 1
     assert set(lost.values()) == {0}
     assert rules.bumps(("minor", "second 0"), ("minor", "second 1499")) == ["2.1.0", "2.1500.0"]
     assert rules.bumps(("minor", "first 0")) == ["2.1501.0"]

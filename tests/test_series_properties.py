@@ -14,12 +14,13 @@ from monotron.core.records import Series
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
 from tests import invariants
+from tests.calls import call_in
 
 whole_store = invariants.whole_store
 
 State = tuple[int, str | None]
 
-Taken = tuple[int, str | None, str | None]
+HistoryValue = tuple[int, str | None, str | None]
 """A value, the token it was taken for, and the API key that took it."""
 
 KEEP = 5
@@ -34,7 +35,7 @@ class Model:
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
-        self.taken: dict[str, list[Taken]] = {}
+        self.taken: dict[str, list[HistoryValue]] = {}
 
     def advance(self, key: str, token: str | None, count: int, api_key: str | None = None) -> State:
         value, current = self.states.get(key, (0, None))
@@ -62,7 +63,7 @@ class Model:
     def get(self, key: str) -> State | None:
         return self.states.get(key)
 
-    def history(self, key: str) -> list[Taken]:
+    def history(self, key: str) -> list[HistoryValue]:
         return self.taken.get(key, [])
 
     def value_of(self, key: str, token: str) -> int | None:
@@ -85,18 +86,15 @@ class Rules:
         return self._update(
             lambda txn: series.advance(
                 txn,
-                self.account,
+                call_in(self.account, now=1, api_key=api_key, keep=KEEP),
                 key,
                 token=token,
                 count=count,
-                now=1,
-                api_key=api_key,
-                keep=KEEP,
             )
         )
 
     def seed(self, key: str, goal: int) -> State:
-        return self._update(lambda txn: series.seed(txn, self.account, key, goal, now=1))
+        return self._update(lambda txn: series.seed(txn, call_in(self.account, now=1), key, goal))
 
     def delete(self, key: str) -> bool:
         return self.store.update(lambda txn: series.delete(txn, self.account, key))
@@ -105,14 +103,14 @@ class Rules:
         state = self.store.view(lambda reading: series.get(reading, self.account, key))
         return None if state is None else (state.value, state.token)
 
-    def history(self, key: str) -> list[Taken]:
-        def read(reading: Reading) -> list[Taken]:
+    def history(self, key: str) -> list[HistoryValue]:
+        def read(reading: Reading) -> list[HistoryValue]:
             state = series.get(reading, self.account, key)
             if state is None:
                 return []
             page = history.page(reading, state, keep=KEEP, limit=1_000)
             assert page.next is None
-            return [(taken.value, taken.token, taken.api_key) for taken in page.history]
+            return [(taken.value, taken.token, taken.api_key) for taken in page.items]
 
         return self.store.view(read)
 
@@ -129,8 +127,8 @@ class Rules:
                 reading, self.account, prefix=prefix, after=after, limit=limit
             )
         )
-        assert {each.account for each in page.series} <= {self.account}
-        return [each.key for each in page.series], page.next
+        assert {each.account for each in page.items} <= {self.account}
+        return [each.key for each in page.items], page.next
 
     def _update(self, fn: Callable[[Transaction], Series]) -> State:
         state = self.store.update(fn)
@@ -305,10 +303,10 @@ def test_a_series_knows_when_it_began_and_when_it_last_changed(any_store: Store)
         return state.created_at, state.updated_at
 
     def advance(token: str | None) -> Callable[[Transaction, int], Series]:
-        return lambda txn, now: series.advance(txn, 1, "key", token=token, now=now)
+        return lambda txn, now: series.advance(txn, call_in(1, now=now), "key", token=token)
 
     def seed(value: int) -> Callable[[Transaction, int], Series]:
-        return lambda txn, now: series.seed(txn, 1, "key", value, now=now)
+        return lambda txn, now: series.seed(txn, call_in(1, now=now), "key", value)
 
     assert times(10, advance(None)) == (10, 10)
     assert times(20, advance("a")) == (10, 20)

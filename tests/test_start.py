@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from monotron import __version__
-from monotron.core import series
+from monotron.core import series, tables
 from monotron.settings import SETTINGS
 from monotron.store.lmdb import LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.service import Serve, run, wait_until
 
 folder, serve = service.folder, service.serve
@@ -256,7 +257,7 @@ def test_a_storage_folder_below_one_that_cannot_be_written_is_named(folder: Path
 @pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "open.lock", "turn.lock", "write.lock"])
 def test_a_file_of_the_store_that_cannot_be_written_is_clear(folder: Path, name: str) -> None:
     folder.mkdir()
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     (folder / name).chmod(0o400)
     line = refused_start(folder, before=AS_ANYBODY)
     assert str(folder) in line
@@ -293,9 +294,11 @@ def test_a_data_file_that_is_not_lmdb_is_named_and_kept(
 @pytest.fixture
 def cut_store(folder: Path) -> Path:
     """A storage folder whose data file has lost its end."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     store.update(
-        lambda txn: [series.seed(txn, 1, f"series-{n:04}", n + 1, now=0) for n in range(1000)]
+        lambda txn: [
+            series.seed(txn, call_in(1, now=0), f"series-{n:04}", n + 1) for n in range(1000)
+        ]
     )
     store.close()
     os.truncate(folder / "data.mdb", 3 * 4096)
@@ -392,7 +395,7 @@ def test_a_service_that_gets_all_its_threads_starts(serve: Serve) -> None:
 
 @counted
 def test_a_command_that_gets_no_thread_names_the_limit_and_takes_nothing(folder: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     where = ("--storage-dir", str(folder))
     _, line = refusal("next", "svc", *where, before=few_processes(1))
     assert "ulimit -u, here 1)" in line
@@ -484,7 +487,7 @@ def test_every_command_works_on_a_folder_whose_name_is_no_utf_8(
     tmp_path: Path, command: list[str]
 ) -> None:
     folder = tmp_path / NOT_UTF_8
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     where = ("--storage-dir", str(folder))
     assert run("backup", str(tmp_path / "backup"), *where).returncode == 0
     assert run("export", str(tmp_path / "export"), *where).returncode == 0
@@ -523,7 +526,7 @@ def test_a_working_directory_that_is_gone_is_named(command: list[str]) -> None:
 
 
 def test_in_a_working_directory_that_is_gone_a_full_path_works(folder: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     ended = in_a_folder_that_is_gone("next", "svc", "--storage-dir", str(folder))
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1\n", "")
 

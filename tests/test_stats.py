@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from monotron.core import attributes, series
+from monotron.core import attributes, series, tables
 from monotron.store.contract import Reading
 from monotron.store.lmdb import MAP_SIZE, LmdbStore
 from tests import service
+from tests.calls import call_in
 from tests.service import PATIENCE, Load, Serve, run
 from tests.test_check import fill
 
@@ -31,7 +32,7 @@ def figures(folder: Path) -> dict[str, Any]:
 @pytest.fixture
 def filled(folder: Path) -> Path:
     """A storage folder with some of everything."""
-    store = LmdbStore(folder)
+    store = LmdbStore(folder, tables.ALL)
     store.update(fill)
     store.close()
     return folder
@@ -63,7 +64,7 @@ def test_pages_add_up_to_the_file(filled: Path) -> None:
 
 def test_pages_that_were_freed_are_counted_as_free(filled: Path) -> None:
     before = figures(filled)
-    store = LmdbStore(filled)
+    store = LmdbStore(filled, tables.ALL)
     store.update(lambda txn: attributes.delete_all(txn, 1, "shop"))
     store.close()
     after = figures(filled)
@@ -74,7 +75,7 @@ def test_pages_that_were_freed_are_counted_as_free(filled: Path) -> None:
 
 
 def test_an_empty_store_has_one_account_and_nothing_else(folder: Path) -> None:
-    LmdbStore(folder).close()
+    LmdbStore(folder, tables.ALL).close()
     found = figures(folder)
     counted = {name: found[name] for name in list(found)[:8]}
     assert counted.pop("accounts") == 1
@@ -87,7 +88,7 @@ def view_until_told(path: Path, pipe: Connection) -> None:
         pipe.send("reads")
         pipe.recv()
 
-    LmdbStore(path).view(read)
+    LmdbStore(path, tables.ALL).view(read)
 
 
 def test_the_oldest_reader_is_shown_with_its_distance(filled: Path) -> None:
@@ -96,9 +97,9 @@ def test_the_oldest_reader_is_shown_with_its_distance(filled: Path) -> None:
     child.start()
     try:
         assert ours.poll(PATIENCE)
-        store = LmdbStore(filled)
+        store = LmdbStore(filled, tables.ALL)
         for _ in range(5):
-            store.update(lambda txn: series.advance(txn, 1, "shop", now=0))
+            store.update(lambda txn: series.advance(txn, call_in(1, now=0), "shop"))
         store.close()
         found = figures(filled)
         assert (found["readers"], found["oldest_reader_behind"]) == (1, 5)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.store.contract import Reading, Store, StoreUnavailable, Table, Transaction
+from monotron.core import tables
+from monotron.store.contract import Reading, Store, StoreUnavailable, Transaction
 
-ROWS = Table.SERIES
-OTHER_ROWS = Table.SYSTEM
+ROWS = tables.SERIES
+OTHER_ROWS = tables.SYSTEM
 EVERYTHING = (b"", b"\xff" * 600)
 SECONDS = 20.0
 """How long a test waits for what has to come."""

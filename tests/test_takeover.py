@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monotron.core import tables
 from monotron.limits import LAST_VALUE
 from monotron.store.lmdb import LmdbStore
 from tests import service
@@ -132,7 +133,7 @@ def test_a_dry_run_takes_the_counters_into_account_and_writes_nothing(
 def test_a_backup_that_is_restored_into_such_a_folder_loses_no_counter(
     older: Path, tmp_path: Path
 ) -> None:
-    store = LmdbStore(tmp_path / "there")
+    store = LmdbStore(tmp_path / "there", tables.ALL)
     store.close()
     backup = str(tmp_path / "backup.mdb")
     command(tmp_path / "there", "backup", backup)

@@ -7,12 +7,13 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from monotron.core import attributes, retries, semver, series
+from monotron.core import attributes, retries, semver, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.records import request_digest
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
+from tests.calls import call_in
 
 KEY = "killed"
 THREADS = 2
@@ -35,7 +36,7 @@ NOW = 1
 
 def write_until_killed(folder: Path, pipe: Connection) -> None:
     """Take numbers from one series, and tell each one that was answered."""
-    store = LmdbStore(folder, wait_seconds=3600)
+    store = LmdbStore(folder, tables.ALL, wait_seconds=3600)
     _in_threads([partial(_take_numbers, store, pipe)] * THREADS)
 
 
@@ -44,7 +45,7 @@ def change_until_killed(folder: Path, clients: dict[str, int], pipe: Connection)
 
     Tell each one that was answered. Who goes on for a client makes its first call once more.
     """
-    store = LmdbStore(folder, wait_seconds=3600)
+    store = LmdbStore(folder, tables.ALL, wait_seconds=3600)
     _in_threads([partial(_make_calls, store, pipe, *client) for client in clients.items()])
 
 
@@ -67,7 +68,7 @@ def _in_threads(tasks: list[Callable[[], None]]) -> None:
 
 def _take_numbers(store: LmdbStore, pipe: Connection) -> None:
     while True:
-        state = store.update(lambda txn: series.advance(txn, FIRST_ACCOUNT, KEY, now=0))
+        state = store.update(lambda txn: series.advance(txn, call_in(FIRST_ACCOUNT, now=0), KEY))
         # A pipe takes so short a line whole or not at all.
         os.write(pipe.fileno(), b"%d\n" % state.value)
 
@@ -81,18 +82,20 @@ def _make_calls(store: LmdbStore, pipe: Connection, client: str, number: int) ->
 
 def _retry(txn: Transaction, number: int, token: str) -> str:
     def take() -> int:
-        return series.advance(txn, FIRST_ACCOUNT, RETRIED, now=NOW).value
+        return series.advance(txn, call_in(FIRST_ACCOUNT, now=NOW), RETRIED).value
 
-    return f"{retries.once(txn, FIRST_ACCOUNT, token, REQUEST, take, now=NOW)}"
+    return f"{retries.once(txn, call_in(FIRST_ACCOUNT, now=NOW), token, REQUEST, take)}"
 
 
 def _bump(txn: Transaction, number: int, token: str) -> str:
     part = MAJOR if number % 45 == 1 else MINOR if number % 9 == 1 else PATCH
-    return str(semver.bump(txn, FIRST_ACCOUNT, VERSIONED, part, token, now=NOW))
+    return str(semver.bump(txn, call_in(FIRST_ACCOUNT, now=NOW), VERSIONED, part, token))
 
 
 def _trim(txn: Transaction, number: int, token: str) -> str:
-    state = series.advance(txn, FIRST_ACCOUNT, TRIMMED, token=token, now=NOW, keep=TRIMMED_KEEP)
+    state = series.advance(
+        txn, call_in(FIRST_ACCOUNT, now=NOW, keep=TRIMMED_KEEP), TRIMMED, token=token
+    )
     return f"{state.value}"
 
 
@@ -105,9 +108,9 @@ def _make_or_delete(txn: Transaction, number: int, token: str) -> str:
     for each in range(MORTAL_VALUES):
         own = f"{each}{token}"[:256]
         if each < MORTAL_VALUES - MORTAL_VERSIONS:
-            series.advance(txn, FIRST_ACCOUNT, key, token=own, now=NOW)
+            series.advance(txn, call_in(FIRST_ACCOUNT, now=NOW), key, token=own)
         else:
-            semver.bump(txn, FIRST_ACCOUNT, name, part, own, now=NOW)
+            semver.bump(txn, call_in(FIRST_ACCOUNT, now=NOW), name, part, own)
     return "made"
 
 

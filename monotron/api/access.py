@@ -16,9 +16,10 @@ from typing import Any
 import falcon
 
 from monotron.api.query import whole_number
-from monotron.core import accounts, api_keys, numbers, scopes
+from monotron.core import accounts, api_keys, clock, numbers, scopes
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
+from monotron.core.call import Call
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store
 
@@ -57,15 +58,19 @@ class Caller:
 
 
 class Access:
-    """Lets a request through to its resource, in `req.context.account`, or refuses it."""
+    """Lets a request through to its resource, in `req.context.call`, or refuses it."""
 
-    def __init__(self, store: Store, root: Pair | None, *, public_badges: bool = False) -> None:
+    def __init__(
+        self, store: Store, root: Pair | None, *, keep: int, public_badges: bool = False
+    ) -> None:
         """Without a `root` pair there is no authentication, and everybody may do everything.
 
-        With `public_badges` who comes without credentials may have badges.
+        `keep` is how many values the history of a series holds. With `public_badges`, badges need
+        no credentials.
         """
         self._store = store
         self._root = root
+        self._keep = keep
         self._public_badges = public_badges
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -92,7 +97,7 @@ class Access:
         elif named is not None and not caller.unknown and resource.needs.get(method) is not None:
             # A stranger is not told which accounts there are: none of them has what is not there.
             self._store.view(lambda reading: accounts.require(reading, account))
-        req.context.account = account
+        req.context.call = Call(account, caller.api_key, clock.now(), self._keep)
 
     def _is_open(self, req: falcon.Request) -> bool:
         if req.path in OPEN_PATHS or OPEN_FILES.fullmatch(req.path):

@@ -1,6 +1,5 @@
 """Accounts: `/v1/accounts`."""
 
-import time
 from typing import ClassVar
 
 import falcon
@@ -11,6 +10,7 @@ from monotron.api.conditions import conditions
 from monotron.api.query import page_limit, whole_number
 from monotron.api.unread import Queries
 from monotron.core import accounts, numbers
+from monotron.core.call import Call
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store, Transaction
 
@@ -32,7 +32,7 @@ class Accounts:
             after = numbers.bound("after", whole_number("after", query["after"]))
         limit = page_limit(query)
         page = self._store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
-        members = [{"id": account} for account in page.accounts]
+        members = [{"id": account} for account in page.items]
         resp.data = to_json({"accounts": members, "next": page.next})
         pollable(req, resp)
 
@@ -49,19 +49,19 @@ class Account:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the account."""
-        resp.data = to_json({"id": req.context.account})
+        resp.data = to_json({"id": req.context.call.account})
         pollable(req, resp)
 
     on_head = on_get
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Make the account. One that exists already stays as it is."""
-        account, now, wanted = req.context.account, time.time_ns() // 1000, conditions(req)
-        members = to_json({"id": account})
+        call: Call = req.context.call
+        wanted, members = conditions(req), to_json({"id": call.account})
 
         def make(txn: Transaction) -> None:
-            wanted.require(lambda: [members] if accounts.exists(txn, account) else ())
-            accounts.make(txn, account, now=now)
+            wanted.require(lambda: [members] if accounts.exists(txn, call.account) else ())
+            accounts.make(txn, call.account, now=call.now)
 
         self._store.update(make)
         resp.data = members

@@ -29,7 +29,9 @@ class Attributes:
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
         """Answer with one object, `{}` if the token has none."""
         key, token = names.series_key(key, new=False), names.token(token, new=False)
-        resp.data = self._store.view(lambda reading: _all(reading, req.context.account, key, token))
+        resp.data = self._store.view(
+            lambda reading: _all(reading, req.context.call.account, key, token)
+        )
         pollable(req, resp)
 
     on_head = on_get
@@ -38,7 +40,7 @@ class Attributes:
         """Store those in the body; the others stay. Answer with those that were sent."""
         key, token = names.series_key(key), names.token(token)
         sent = attributes.valid(read_object(req, ATTRIBUTES_BYTES))
-        account, wanted = req.context.account, conditions(req)
+        account, wanted = req.context.call.account, conditions(req)
 
         def put(txn: Transaction) -> None:
             wanted.require(lambda: [_all(txn, account, key, token)])
@@ -50,7 +52,7 @@ class Attributes:
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
         """Remove them all. A token without any is no error."""
         key, token = names.series_key(key, new=False), names.token(token, new=False)
-        account, wanted = req.context.account, conditions(req)
+        account, wanted = req.context.call.account, conditions(req)
 
         def delete_all(txn: Transaction) -> None:
             wanted.require(lambda: [_all(txn, account, key, token)])
@@ -74,7 +76,7 @@ class OneAttribute:
         """Answer with its text, byte for byte; 404 if the token has none of that name."""
         key, token, name = _stored(key, token, name)
         text = self._store.view(
-            lambda reading: attributes.get(reading, req.context.account, key, token, name)
+            lambda reading: attributes.get(reading, req.context.call.account, key, token, name)
         )
         if text is None:
             raise falcon.HTTPNotFound(description=f"the token has no attribute {name!r}")
@@ -92,7 +94,7 @@ class OneAttribute:
         """Store the body as its text."""
         key, token, name = names.series_key(key), names.token(token), names.attribute(name)
         sent = attributes.valid({name: read_text(req, ATTRIBUTES_BYTES)})
-        account, wanted = req.context.account, conditions(req)
+        account, wanted = req.context.call.account, conditions(req)
 
         def put(txn: Transaction) -> None:
             wanted.require(lambda: _one(txn, account, key, token, name))
@@ -106,7 +108,7 @@ class OneAttribute:
     ) -> None:
         """Remove it. A missing one is no error."""
         key, token, name = _stored(key, token, name)
-        account, wanted = req.context.account, conditions(req)
+        account, wanted = req.context.call.account, conditions(req)
 
         def delete(txn: Transaction) -> None:
             wanted.require(lambda: _one(txn, account, key, token, name))

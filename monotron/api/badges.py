@@ -78,7 +78,7 @@ class BadgeImage:
 
 def _read(store: Store, req: falcon.Request, key: str) -> Badge:
     wanted = badges.wanted(req.context.query)
-    badge = store.view(lambda reading: badges.get(reading, req.context.account, key, wanted))
+    badge = store.view(lambda reading: badges.get(reading, req.context.call.account, key, wanted))
     if badge is None:
         raise falcon.HTTPNotFound(description=f"{key!r} has no {wanted.show} yet")
     return badge

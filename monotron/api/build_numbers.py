@@ -11,6 +11,7 @@ from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
 from monotron.api.answers import answer, pollable, representations
 from monotron.api.retries import take_once
 from monotron.core import series, uuids
+from monotron.core.call import Call
 from monotron.core.records import Series
 from monotron.store.contract import Store
 
@@ -34,30 +35,26 @@ class BuildNumber:
 
     needs: ClassVar[Needs] = {"GET": READ_SERIES, "POST": WRITE_SERIES}
 
-    def __init__(self, store: Store, keep: int) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._keep = keep
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
         """Take the next number."""
         key = uuids.canonical(uuid)
-        account, api_key = req.context.account, req.context.caller.api_key
+        call: Call = req.context.call
         value = take_once(
             self._store,
             req,
             ("build number", key),
-            lambda txn, now: (
-                series.advance(txn, account, key, now=now, api_key=api_key, keep=self._keep).value,
-                1,
-            ),
-            lambda reading: _current(series.get(reading, account, key)),
+            lambda txn: (series.advance(txn, call, key).value, 1),
+            lambda reading: _current(series.get(reading, call.account, key)),
         )
         answer(req, resp, {"bn": value}, value, content_type=JSON_UTF8)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
         """Answer with the current number; 404 before the first."""
         key = uuids.canonical(uuid)
-        state = self._store.view(lambda reading: series.get(reading, req.context.account, key))
+        state = self._store.view(lambda reading: series.get(reading, req.context.call.account, key))
         if state is None:
             raise falcon.HTTPNotFound(description=f"no number has been given out for {key} yet")
         answer(req, resp, {"bn": state.value}, state.value, content_type=JSON_UTF8)

@@ -1,6 +1,5 @@
 """Grants: the API keys of an account and what each may do, `/v1/accounts/{account_id}/grants`."""
 
-import time
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -12,6 +11,7 @@ from monotron.api.body import read_list
 from monotron.api.conditions import conditions
 from monotron.api.unread import Bodies
 from monotron.core import api_keys, scopes
+from monotron.core.call import Call
 from monotron.core.records import ApiKey
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Reading, Store, Transaction
@@ -30,7 +30,7 @@ class Grants:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with a list of them, oldest first."""
-        resp.data = self._store.view(lambda reading: _list(reading, req.context.account))
+        resp.data = self._store.view(lambda reading: _list(reading, req.context.call.account))
         pollable(req, resp)
 
     on_head = on_get
@@ -39,11 +39,12 @@ class Grants:
         """Make an API key with the scopes in the body. Only now is its secret told."""
         wanted = scopes.parse(read_list(req))
         pair = api_keys.new_pair()
-        account, now, conditional = req.context.account, time.time_ns() // 1000, conditions(req)
+        call: Call = req.context.call
+        conditional = conditions(req)
 
         def create(txn: Transaction) -> ApiKey:
-            conditional.require(lambda: [_list(txn, account)])
-            return api_keys.create(txn, account, pair, wanted, now=now)
+            conditional.require(lambda: [_list(txn, call.account)])
+            return api_keys.create(txn, call, pair, wanted)
 
         api_key = self._store.update(create)
         resp.data = to_json(_members(api_key, pair.secret))
@@ -60,7 +61,9 @@ class Grant:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Answer with it."""
-        api_key = self._store.view(lambda reading: api_keys.get(reading, req.context.account, key))
+        api_key = self._store.view(
+            lambda reading: api_keys.get(reading, req.context.call.account, key)
+        )
         if api_key is None:
             raise _no_such_key()
         resp.data = to_json(_members(api_key))
@@ -70,7 +73,7 @@ class Grant:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Revoke it: its key and secret are refused from now on."""
-        account, wanted = req.context.account, conditions(req)
+        account, wanted = req.context.call.account, conditions(req)
 
         def delete(txn: Transaction) -> bool:
             found = api_keys.get(txn, account, key)

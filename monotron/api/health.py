@@ -1,13 +1,12 @@
 """Health checks, for machines."""
 
-import time
 from typing import ClassVar
 
 import falcon
 
 from monotron.api.access import Needs
 from monotron.api.answers import to_json
-from monotron.core import probe
+from monotron.core import clock, probe
 from monotron.store.contract import Store, StoreError, StoreUnavailable
 
 
@@ -46,6 +45,6 @@ class Readiness:
 
 def probe_store(store: Store) -> None:
     """Write a row and read it back; raises `StoreError` where that fails."""
-    now = time.time_ns() // 1000
+    now = clock.now()
     store.update(lambda txn: probe.write(txn, now))
     store.view(probe.read)

@@ -11,8 +11,10 @@ from monotron.api.series import no_value_yet
 from monotron.api.timestamps import timestamp
 from monotron.api.unread import Queries
 from monotron.core import history, names, numbers, series
-from monotron.core.history import Page, Taken
+from monotron.core.call import Call
+from monotron.core.history import HistoryValue
 from monotron.store.contract import Reading, Store
+from monotron.store.paging import Page
 
 
 class History:
@@ -21,9 +23,8 @@ class History:
     needs: ClassVar[Needs] = {"GET": READ_SERIES}
     queries: ClassVar[Queries] = {"GET": ("before", "limit")}
 
-    def __init__(self, store: Store, keep: int) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._keep = keep
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Answer with a page, newest first. `next` is the `before` of the next one, or null."""
@@ -34,24 +35,24 @@ class History:
             before = numbers.bound("before", whole_number("before", query["before"]))
         limit = page_limit(query)
 
-        def read(reading: Reading) -> Page | None:
-            state = series.get(reading, req.context.account, key)
+        call: Call = req.context.call
+
+        def read(reading: Reading) -> Page[HistoryValue, int] | None:
+            state = series.get(reading, call.account, key)
             if state is None:
                 return None
-            return history.page(reading, state, keep=self._keep, limit=limit, before=before)
+            return history.page(reading, state, keep=call.keep, limit=limit, before=before)
 
         page = self._store.view(read)
         if page is None:
             raise no_value_yet(key)
-        resp.data = to_json(
-            {"history": [_members(each) for each in page.history], "next": page.next}
-        )
+        resp.data = to_json({"history": [_members(each) for each in page.items], "next": page.next})
         pollable(req, resp)
 
     on_head = on_get
 
 
-def _members(taken: Taken) -> dict[str, object]:
+def _members(taken: HistoryValue) -> dict[str, object]:
     return {
         "value": taken.value,
         "token": taken.token,

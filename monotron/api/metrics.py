@@ -5,7 +5,7 @@ from the memory that all workers share, so that every worker answers the same.
 """
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import ClassVar
 
@@ -26,7 +26,7 @@ from monotron.api.access import Needs
 from monotron.api.health import probe_store
 from monotron.core.scopes import Operation, Resource
 from monotron.measures import MEASURES, Measure, Measures, Place
-from monotron.store.contract import Store, StoreError, Usage
+from monotron.store.contract import Figure, Store, StoreError
 
 OPENMETRICS = "application/openmetrics-text"
 
@@ -39,11 +39,11 @@ class Metrics:
     needs: ClassVar[Needs] = {"GET": READ_SYSTEM}
 
     def __init__(
-        self, store: Store, place: Place, usage: Callable[[], Usage] | None = None
+        self, store: Store, place: Place, figures: Callable[[], Iterable[Figure]] | None = None
     ) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Measured(place.all))
-        self._registry.register(_Store(store, usage))
+        self._registry.register(_Store(store, figures))
         self._registry.register(_Build())
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -77,11 +77,11 @@ class _Measured(Collector):
 
 
 class _Store(Collector):
-    """Whether the store can be used, and what it takes up."""
+    """Whether the store can be used, and what its engine says of itself."""
 
-    def __init__(self, store: Store, usage: Callable[[], Usage] | None) -> None:
+    def __init__(self, store: Store, figures: Callable[[], Iterable[Figure]] | None) -> None:
         self._store = store
-        self._usage = usage
+        self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -89,14 +89,14 @@ class _Store(Collector):
             "1 where the store can be read and written, as /readyz tells; else 0.",
             float(self._is_ready()),
         )
-        if self._usage is None:
+        if self._figures is None:
             return
         try:
-            usage = self._usage()
+            figures = list(self._figures())
         except StoreError:
             # The line above tells of it. All else is still of use.
             return
-        yield from _of_usage(usage)
+        yield from _of_engine(figures)
 
     def _is_ready(self) -> bool:
         try:
@@ -128,25 +128,13 @@ def _by_labels(row: tuple[tuple[Measure, tuple[str, ...]], list[float]]) -> tupl
     return row[0][1]
 
 
-def _of_usage(usage: Usage) -> Iterator[Metric]:
-    rows = GaugeMetricFamily(
-        "monotron_store_rows", "Rows of each table of the store.", labels=("table",)
-    )
-    for table, count in usage.rows.items():
-        rows.add_metric((table.value,), count)
-    yield rows
-    for name, meaning, value in (
-        ("size_bytes", "Size of the store's file.", usage.file_bytes),
-        ("free_bytes", "Free pages in it.", usage.free_pages * usage.page_bytes),
-        ("map_size_bytes", "The most that the file can grow to.", usage.map_bytes),
-        ("map_used_bytes", "How much of that is in use.", usage.map_used_bytes),
-        ("disk_size_bytes", "Size of the file system that the store is on.", usage.disk_bytes),
-        ("disk_free_bytes", "What is free of it.", usage.disk_free_bytes),
-        ("readers", "Snapshots that are being read, by all processes.", usage.readers),
-        (
-            "oldest_reader_commits",
-            "How many commits the oldest snapshot is behind.",
-            usage.oldest_reader_behind,
-        ),
-    ):
-        yield GaugeMetricFamily(f"monotron_store_{name}", meaning, value)
+def _of_engine(figures: Iterable[Figure]) -> Iterator[Metric]:
+    families: dict[str, GaugeMetricFamily] = {}
+    for each in figures:
+        labels = {} if each.table is None else {"table": each.table.decode()}
+        family = families.setdefault(
+            each.name,
+            GaugeMetricFamily(f"monotron_store_{each.name}", each.meaning, labels=tuple(labels)),
+        )
+        family.add_metric(tuple(labels.values()), each.value)
+    return iter(families.values())

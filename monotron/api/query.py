@@ -1,13 +1,12 @@
 """Query parameters."""
 
-import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 import falcon
 
 from monotron.core import numbers
-from monotron.core.errors import InvalidName, InvalidNumber
+from monotron.core.errors import InvalidName
 from monotron.limits import DEFAULT_PAGE_ROWS
 
 MOST_PARAMETERS = 16
@@ -43,9 +42,7 @@ def parameters(req: falcon.Request) -> dict[str, str]:
 
 def whole_number(name: str, text: str) -> int:
     """Read a number of plain ASCII digits; raises `InvalidNumber` for anything else."""
-    if not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
-        raise InvalidNumber(f"{name} is a whole number in at most 19 digits, not {text[:40]!r}")
-    return int(text)
+    return numbers.parsed(name, text)
 
 
 def page_limit(query: Mapping[str, str]) -> int:

@@ -1,6 +1,5 @@
 """Retries: `Idempotency-Key` on every call that takes numbers with POST."""
 
-import time
 from collections.abc import Callable, Iterable
 
 import falcon
@@ -15,10 +14,10 @@ def take_once(
     store: Store,
     req: falcon.Request,
     request: tuple[str, ...],
-    take: Callable[[Transaction, int], tuple[int, int]],
+    take: Callable[[Transaction], tuple[int, int]],
     current: Callable[[Reading], Iterable[bytes]],
 ) -> int:
-    """Return the value that `take(txn, now)` takes, or the one that this key got before.
+    """Return the value that `take(txn)` takes, or the one that this key got before.
 
     `take` returns the value and how many it took, `current` the bodies with which a GET of the path
     may answer. `request` is what the call asks for, however it is spelled.
@@ -27,14 +26,13 @@ def take_once(
     key that stands for another request. A retry is answered whatever has changed since: that its
     own first try has is why its conditions do not hold any more.
     """
-    now = time.time_ns() // 1000
     wanted = conditions(req)
     # A PUT says by its token whether it is a repeat.
     header = req.get_header("Idempotency-Key") if req.method == "POST" else None
 
     def take_if_wanted(txn: Transaction) -> tuple[int, int]:
         wanted.require(lambda: current(txn))
-        return take(txn, now)
+        return take(txn)
 
     if header is None:
         value, req.context.given = store.update(take_if_wanted)
@@ -49,7 +47,7 @@ def take_once(
             value, given = take_if_wanted(txn)
             return value
 
-        value = retries.once(txn, req.context.account, key, digest, note_and_take, now=now)
+        value = retries.once(txn, req.context.call, key, digest, note_and_take)
         return value, given
 
     value, req.context.given = store.update(take_first)

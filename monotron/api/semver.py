@@ -1,6 +1,5 @@
 """Semantic versions: `/v1/semver/{name}`."""
 
-import time
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
 from monotron.api.answers import answer, pollable, representations
 from monotron.api.conditions import conditions
 from monotron.core import names, semver
+from monotron.core.call import Call
 from monotron.core.semver import Version
 from monotron.store.contract import Store, Transaction
 
@@ -26,7 +26,7 @@ class CurrentVersion:
         """Answer with it; 404 before the first."""
         name = names.version_name(name, new=False)
         version = self._store.view(
-            lambda reading: semver.current(reading, req.context.account, name)
+            lambda reading: semver.current(reading, req.context.call.account, name)
         )
         if version is None:
             raise falcon.HTTPNotFound(description=f"{name!r} has no version yet")
@@ -41,9 +41,8 @@ class NextVersion:
 
     needs: ClassVar[Needs] = {"PUT": WRITE_SERIES}
 
-    def __init__(self, store: Store, keep: int) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._keep = keep
 
     def on_put(
         self, req: falcon.Request, resp: falcon.Response, name: str, part: str, token: str
@@ -51,14 +50,12 @@ class NextVersion:
         """Bump the part; the same part and token again get the same version."""
         name, token = names.version_name(name), names.token(token)
         number = semver.part_named(part)
-        account, api_key = req.context.account, req.context.caller.api_key
-        now, wanted = time.time_ns() // 1000, conditions(req)
+        call: Call = req.context.call
+        wanted = conditions(req)
 
         def bump(txn: Transaction) -> Version:
-            wanted.require(lambda: _current(semver.made(txn, account, name, number, token)))
-            return semver.bump(
-                txn, account, name, number, token, now=now, api_key=api_key, keep=self._keep
-            )
+            wanted.require(lambda: _current(semver.made(txn, call.account, name, number, token)))
+            return semver.bump(txn, call, name, number, token)
 
         version = self._store.update(bump)
         req.context.given = int(version.advanced)

@@ -3,18 +3,17 @@
 import argparse
 import signal
 import sys
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.output import fail, printing, report, require_output
 from monotron.commands.stores import with_store_to_read
-from monotron.core import check, restoring
+from monotron.core import check, clock, restoring, tables
 from monotron.settings import Settings
 from monotron.store import backup, making
 from monotron.store.backup import CannotCopy
-from monotron.store.contract import Reading, Store, StoreCorrupt, Table
+from monotron.store.contract import Reading, Store, StoreCorrupt
 from monotron.store.read_only import OpenStore
 from monotron.transfer import takeover
 from monotron.transfer.takeover import TakenOver
@@ -49,7 +48,7 @@ def _backup(settings: Settings, arguments: argparse.Namespace) -> int:
         return _back_up_to_output(settings)
     end_as_interrupted()
     path = backup.path_of(arguments.target, datetime.now(timezone.utc))
-    count = with_store_to_read(settings, lambda store: backup.take(store, path))
+    count = with_store_to_read(settings, lambda store: backup.take(store, path, tables.SERIES))
     report(f"{path}: {path.stat().st_size} bytes, {count} series")
     return 0
 
@@ -83,13 +82,15 @@ def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
             raise StoreCorrupt(f"{file} is damaged: {found.problems[0]}")
         if present is not None:
             _refuse_loss(copy.view(lambda reading: restoring.loss(present, reading)))
-        now = time.time_ns() // 1000
+        now = clock.now()
         advanced = None if by is None else restoring.advance_all(copy, by, now=now)
         if not counters:
             return found, advanced, None
         return found, advanced, takeover.bring_in(copy, folder, keep=settings.history, now=now)
 
-    found, advanced, taken_over = backup.restore(file, folder, accept, replace=arguments.replace)
+    found, advanced, taken_over = backup.restore(
+        file, folder, tables.ALL, accept, replace=arguments.replace
+    )
     _show_restored(found, advanced, by)
     if taken_over is not None:
         report(taken_over)
@@ -110,7 +111,7 @@ def _show_restored(
 ) -> None:
     newest = datetime.fromtimestamp(found.newest_change / 1e6, timezone.utc)
     report(
-        f"restored {found.rows[Table.SERIES]} series, last changed at "
+        f"restored {found.rows[tables.SERIES]} series, last changed at "
         f"{newest:%Y-%m-%dT%H:%M:%S.%fZ}"
     )
     if advanced is None:

@@ -8,10 +8,9 @@ from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.copies import end_as_interrupted
 from monotron.commands.output import require_output, show, show_columns
 from monotron.commands.stores import with_store_to_read
-from monotron.core import check, stats
+from monotron.core import check, stats, tables
 from monotron.settings import Settings
 from monotron.store import backup
-from monotron.store.contract import Table
 from monotron.store.data_file import reading_file, verify_file
 
 
@@ -39,9 +38,9 @@ def _check(settings: Settings, arguments: argparse.Namespace) -> int:
             show("the store is in use: a copy of it is checked")
         problems = verify_file(still.path)
         if not problems:
-            with reading_file(still.path) as reading:
+            with reading_file(still.path, tables.ALL) as reading:
                 report = check.walk(reading)
-            show_columns({table.value: count for table, count in report.rows.items()})
+            show_columns({table.decode(): count for table, count in report.rows.items()})
             for remark in report.remarks:
                 show(f"remark: {remark}")
             problems = report.problems
@@ -57,15 +56,15 @@ def _stats(settings: Settings, arguments: argparse.Namespace) -> int:
         settings, lambda store: (store.usage(), stats.history_values(store))
     )
     figures = {
-        "series": usage.rows[Table.SERIES],
-        "history_rows": usage.rows[Table.HISTORY],
+        "series": usage.rows[tables.SERIES],
+        "history_rows": usage.rows[tables.HISTORY],
         "history_values": values,
-        "attributes": usage.rows[Table.ATTRIBUTES],
-        "versions": usage.rows[Table.BUMPS],
+        "attributes": usage.rows[tables.ATTRIBUTES],
+        "versions": usage.rows[tables.BUMPS],
         # The first account is always there, without a row.
-        "accounts": usage.rows[Table.ACCOUNTS] + 1,
-        "api_keys": usage.rows[Table.API_KEYS],
-        "retries": usage.rows[Table.RETRIES],
+        "accounts": usage.rows[tables.ACCOUNTS] + 1,
+        "api_keys": usage.rows[tables.API_KEYS],
+        "retries": usage.rows[tables.RETRIES],
         "file_bytes": usage.file_bytes,
         "page_bytes": usage.page_bytes,
         "pages_used": usage.used_pages,

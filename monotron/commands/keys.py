@@ -1,7 +1,6 @@
 """`monotron keys create`, `list` and `delete`: as the API's grants, without the root pair."""
 
 import argparse
-import time
 from datetime import datetime, timezone
 
 from monotron.commands.arguments import Commands, add_place
@@ -13,7 +12,7 @@ from monotron.commands.output import (
     show,
     show_once,
 )
-from monotron.commands.stores import account_of, with_store, with_store_to_read
+from monotron.commands.stores import account_of, call_of, with_store, with_store_to_read
 from monotron.core import api_keys, scopes
 from monotron.core.records import ApiKey
 from monotron.settings import Settings
@@ -43,11 +42,11 @@ def add_to(commands: Commands) -> None:
 def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     wanted = scopes.parse(arguments.scopes)
     pair = api_keys.new_pair()
-    now = time.time_ns() // 1000
+    call = call_of(settings, arguments)
     require_reader()
 
     def create(txn: Transaction) -> ApiKey:
-        return api_keys.create(txn, account_of(txn, arguments), pair, wanted, now=now)
+        return api_keys.create(txn, call, pair, wanted)
 
     def create_and_tell(store: Store) -> None:
         api_key = store.update(create)

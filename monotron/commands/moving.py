@@ -4,7 +4,6 @@ import argparse
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from monotron.commands.arguments import Commands, add_setting
 from monotron.commands.output import printing, report, require_output
 from monotron.commands.stores import with_store_to_fill, with_store_to_read
-from monotron.core import numbers
+from monotron.core import clock, numbers
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import Settings
 from monotron.store.contract import Store
@@ -83,7 +82,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
 
 def _import_folder(settings: Settings, arguments: argparse.Namespace) -> int:
-    account, now = numbers.account(arguments.account), time.time_ns() // 1000
+    account, now = numbers.account(arguments.account), clock.now()
     folder = Path(arguments.folder)
     with _progress(" files") as bar:
         items = buildnumber.read(folder, account, now, bar.update)
@@ -91,7 +90,7 @@ def _import_folder(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _import_file(settings: Settings, arguments: argparse.Namespace) -> int:
-    now = time.time_ns() // 1000
+    now = clock.now()
     with _input(arguments.file) as stream, _progress("B", _size(stream)) as bar:
         items = arguments.read(stream, now, bar.update)
         return _import_items(settings, arguments, items, now, bar)

@@ -1,16 +1,16 @@
 """`monotron next`, `get` and `list`."""
 
 import argparse
-import time
 
 from monotron.commands.arguments import Commands, add_place, add_setting
 from monotron.commands.output import fail, require_output, require_reader, show, show_once
-from monotron.commands.stores import account_of, with_store, with_store_to_read
-from monotron.core import names, numbers, series
+from monotron.commands.stores import account_of, call_of, with_store, with_store_to_read
+from monotron.core import accounts, names, numbers, series
 from monotron.core.records import Series
-from monotron.limits import PAGE_ROWS
 from monotron.settings import Settings
+from monotron.store import paging
 from monotron.store.contract import Reading, Store, Transaction
+from monotron.store.paging import PAGE_ROWS, Page
 
 
 def add_to(commands: Commands) -> None:
@@ -40,14 +40,12 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
     key = names.series_key(arguments.key)
     token = None if arguments.token is None else names.token(arguments.token)
     count = numbers.count(arguments.count)
-    now = time.time_ns() // 1000
+    call = call_of(settings, arguments)
     require_reader()
 
     def take(txn: Transaction) -> Series:
-        account = account_of(txn, arguments)
-        return series.advance(
-            txn, account, key, token=token, count=count, now=now, keep=settings.history
-        )
+        accounts.require(txn, call.account)
+        return series.advance(txn, call, key, token=token, count=count)
 
     state = with_store(settings, lambda store: store.update(take))
     text = str(state.value) if count == 1 else f"{state.value - count + 1} {state.value}"
@@ -75,16 +73,12 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> int:
 
     def print_all(store: Store) -> None:
         account = store.view(lambda reading: account_of(reading, arguments))
-        after: str | None = ""
-        while after is not None:
-            page = store.view(
-                lambda reading, after=after: series.page(  # type: ignore[misc]
-                    reading, account, prefix=prefix, after=after, limit=PAGE_ROWS
-                )
-            )
-            for each in page.series:
-                show(each.key, each.value, each.token or "", sep="\t")
-            after = page.next
+
+        def read(reading: Reading, after: str | None) -> Page[Series, str]:
+            return series.page(reading, account, prefix=prefix, after=after, limit=PAGE_ROWS)
+
+        for each in paging.through(store.view, read):
+            show(each.key, each.value, each.token or "", sep="\t")
 
     with_store_to_read(settings, print_all)
     return 0

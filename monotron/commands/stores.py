@@ -2,13 +2,14 @@
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from monotron.commands.output import remark
-from monotron.core import accounts, numbers
+from monotron.core import accounts, clock, numbers, tables
+from monotron.core.call import Call
+from monotron.opening import open_store
 from monotron.settings import Settings
 from monotron.store import folder as storage_folder
 from monotron.store import making
@@ -38,14 +39,14 @@ def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
     is not closed, which would wait for whoever holds the write lock.
     """
     _take_over(settings)
-    store = LmdbStore(settings.storage_dir, create=False, wait_seconds=COMMAND_WAIT_SECONDS)
+    store = open_store(settings, create=False, wait_seconds=COMMAND_WAIT_SECONDS)
     return _used(store, action)
 
 
 def with_store_to_read(settings: Settings, action: Callable[[OpenStore], T]) -> T:
     """Do it as above, but only to read: where the folder cannot be written, too."""
     _take_over(settings)
-    store = open_to_read(settings.storage_dir, wait_seconds=COMMAND_WAIT_SECONDS)
+    store = open_to_read(settings.storage_dir, tables.ALL, wait_seconds=COMMAND_WAIT_SECONDS)
     return _used(store, action)
 
 
@@ -61,7 +62,7 @@ def with_store_to_fill(
         return
     folder = storage_folder.absolute(settings.storage_dir)
     _take_over(settings)
-    store = LmdbStore(folder, create=_is_empty(folder), wait_seconds=COMMAND_WAIT_SECONDS)
+    store = open_store(settings, create=_is_empty(folder), wait_seconds=COMMAND_WAIT_SECONDS)
     _used(FrugalStore(store), action)
 
 
@@ -71,14 +72,18 @@ def _dry_run(settings: Settings, action: Callable[[Store], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="monotron-") as scratch:
         store: OpenStore
         if due or _is_empty(folder):
-            store = LmdbStore(Path(scratch, "empty"), map_size=SCRATCH_MAP_SIZE)
+            store = _scratch(Path(scratch, "empty"))
         else:
-            store = open_to_read(folder, wait_seconds=COMMAND_WAIT_SECONDS)
+            store = open_to_read(folder, tables.ALL, wait_seconds=COMMAND_WAIT_SECONDS)
         if due:
             brought = _bring_in(settings, FrugalStore(store), folder)
             remark(f"{brought.series} series of the older service would be imported before")
-        written = LmdbStore(Path(scratch, "written"), map_size=SCRATCH_MAP_SIZE)
+        written = _scratch(Path(scratch, "written"))
         _used(DryRun(FrugalStore(store), FrugalStore(written)), action)
+
+
+def _scratch(folder: Path) -> LmdbStore:
+    return LmdbStore(folder, tables.ALL, map_size=SCRATCH_MAP_SIZE)
 
 
 def take_over(settings: Settings) -> TakenOver | None:
@@ -90,7 +95,17 @@ def take_over(settings: Settings) -> TakenOver | None:
     folder = settings.storage_dir
     if not _is_take_over_due(folder):
         return None
-    return making.make(folder, lambda store: _bring_in(settings, FrugalStore(store), folder))
+    return making.make(
+        folder, tables.ALL, lambda store: _bring_in(settings, FrugalStore(store), folder)
+    )
+
+
+def call_of(settings: Settings, arguments: argparse.Namespace) -> Call:
+    """Return the call that a command makes, in the account that is named.
+
+    Whether there is such an account is not known yet. Raises `InvalidNumber`.
+    """
+    return Call(numbers.account(arguments.account), None, clock.now(), settings.history)
 
 
 def account_of(reading: Reading, arguments: argparse.Namespace) -> int:
@@ -105,7 +120,7 @@ def _is_take_over_due(folder: Path) -> bool:
 
 
 def _bring_in(settings: Settings, store: Store, folder: Path) -> TakenOver:
-    now = time.time_ns() // 1000
+    now = clock.now()
     return takeover.bring_in(store, folder.resolve(), keep=settings.history, now=now)
 
 

@@ -1,29 +1,20 @@
 """Accounts: each has its own series and API keys, and sees no other's."""
 
-from dataclasses import dataclass
-
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.core.errors import NoSuchAccount
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store import paging
+from monotron.store.contract import Reading, Transaction
+from monotron.store.paging import Page
 
 FIRST_ACCOUNT = 1
 """The account that is always there, without a row; the caller's if authentication is off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of the accounts, ordered by id."""
-
-    accounts: list[int]
-    next: int | None
-    """The id to go on after; None on the last page."""
-
-
 def make(txn: Transaction, account: int, *, now: int) -> None:
     """Make an account; one that is there already stays as it is."""
-    row = records.account_row(account)
-    if account != FIRST_ACCOUNT and txn.get(Table.ACCOUNTS, row) is None:
-        txn.put(Table.ACCOUNTS, row, records.pack_account(now))
+    row_key = records.account_row_key(account)
+    if account != FIRST_ACCOUNT and txn.get(tables.ACCOUNTS, row_key) is None:
+        txn.put(tables.ACCOUNTS, row_key, records.pack_account(now))
 
 
 def require(reading: Reading, account: int) -> None:
@@ -36,14 +27,16 @@ def exists(reading: Reading, account: int) -> bool:
     """Return whether there is such an account."""
     if account == FIRST_ACCOUNT:
         return True
-    return reading.get(Table.ACCOUNTS, records.account_row(account)) is not None
+    return reading.get(tables.ACCOUNTS, records.account_row_key(account)) is not None
 
 
-def page(reading: Reading, *, after: int | None, limit: int) -> Page:
-    """Return at most `limit` accounts whose ids are greater than `after`; None for the first."""
-    start = b"" if after is None else records.after_row(records.account_row(after))
-    rows = reading.scan(Table.ACCOUNTS, start, b"\xff" * 9, limit=limit + 1)
-    accounts = [records.unpack_account(row) for row, _ in rows]
+def page(reading: Reading, *, after: int | None, limit: int) -> Page[int, int]:
+    """Return at most `limit` ids of accounts that are greater than `after`; None for the first."""
+    start, stop = paging.EVERYTHING
+    if after is not None:
+        start = paging.key_after(records.account_row_key(after))
+    rows = reading.scan(tables.ACCOUNTS, start, stop, limit=limit + 1)
+    accounts = [records.unpack_account_row_key(row_key) for row_key, _ in rows]
     if after is None or after < FIRST_ACCOUNT:
         accounts = sorted([FIRST_ACCOUNT, *accounts])
     more = len(accounts) > limit

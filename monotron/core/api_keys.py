@@ -10,11 +10,12 @@ import secrets
 import string
 from dataclasses import dataclass, field
 
-from monotron.core import accounts, records
+from monotron.core import accounts, records, tables
+from monotron.core.call import Call
 from monotron.core.errors import TooManyApiKeys
 from monotron.core.records import ApiKey
 from monotron.limits import API_KEYS
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 KEY_CHARACTERS = 24
 SECRET_CHARACTERS = 128
@@ -29,20 +30,18 @@ class Pair:
 
 
 def new_pair() -> Pair:
-    """Give a new random key and secret."""
+    """Return a new random key and secret."""
     return Pair(_random(KEY_CHARACTERS), _random(SECRET_CHARACTERS))
 
 
-def create(
-    txn: Transaction, account: int, pair: Pair, scopes: tuple[str, ...], *, now: int
-) -> ApiKey:
+def create(txn: Transaction, call: Call, pair: Pair, scopes: tuple[str, ...]) -> ApiKey:
     """Make an API key in an account; `scopes` as `scopes.parse` gives them.
 
-    Raises `NoSuchAccount`, and `TooManyApiKeys` where the account has no room for another.
+    Raises `NoSuchAccount`, and `TooManyApiKeys` if the account has no room for another.
     """
-    accounts.require(txn, account)
+    accounts.require(txn, call.account)
     number = last_id(txn) + 1
-    api_key = ApiKey(account, number, pair.key, digest(pair.secret), scopes, now)
+    api_key = ApiKey(call.account, number, pair.key, digest(pair.secret), scopes, call.now)
     add(txn, api_key)
     return api_key
 
@@ -50,70 +49,73 @@ def create(
 def add(txn: Transaction, api_key: ApiKey) -> None:
     """Store an API key whose id is greater than all ids so far.
 
-    Raises `TooManyApiKeys` where the account has no room for another.
+    Raises `TooManyApiKeys` if the account has no room for another.
     """
-    rows = records.grant_rows(api_key.account)
-    if len(txn.scan(Table.GRANTS, *rows, limit=API_KEYS)) == API_KEYS:
+    range_ = records.grant_range(api_key.account)
+    if len(txn.scan(tables.GRANTS, *range_, limit=API_KEYS)) == API_KEYS:
         raise TooManyApiKeys(f"an account has at most {API_KEYS} API keys: delete one first")
-    row = records.api_key_row(api_key.key)
+    row_key = records.api_key_row_key(api_key.key)
     use_ids(txn, api_key.id)
-    txn.put(Table.API_KEYS, row, records.pack_api_key(api_key))
-    txn.put(Table.GRANTS, records.grant_row(api_key.account, api_key.id), row)
+    txn.put(tables.API_KEYS, row_key, records.pack_api_key(api_key))
+    txn.put(tables.GRANTS, records.grant_row_key(api_key.account, api_key.id), row_key)
 
 
 def last_id(reading: Reading) -> int:
-    """Give the last id that was used; 0 before the first API key."""
-    counted = reading.get(Table.SYSTEM, _COUNTER)
+    """Return the last id that was used; 0 before the first API key."""
+    counted = reading.get(tables.SYSTEM, records.API_KEY_IDS_ROW_KEY)
     return 0 if counted is None else records.unpack_counter(counted)
 
 
 def use_ids(txn: Transaction, last: int) -> None:
     """Let no API key have an id up to `last` from now on."""
     if last > last_id(txn):
-        txn.put(Table.SYSTEM, _COUNTER, records.pack_counter(last))
+        txn.put(tables.SYSTEM, records.API_KEY_IDS_ROW_KEY, records.pack_counter(last))
 
 
 def get(reading: Reading, account: int, key: str) -> ApiKey | None:
-    """Give an account's API key, or None where it has no such key."""
+    """Return an account's API key, or None if it has no such key."""
     api_key = find(reading, key)
     return api_key if api_key is not None and api_key.account == account else None
 
 
 def find(reading: Reading, key: str) -> ApiKey | None:
-    """Give an API key of whatever account, or None where there is no such key."""
+    """Return an API key of whatever account, or None if there is no such key."""
     # Any other text is no key of ours, and may be too long for one of the store's.
     if len(key) != KEY_CHARACTERS or not key.isascii():
         return None
-    row = records.api_key_row(key)
-    value = reading.get(Table.API_KEYS, row)
-    return None if value is None else records.unpack_api_key(row, value)
+    row_key = records.api_key_row_key(key)
+    value = reading.get(tables.API_KEYS, row_key)
+    return None if value is None else records.unpack_api_key(row_key, value)
 
 
 def get_all(reading: Reading, account: int) -> list[ApiKey]:
-    """Give an account's API keys, oldest first."""
-    rows = reading.scan(Table.GRANTS, *records.grant_rows(account), limit=API_KEYS)
+    """Return an account's API keys, oldest first."""
+    rows = reading.scan(tables.GRANTS, *records.grant_range(account), limit=API_KEYS)
     found = [find(reading, key.decode(errors="replace")) for _, key in rows]
     return [api_key for api_key in found if api_key is not None]
 
 
 def delete(txn: Transaction, account: int, key: str) -> bool:
-    """Remove an account's API key, from now on good for nothing; tells whether there was one."""
+    """Revoke an account's API key; return whether there was one."""
     api_key = get(txn, account, key)
     if api_key is None:
         return False
-    txn.delete(Table.API_KEYS, records.api_key_row(key))
-    return txn.delete(Table.GRANTS, records.grant_row(account, api_key.id))
+    txn.delete(tables.API_KEYS, records.api_key_row_key(key))
+    return txn.delete(tables.GRANTS, records.grant_row_key(account, api_key.id))
 
 
 def verified(reading: Reading, pair: Pair) -> ApiKey | None:
-    """Give the API key where the secret is its own; it takes as long where there is no such key."""
+    """Return the API key if the secret is its own.
+
+    An unknown key takes as long as a wrong secret.
+    """
     api_key = find(reading, pair.key)
     same = hmac.compare_digest(api_key.digest if api_key else _NOBODY, digest(pair.secret))
     return api_key if same else None
 
 
 def digest(text: str) -> bytes:
-    """Give the digest that is kept in place of a secret."""
+    """Return the digest that is kept in place of a secret."""
     return hashlib.sha256(text.encode()).digest()
 
 
@@ -122,5 +124,4 @@ def _random(length: int) -> str:
 
 
 _CHARACTERS = string.ascii_letters + string.digits
-_COUNTER = b"api_keys"
 _NOBODY = bytes(32)

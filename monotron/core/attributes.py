@@ -5,25 +5,25 @@ The token need not have been used on the series; the attributes go with the seri
 
 from collections.abc import Mapping
 
-from monotron.core import names, records
+from monotron.core import names, records, tables
 from monotron.core.errors import InvalidAttribute
 from monotron.core.records import Attribute
 from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store.contract import Reading, Transaction
 
 
 def get(reading: Reading, account: int, key: str, token: str, name: str) -> str | None:
-    """Give an attribute's text, or None where there is none."""
-    value = reading.get(Table.ATTRIBUTES, records.attribute_row(account, key, token, name))
+    """Return an attribute's text, or None if it is missing."""
+    value = reading.get(tables.ATTRIBUTES, records.attribute_row_key(account, key, token, name))
     return None if value is None else records.unpack_attribute(value).value
 
 
 def get_all(reading: Reading, account: int, key: str, token: str) -> dict[str, str]:
-    """Give all attributes of a token, ordered by name."""
-    rows = records.attribute_rows(account, key, token)
+    """Return all attributes of a token, ordered by name."""
+    range_ = records.attribute_range(account, key, token)
     found = [
         records.unpack_attribute(value)
-        for _, value in reading.scan(Table.ATTRIBUTES, *rows, limit=ATTRIBUTES)
+        for _, value in reading.scan(tables.ATTRIBUTES, *range_, limit=ATTRIBUTES)
     ]
     return {each.name: each.value for each in sorted(found, key=lambda each: each.name)}
 
@@ -33,30 +33,30 @@ def put(
 ) -> None:
     """Store the attributes; others of the token stay.
 
-    Raises `InvalidAttribute` where the token would have more than it may.
+    Raises `InvalidAttribute` if the token would have more than it may.
     """
-    rows = {name: records.attribute_row(account, key, token, name) for name in attributes}
+    row_keys = {name: records.attribute_row_key(account, key, token, name) for name in attributes}
     there = txn.scan(
-        Table.ATTRIBUTES, *records.attribute_rows(account, key, token), limit=ATTRIBUTES
+        tables.ATTRIBUTES, *records.attribute_range(account, key, token), limit=ATTRIBUTES
     )
-    count = len({row for row, _ in there} | set(rows.values()))
+    count = len({row_key for row_key, _ in there} | set(row_keys.values()))
     if count > ATTRIBUTES:
         raise InvalidAttribute(
             f"a token has at most {ATTRIBUTES} attributes, with these it would have {count}"
         )
-    for name, row in rows.items():
+    for name, row_key in row_keys.items():
         attribute = Attribute(token, name, attributes[name])
-        txn.put(Table.ATTRIBUTES, row, records.pack_attribute(attribute))
+        txn.put(tables.ATTRIBUTES, row_key, records.pack_attribute(attribute))
 
 
 def delete(txn: Transaction, account: int, key: str, token: str, name: str) -> bool:
-    """Remove an attribute; tells whether there was one."""
-    return txn.delete(Table.ATTRIBUTES, records.attribute_row(account, key, token, name))
+    """Remove an attribute; returns whether there was one."""
+    return txn.delete(tables.ATTRIBUTES, records.attribute_row_key(account, key, token, name))
 
 
 def delete_all(txn: Transaction, account: int, key: str, token: str | None = None) -> int:
-    """Remove all attributes of a token, or of all tokens; gives how many there were."""
-    return txn.delete_range(Table.ATTRIBUTES, *records.attribute_rows(account, key, token))
+    """Remove all attributes of a token, or of all tokens; returns how many there were."""
+    return txn.delete_range(tables.ATTRIBUTES, *records.attribute_range(account, key, token))
 
 
 def valid(attributes: Mapping[str, object], *, new: bool = True) -> dict[str, str]:

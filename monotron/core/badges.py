@@ -82,7 +82,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
 
 
 def get(reading: Reading, account: int, name: str, wanted: Wanted) -> Badge | None:
-    """Give a badge, or None where there is no value yet, or no version; raises `InvalidName`."""
+    """Return a badge, or None if there is no value yet, or no version; raises `InvalidName`."""
     found = _shown(reading, account, name, wanted.show)
     if found is None:
         return None
@@ -91,7 +91,7 @@ def get(reading: Reading, account: int, name: str, wanted: Wanted) -> Badge | No
 
 
 def hex_color(color: str) -> str:
-    """Give the six hex digits of a badge's color."""
+    """Return the six hex digits of a badge's color."""
     digits = COLORS.get(color, color)
     return digits if len(digits) == 6 else "".join(digit * 2 for digit in digits)
 

@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from monotron.core import api_keys, bumps, names, numbers, records, rows, scopes
+from monotron.core import api_keys, bumps, names, numbers, records, scopes, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.errors import RuleError
 from monotron.core.records import Attribute, Bump, Entry, Retry, Series
 from monotron.limits import API_KEYS, ATTRIBUTE_BYTES, ATTRIBUTES
+from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Reading, StoreCorrupt, Table
 
 T = TypeVar("T")
@@ -21,7 +23,7 @@ T = TypeVar("T")
 class Report:
     """What a walk found."""
 
-    rows: dict[Table, int] = field(default_factory=lambda: dict.fromkeys(Table, 0))
+    rows: dict[Table, int] = field(default_factory=lambda: dict.fromkeys(tables.ALL, 0))
     """How many rows were looked at."""
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -48,18 +50,18 @@ class _Found:
         self.report.problems.append(f"{what}: {problem}")
 
     def rows(self, table: Table, read: Callable[[bytes, bytes], T]) -> Iterator[tuple[bytes, T]]:
-        """Give the rows that can be read; each of the others is a problem."""
-        for row, value in rows.every(self.reading, table):
+        """Return the rows that can be read; each of the others is a problem."""
+        for row_key, value in paging.rows(self.reading, table, *paging.EVERYTHING):
             self.report.rows[table] += 1
             try:
-                record = read(row, value)
+                record = read(row_key, value)
             except StoreCorrupt as error:
-                self.problem(f"table {table.value}, row {row!r}", error)
+                self.problem(f"table {table.decode()}, row {row_key!r}", error)
             else:
-                yield row, record
+                yield row_key, record
 
     def obeys(self, what: str, rule: Callable[[T], object], subject: T) -> bool:
-        """Tell whether a rule accepts what is stored; where not, that is a problem."""
+        """Return whether a rule accepts what is stored; where not, that is a problem."""
         try:
             rule(subject)
         except RuleError as error:
@@ -71,21 +73,21 @@ class _Found:
         if account not in self.accounts:
             self.problem(what, f"there is no account {account}")
 
-    def get(self, table: Table, row: bytes) -> bytes | None:
-        return self.reading.get(table, row) if 1 <= len(row) <= MAX_KEY_BYTES else None
+    def get(self, table: Table, row_key: bytes) -> bytes | None:
+        return self.reading.get(table, row_key) if 1 <= len(row_key) <= MAX_KEY_BYTES else None
 
     def series(self, account: int, key: str) -> Series | None:
-        """Give a series; raises `StoreCorrupt` where its row, a problem already, is damaged."""
-        row = records.series_row(account, key)
-        value = self.reading.get(Table.SERIES, row)
-        return None if value is None else records.unpack_series(row, value)
+        """Return a series; raises `StoreCorrupt` where its row, a problem already, is damaged."""
+        row_key = records.series_row_key(account, key)
+        value = self.reading.get(tables.SERIES, row_key)
+        return None if value is None else records.unpack_series(row_key, value)
 
 
 # Accounts and API keys
 
 
 def _accounts(found: _Found) -> None:
-    for _, account in found.rows(Table.ACCOUNTS, _read_account):
+    for _, account in found.rows(tables.ACCOUNTS, _read_account):
         if account == FIRST_ACCOUNT:
             found.problem(f"account {account}", "it has a row, and is there without one")
         found.accounts.add(account)
@@ -94,9 +96,9 @@ def _accounts(found: _Found) -> None:
 def _api_keys(found: _Found) -> None:
     last = _last_api_key(found)
     ids: set[int] = set()
-    for row, api_key in found.rows(Table.API_KEYS, records.unpack_api_key):
+    for row_key, api_key in found.rows(tables.API_KEYS, records.unpack_api_key):
         what = f"API key {api_key.key!r} of account {api_key.account}"
-        if found.get(Table.GRANTS, records.grant_row(api_key.account, api_key.id)) != row:
+        if found.get(tables.GRANTS, records.grant_row_key(api_key.account, api_key.id)) != row_key:
             found.problem(what, "it is not in the list of its account")
         if not 1 <= api_key.id <= last or api_key.id in ids:
             found.problem(what, f"its number is {api_key.id}, and {last} was the last new one")
@@ -115,8 +117,8 @@ def _last_api_key(found: _Found) -> int:
 
 def _grants(found: _Found) -> None:
     count: Counter[int] = Counter()
-    for _, (account, key) in found.rows(Table.GRANTS, _read_grant):
-        if found.get(Table.API_KEYS, key) is None:
+    for _, (account, key) in found.rows(tables.GRANTS, _read_grant):
+        if found.get(tables.API_KEYS, key) is None:
             found.problem(f"account {account}", f"it lists the API key {key!r}, which is not there")
         count[account] += 1
     for account, number in count.items():
@@ -128,16 +130,16 @@ def _grants(found: _Found) -> None:
 
 
 def _series(found: _Found) -> None:
-    for row, state in found.rows(Table.SERIES, records.unpack_series):
+    for row_key, state in found.rows(tables.SERIES, records.unpack_series):
         what = _name(state.account, state.key)
         found.report.newest_change = max(found.report.newest_change, state.updated_at)
-        if row != records.series_row(state.account, state.key):
+        if row_key != records.series_row_key(state.account, state.key):
             found.problem(what, "its row has another key")
         found.belongs(what, state.account)
-        found.obeys(what, names.series_key, state.key)
+        found.obeys(what, _series_key, state.key)
         found.obeys(what, numbers.value, state.value)
         if state.token is not None:
-            found.obeys(what, names.token, state.token)
+            found.obeys(what, _token, state.token)
         if not 0 <= state.given <= state.value:
             found.problem(what, f"it is at {state.value}, with {state.given} values given out")
 
@@ -146,7 +148,7 @@ def _series(found: _Found) -> None:
 class _Part:
     """A row of history."""
 
-    row: bytes
+    row_key: bytes
     account: int
     key: str
     number: int
@@ -161,7 +163,7 @@ class _Part:
 
 
 def _history(found: _Found) -> None:
-    read = (part for _, part in found.rows(Table.HISTORY, _read_history))
+    read = (part for _, part in found.rows(tables.HISTORY, _read_history))
     for (account, key), group in groupby(read, key=lambda part: (part.account, part.key)):
         what, parts = _name(account, key), list(group)
         _values(found, what, parts)
@@ -180,7 +182,7 @@ def _values(found: _Found, what: str, parts: list[_Part]) -> None:
     """Look at the values in a history: each is given out once, and in order."""
     value = number = skipped = 0
     for part in parts:
-        if part.row != records.history_row(part.account, part.key, max(part.first, 0)):
+        if part.row_key != records.history_row_key(part.account, part.key, max(part.first, 0)):
             found.problem(
                 what, f"a row of its history that begins with {part.first} has another key"
             )
@@ -236,19 +238,19 @@ def _holes(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
 
 
 def _attributes(found: _Found) -> None:
-    read = found.rows(Table.ATTRIBUTES, _read_attribute)
+    read = found.rows(tables.ATTRIBUTES, _read_attribute)
     for (account, key, token), group in groupby(read, key=_token_of):
         what = f"{_name(account, key)}, token {token!r}"
         found.belongs(what, account)
-        found.obeys(what, names.series_key, key)
-        found.obeys(what, names.token, token)
+        found.obeys(what, _series_key, key)
+        found.obeys(what, _token, token)
         count = 0
-        for row, (_, _, attribute) in group:
+        for row_key, (_, _, attribute) in group:
             count += 1
             size = len(attribute.value.encode())
-            if row != records.attribute_row(account, key, token, attribute.name):
+            if row_key != records.attribute_row_key(account, key, token, attribute.name):
                 found.problem(what, f"the attribute {attribute.name!r} stands in another's row")
-            found.obeys(what, names.attribute, attribute.name)
+            found.obeys(what, _attribute, attribute.name)
             if size > ATTRIBUTE_BYTES:
                 found.problem(what, f"the attribute {attribute.name!r} has {size} bytes")
         if count > ATTRIBUTES:
@@ -257,14 +259,14 @@ def _attributes(found: _Found) -> None:
 
 def _bumps(found: _Found) -> None:
     given: set[tuple[int, str, int]] = set()
-    for row, (account, name, bump) in found.rows(Table.BUMPS, _read_bump):
+    for row_key, (account, name, bump) in found.rows(tables.BUMPS, _read_bump):
         what = f"version {name!r} of account {account}, token {bump.token!r}"
         found.belongs(what, account)
-        found.obeys(what, names.token, bump.token)
+        found.obeys(what, _token, bump.token)
         if bump.part not in bumps.PARTS.values():
             found.problem(what, f"it bumped part {bump.part}, which is none")
-        elif found.obeys(what, names.version_name, name):
-            if row != records.bump_row(account, name, bump.part, bump.token):
+        elif found.obeys(what, _version_name, name):
+            if row_key != records.bump_row_key(account, name, bump.part, bump.token):
                 found.problem(what, "it stands in another's row")
             with suppress(StoreCorrupt):
                 got = _bumped(found, what, account, name, bump)
@@ -274,7 +276,7 @@ def _bumps(found: _Found) -> None:
 
 
 def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tuple[int, str, int]:
-    """Compare what a token got with the series that it is from; gives which number of which."""
+    """Compare what a token got with the series that it is from; returns which number of which."""
     key = bumps.series_key(name, bump.part, bump.major, bump.minor)
     number = (bump.major, bump.minor, bump.patch)[bump.part - 1]
     state = found.series(account, key)
@@ -286,21 +288,26 @@ def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tu
 
 
 def _retries(found: _Found) -> None:
-    times = Counter(row for _, row in found.rows(Table.RETRY_TIMES, _read_retry_time))
-    for row, (account, retry) in found.rows(Table.RETRIES, _read_retry):
-        what = f"retry {row.hex()} of account {account}"
+    times = Counter(row_key for _, row_key in found.rows(tables.RETRY_TIMES, _read_retry_time))
+    for row_key, (account, retry) in found.rows(tables.RETRIES, _read_retry):
+        what = f"retry {row_key.hex()} of account {account}"
         found.belongs(what, account)
         found.obeys(what, numbers.value, retry.value)
-        if times[row] != 1:
-            found.problem(what, f"it has {times[row]} times at which it is removed, not one")
-        del times[row]
-    for row in times:
-        found.problem(f"retry {row.hex()}", "it is not there, but the time at which it is removed")
+        if times[row_key] != 1:
+            found.problem(what, f"it has {times[row_key]} times at which it is removed, not one")
+        del times[row_key]
+    for row_key in times:
+        found.problem(
+            f"retry {row_key.hex()}", "it is not there, but the time at which it is removed"
+        )
 
 
 def _system(found: _Found) -> None:
-    for _ in found.rows(Table.SYSTEM, lambda _, value: value):
-        pass
+    for row_key, known in found.rows(tables.SYSTEM, _read_system):
+        if not known:
+            found.report.remarks.append(
+                f"table system, row {row_key!r}: this version of monotron does not know it"
+            )
 
 
 _LOOKS = (_accounts, _series, _history, _attributes, _bumps, _api_keys, _grants, _retries, _system)
@@ -309,26 +316,26 @@ _LOOKS = (_accounts, _series, _history, _attributes, _bumps, _api_keys, _grants,
 # How rows are read
 
 
-def _read_account(row: bytes, value: bytes) -> int:
-    records.unpack_account_time(value)
-    return records.unpack_account(row)
+def _read_account(row_key: bytes, value: bytes) -> int:
+    records.unpack_account(value)
+    return records.unpack_account_row_key(row_key)
 
 
-def _read_grant(row: bytes, value: bytes) -> tuple[int, bytes]:
-    account, _ = records.unpack_grant(row)
+def _read_grant(row_key: bytes, value: bytes) -> tuple[int, bytes]:
+    account, _ = records.unpack_grant_row_key(row_key)
     return account, value
 
 
-def _read_history(row: bytes, value: bytes) -> _Part:
+def _read_history(row_key: bytes, value: bytes) -> _Part:
     entries = records.unpack_history(value)
     if not entries:
         raise StoreCorrupt("the row of a history is empty")
     number = records.unpack_history_number(value)
-    return _Part(row, *records.unpack_owner(row), number, entries)
+    return _Part(row_key, *records.unpack_owner(row_key), number, entries)
 
 
-def _read_attribute(row: bytes, value: bytes) -> tuple[int, str, Attribute]:
-    return (*records.unpack_owner(row), records.unpack_attribute(value))
+def _read_attribute(row_key: bytes, value: bytes) -> tuple[int, str, Attribute]:
+    return (*records.unpack_owner(row_key), records.unpack_attribute(value))
 
 
 def _token_of(read: tuple[bytes, tuple[int, str, Attribute]]) -> tuple[int, str, str]:
@@ -336,18 +343,34 @@ def _token_of(read: tuple[bytes, tuple[int, str, Attribute]]) -> tuple[int, str,
     return account, key, attribute.token
 
 
-def _read_bump(row: bytes, value: bytes) -> tuple[int, str, Bump]:
-    return (*records.unpack_owner(row), records.unpack_bump(value))
+def _read_bump(row_key: bytes, value: bytes) -> tuple[int, str, Bump]:
+    return (*records.unpack_owner(row_key), records.unpack_bump(value))
 
 
-def _read_retry(row: bytes, value: bytes) -> tuple[int, Retry]:
-    account, _ = records.unpack_retry_row(row)
+def _read_retry(row_key: bytes, value: bytes) -> tuple[int, Retry]:
+    account, _ = records.unpack_retry_row_key(row_key)
     return account, records.unpack_retry(value)
 
 
-def _read_retry_time(row: bytes, value: bytes) -> bytes:
-    records.unpack_retry_time(row)
-    return records.retry_of_time_row(row)
+def _read_retry_time(row_key: bytes, value: bytes) -> bytes:
+    records.unpack_retry_time_row_key(row_key)
+    return records.retry_row_key_of_time(row_key)
+
+
+def _read_system(row_key: bytes, value: bytes) -> bool:
+    """Return whether it is a row that this version knows."""
+    if row_key == records.PROBE_ROW_KEY:
+        records.unpack_probe(value)
+    # `_api_keys` has read the other one.
+    return row_key in (records.PROBE_ROW_KEY, records.API_KEY_IDS_ROW_KEY)
+
+
+# What a name may be that is stored: an earlier version may have let it in
+
+_series_key = partial(names.series_key, new=False)
+_token = partial(names.token, new=False)
+_attribute = partial(names.attribute, new=False)
+_version_name = partial(names.version_name, new=False)
 
 
 def _name(account: int, key: str) -> str:

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from monotron.core import records
+from monotron.core import records, tables
 from monotron.core.records import Entry, Series
-from monotron.store.contract import Reading, Table, Transaction
+from monotron.store import paging
+from monotron.store.contract import Reading, Transaction
+from monotron.store.paging import Page
 
 ROW_BYTES = 1_700
 """Where a row ends: with its key it is less than half a page of LMDB, so it stays in the tree. Some
@@ -26,7 +28,7 @@ TRIM_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class HistoryValue:
     """A value that was given out."""
 
     value: int
@@ -35,20 +37,14 @@ class Taken:
     created_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a series' history, newest first."""
-
-    history: list[Taken]
-    next: int | None
-    """The value to go on before; None on the last page."""
-
-
 def page(
     reading: Reading, series: Series, *, keep: int, limit: int, before: int | None = None
-) -> Page:
-    """Give at most `limit` of the newest `keep` values, those below `before` where it is given."""
-    taken: list[Taken] = []
+) -> Page[HistoryValue, int]:
+    """Return at most `limit` of the newest `keep` values, newest first.
+
+    With `before`, only values below that. `next` is the `before` of the next page.
+    """
+    taken: list[HistoryValue] = []
     top = series.value if before is None else min(before - 1, series.value)
     too_old = series.given - keep
     for number, entry in _entries(reading, series, top + 1):
@@ -56,21 +52,21 @@ def page(
         for value in range(min(entry.value, top), first - 1, -1):
             if len(taken) == limit:
                 return Page(taken, taken[-1].value)
-            taken.append(Taken(value, entry.token, entry.api_key, entry.created_at))
+            taken.append(HistoryValue(value, entry.token, entry.api_key, entry.created_at))
         if number - entry.count <= too_old:
             break
     return Page(taken, None)
 
 
-def newest(reading: Reading, series: Series, *, keep: int, limit: int) -> list[Taken]:
-    """Give the newest `limit` values, newest first; fewer where history holds fewer."""
+def newest(reading: Reading, series: Series, *, keep: int, limit: int) -> list[HistoryValue]:
+    """Return the newest `limit` values, newest first; fewer where history holds fewer."""
     if not limit or not series.history:
         return []
-    return page(reading, series, keep=keep, limit=limit).history
+    return page(reading, series, keep=keep, limit=limit).items
 
 
 def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int | None:
-    """Give the last value that `token` got, or None where history does not hold it any more."""
+    """Return the last value that `token` got, or None if history does not hold it any more."""
     if token == series.token:
         return series.value
     for number, entry in _entries(reading, series, None, token.encode()):
@@ -94,15 +90,15 @@ def add(
         return _forget(txn, account, key, entry.value) if newest else 0
     packed = records.pack_entry(entry)
     if newest:
-        row = records.history_row(account, key, newest)
-        value = txn.get(Table.HISTORY, row)
+        row_key = records.history_row_key(account, key, newest)
+        value = txn.get(tables.HISTORY, row_key)
         if value is not None and len(value) + len(packed) <= ROW_BYTES:
-            txn.put(Table.HISTORY, row, value + packed)
+            txn.put(tables.HISTORY, row_key, value + packed)
             return newest
     first = entry.value - entry.count + 1
     txn.put(
-        Table.HISTORY,
-        records.history_row(account, key, first),
+        tables.HISTORY,
+        records.history_row_key(account, key, first),
         records.pack_history(given + 1) + packed,
     )
     _trim(txn, account, key, given + entry.count - keep)
@@ -110,16 +106,16 @@ def add(
 
 
 def stored(reading: Reading, series: Series) -> list[tuple[int, Entry]]:
-    """Give every entry there is, each with its last number, oldest first."""
+    """Return every entry there is, each with its last number, oldest first."""
     return list(_entries(reading, series, None))[::-1] if series.history else []
 
 
 def last(reading: Reading, series: Series) -> tuple[int, Entry] | None:
-    """Give the newest entry there is with its last number."""
+    """Return the newest entry there is with its last number."""
     if not series.history:
         return None
-    row = records.history_row(series.account, series.key, series.history)
-    value = reading.get(Table.HISTORY, row)
+    row_key = records.history_row_key(series.account, series.key, series.history)
+    value = reading.get(tables.HISTORY, row_key)
     if value is not None:
         return records.unpack_history(value)[-1]
     return next(_entries(reading, series, None), None)
@@ -131,16 +127,17 @@ def extend(
     key: str,
     entries: Iterable[tuple[int, Entry]],
     *,
-    newest: int = 0,
-    keep: int | None = None,
+    newest: int,
+    keep: int | None,
 ) -> int:
     """Add entries that come with their last numbers, as `stored` gives them, oldest first.
 
-    `newest` is the first value of the newest row so far, and so is what is given. With `keep`, what
-    is too old is removed as `add` does it.
+    `newest` is the first value of the newest row so far, and so is what is given. Unless `keep`
+    is None, what is too old is removed as `add` does it.
     """
-    there = txn.get(Table.HISTORY, records.history_row(account, key, newest)) if newest else None
-    row = there or b""
+    row = b""
+    if newest:
+        row = txn.get(tables.HISTORY, records.history_row_key(account, key, newest)) or b""
     number_before = records.unpack_history(row)[-1][0] if row else 0
     for number, entry in entries:
         packed = records.pack_entry(entry)
@@ -148,7 +145,7 @@ def extend(
         follows = number - entry.count == number_before
         if not row or not follows or len(row) + len(packed) > ROW_BYTES:
             if row:
-                txn.put(Table.HISTORY, records.history_row(account, key, newest), row)
+                txn.put(tables.HISTORY, records.history_row_key(account, key, newest), row)
             if keep is not None:
                 _trim(txn, account, key, number - keep)
             newest = entry.value - entry.count + 1
@@ -156,51 +153,49 @@ def extend(
         row += packed
         number_before = number
     if row:
-        txn.put(Table.HISTORY, records.history_row(account, key, newest), row)
+        txn.put(tables.HISTORY, records.history_row_key(account, key, newest), row)
     return newest
 
 
 def delete(txn: Transaction, account: int, key: str) -> None:
     """Remove the history of a series."""
-    txn.delete_range(Table.HISTORY, *records.history_rows(account, key))
+    txn.delete_range(tables.HISTORY, *records.history_range(account, key))
 
 
 def _entries(
     reading: Reading, series: Series, before: int | None, containing: bytes = b""
 ) -> Iterator[tuple[int, Entry]]:
-    """Give the entries that begin before a value, newest first, each with its last number.
+    """Return the entries that begin before a value, newest first, each with its last number.
 
     With `containing`, rows without these bytes are passed over: they need not be taken apart.
     """
-    start, stop = records.history_rows(series.account, series.key, before)
-    while rows := reading.scan(Table.HISTORY, start, stop, limit=_SCAN_ROWS, reverse=True):
-        for _, value in rows:
-            if containing in value:
-                yield from reversed(records.unpack_history(value))
-        stop = rows[-1][0]
+    range_ = records.history_range(series.account, series.key, before)
+    for _, value in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
+        if containing in value:
+            yield from reversed(records.unpack_history(value))
 
 
 def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
     """Remove rows at the old end whose values all have a number up to `gone`."""
     if gone <= 0:
         return
-    rows = txn.scan(Table.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS + 1)
-    for (row, _), (_, following) in pairwise(rows):
+    rows = txn.scan(tables.HISTORY, *records.history_range(account, key), limit=TRIM_ROWS + 1)
+    for (row_key, _), (_, following) in pairwise(rows):
         if records.unpack_history_number(following) > gone + 1:
             return
-        txn.delete(Table.HISTORY, row)
+        txn.delete(tables.HISTORY, row_key)
 
 
 def _forget(txn: Transaction, account: int, key: str, value: int) -> int:
-    """Remove a part of what is left from a time when history was on; gives what `add` gives.
+    """Remove a part of what is left from a time when history was on; returns what `add` gives.
 
     While something is left that is `value`, which has no row: what comes once history is on again
     begins one of its own, because the numbers within a row have no gap.
     """
-    rows = txn.scan(Table.HISTORY, *records.history_rows(account, key), limit=TRIM_ROWS)
-    for row, _ in rows:
-        txn.delete(Table.HISTORY, row)
+    rows = txn.scan(tables.HISTORY, *records.history_range(account, key), limit=TRIM_ROWS)
+    for row_key, _ in rows:
+        txn.delete(tables.HISTORY, row_key)
     return value if len(rows) == TRIM_ROWS else 0
 
 
-_SCAN_ROWS = 16
+_PAGE_ROWS = 16

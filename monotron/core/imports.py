@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from monotron.core import accounts, api_keys, attributes, bumps, history, records, series
-from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core import accounts, api_keys, attributes, bumps, history, records, series, tables
 from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
-from monotron.store.contract import Table, Transaction
+from monotron.store.contract import Transaction
 
 Numbered = tuple[int, Entry]
 """An entry of history, and the number of its last value among those given out."""
@@ -26,7 +25,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class ImportResult:
     """What became of a series, and how many values its history got."""
 
     outcome: Outcome
@@ -35,8 +34,7 @@ class Brought:
 
 def add_account(txn: Transaction, account: int, *, now: int) -> Outcome:
     """Make an account, unless it is there."""
-    row = records.account_row(account)
-    if account == FIRST_ACCOUNT or txn.get(Table.ACCOUNTS, row) is not None:
+    if accounts.exists(txn, account):
         return Outcome.KEPT
     accounts.make(txn, account, now=now)
     return Outcome.NEW
@@ -44,7 +42,7 @@ def add_account(txn: Transaction, account: int, *, now: int) -> Outcome:
 
 def add_series(
     txn: Transaction, brought: Series, entries: Sequence[Numbered], *, keep: int
-) -> Brought:
+) -> ImportResult:
     """Bring a series to where another one is, with the values that were given out there.
 
     A new one becomes the same, to the byte. One that is there moves up, if it has to. Its history
@@ -55,18 +53,18 @@ def add_series(
     if before is not None:
         return _bring_up(txn, before, brought, entries if keep else (), keep=keep)
     kept = entries if keep else ()
-    newest = history.extend(txn, brought.account, brought.key, kept)
+    newest = history.extend(txn, brought.account, brought.key, kept, newest=0, keep=None)
     if kept and kept[-1][0] < brought.given:
         # The next value begins a row of its own, as it does after history was off.
         newest = brought.value
-    _put(txn, replace(brought, history=newest) if newest else brought)
-    return Brought(Outcome.NEW, _count(kept))
+    series.put(txn, replace(brought, history=newest) if newest else brought)
+    return ImportResult(Outcome.NEW, _count(kept))
 
 
 def add_attribute(txn: Transaction, account: int, key: str, attribute: Attribute) -> Outcome:
     """Store an attribute, unless the token has one of that name.
 
-    Raises `InvalidAttribute` where the token would have more than it may.
+    Raises `InvalidAttribute` if the token would have more than it may.
     """
     token, name = attribute.token, attribute.name
     if attributes.get(txn, account, key, token, name) is not None:
@@ -101,7 +99,7 @@ def add_bumps(
 def add_api_key(txn: Transaction, api_key: ApiKey) -> Outcome:
     """Store an API key, unless there is one with that key; if its id is used, under the next one.
 
-    Raises `TooManyApiKeys` where the account has no room for another.
+    Raises `TooManyApiKeys` if the account has no room for another.
     """
     if api_keys.find(txn, api_key.key) is not None:
         return Outcome.KEPT
@@ -114,21 +112,21 @@ def add_retry(
     txn: Transaction, account: int, digest: bytes, retry: Retry, *, made_at: int
 ) -> Outcome:
     """Keep an answer under an Idempotency-Key of this digest, unless there is one."""
-    row = records.retry_row_of(account, digest)
-    if txn.get(Table.RETRIES, row) is not None:
+    row_key = records.retry_row_key_of_digest(account, digest)
+    if txn.get(tables.RETRIES, row_key) is not None:
         return Outcome.KEPT
-    txn.put(Table.RETRIES, row, records.pack_retry(retry))
-    txn.put(Table.RETRY_TIMES, records.retry_time_row(made_at, row), b"")
+    txn.put(tables.RETRIES, row_key, records.pack_retry(retry))
+    txn.put(tables.RETRY_TIMES, records.retry_time_row_key(made_at, row_key), b"")
     return Outcome.NEW
 
 
 def _bring_up(
     txn: Transaction, before: Series, brought: Series, entries: Sequence[Numbered], *, keep: int
-) -> Brought:
+) -> ImportResult:
     newer = _newer(before, history.last(txn, before), entries)
     raised = brought.value > before.value
     if not newer and not raised:
-        return Brought(Outcome.KEPT)
+        return ImportResult(Outcome.KEPT)
     account, key, newest = before.account, before.key, before.history
     newest = history.extend(txn, account, key, newer, newest=newest, keep=keep)
     given = max(before.given, newer[-1][0]) if newer else before.given
@@ -140,14 +138,14 @@ def _bring_up(
     # What has a token was given out, also where no history tells of it.
     if raised and brought.token and not (newer and newer[-1][1].value == brought.value):
         after = replace(after, given=given + 1, history=brought.value if newest else 0)
-    _put(txn, after)
-    return Brought(Outcome.RAISED if raised else Outcome.KEPT, _count(newer))
+    series.put(txn, after)
+    return ImportResult(Outcome.RAISED if raised else Outcome.KEPT, _count(newer))
 
 
 def _newer(
     before: Series, last: Numbered | None, entries: Sequence[Numbered]
 ) -> list[tuple[int, Entry]]:
-    """Give what is beyond the newest entry that is there, numbered to go on behind it.
+    """Return what is beyond the newest entry that is there, numbered to go on behind it.
 
     Values that the series has passed already were given out, or skipped, before its present one;
     they get numbers that leave as many skipped.
@@ -166,13 +164,13 @@ def _newer(
 
 
 def _made(name: str, bump: Bump) -> tuple[str, int]:
-    """Give the series of a bump, and which of its values the bump got."""
+    """Return the series of a bump, and which of its values the bump got."""
     key = bumps.series_key(name, bump.part, bump.major, bump.minor)
     return key, (bump.major, bump.minor, bump.patch)[bump.part - 1]
 
 
 def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:
-    """Tell whether a series got this value by hand for another token, which can bump to it."""
+    """Return whether a series got this value by hand for another token, which can bump to it."""
     if state is None or state.value != value:
         return False
     return state.token is not None and state.token != bump.token
@@ -180,7 +178,3 @@ def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:
 
 def _count(entries: Sequence[Numbered]) -> int:
     return sum(entry.count for _, entry in entries)
-
-
-def _put(txn: Transaction, state: Series) -> None:
-    txn.put(Table.SERIES, records.series_row(state.account, state.key), records.pack_series(state))

@@ -1,43 +1,57 @@
 """Numbers: what a count, a value, a page's limit and an account's id may be."""
 
+import re
+
 from monotron.core.errors import InvalidNumber
 from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES, RECENT_VALUES
 
 
+def parsed(what: str, text: str) -> int:
+    """Return the number that plain ASCII digits are; raises `InvalidNumber` for anything else."""
+    if not _DIGITS.fullmatch(text):
+        raise InvalidNumber(f"{what} is a whole number in at most 19 digits, not {text[:40]!r}")
+    return int(text)
+
+
+def whole(what: str, value: object, least: int, most: int) -> int:
+    """Return `value` if it is a whole number within bounds; raises `InvalidNumber` otherwise."""
+    # In Python True is a number, too.
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidNumber(f"{what} is a whole number from {least} to {most}")
+    return value
+
+
 def count(number: int) -> int:
-    """Give `number` back if one call may take so many values; raises `InvalidNumber` otherwise."""
-    return _within("count", number, 1, RANGE_VALUES)
+    """Return `number` if one call may take so many values; raises `InvalidNumber` otherwise."""
+    return whole("count", number, 1, RANGE_VALUES)
 
 
 def value(number: int) -> int:
-    """Give `number` back if a series can have it; raises `InvalidNumber` otherwise."""
-    return _within("value", number, 1, LAST_VALUE)
+    """Return `number` if a series can have it; raises `InvalidNumber` otherwise."""
+    return whole("value", number, 1, LAST_VALUE)
 
 
 def bound(what: str, number: int) -> int:
-    """Give `number` back if a page may begin there; raises `InvalidNumber` otherwise."""
-    return _within(what, number, 0, LAST_VALUE)
+    """Return `number` if a page may begin there; raises `InvalidNumber` otherwise."""
+    return whole(what, number, 0, LAST_VALUE)
 
 
 def limit(number: int) -> int:
-    """Give `number` back if a page may have so many rows; raises `InvalidNumber` otherwise."""
-    return _within("limit", number, 1, PAGE_ROWS)
+    """Return `number` if a page may have so many rows; raises `InvalidNumber` otherwise."""
+    return whole("limit", number, 1, PAGE_ROWS)
 
 
 def recent(number: int) -> int:
-    """Give `number` back if a list may show so many values of each series.
+    """Return `number` if a list may show so many values of each series.
 
     Raises `InvalidNumber` otherwise.
     """
-    return _within("recent", number, 0, RECENT_VALUES)
+    return whole("recent", number, 0, RECENT_VALUES)
 
 
 def account(number: int) -> int:
     """Return `number` if an account can have it; raises `InvalidNumber` otherwise."""
-    return _within("an account's id", number, 0, LAST_VALUE)
+    return whole("an account's id", number, 0, LAST_VALUE)
 
 
-def _within(what: str, number: int, least: int, most: int) -> int:
-    if not least <= number <= most:
-        raise InvalidNumber(f"{what} is a whole number from {least} to {most}")
-    return number
+_DIGITS = re.compile(r"[0-9]{1,19}")

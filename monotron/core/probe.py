@@ -1,27 +1,15 @@
 """The row by which a store is tried out."""
 
-import struct
-
-from monotron.store.contract import Reading, StoreCorrupt, Table, Transaction
+from monotron.core import records, tables
+from monotron.store.contract import Reading, Transaction
 
 
 def write(txn: Transaction, now: int) -> None:
     """Write the time, in microseconds since 1970-01-01T00:00:00Z."""
-    txn.put(Table.SYSTEM, _KEY, _TIME.pack(_FORMAT, now))
+    txn.put(tables.SYSTEM, records.PROBE_ROW_KEY, records.pack_probe(now))
 
 
 def read(reading: Reading) -> int | None:
-    """Give the time of the last `write`, or None before the first."""
-    value = reading.get(Table.SYSTEM, _KEY)
-    if value is None:
-        return None
-    try:
-        _, written_at = _TIME.unpack(value)
-    except struct.error as error:
-        raise StoreCorrupt(f"the row by which the store is tried is damaged: {error}") from error
-    return int(written_at)
-
-
-_KEY = b"probe"
-_FORMAT = 1
-_TIME = struct.Struct(">Bq")
+    """Return the time of the last `write`, or None before the first."""
+    value = reading.get(tables.SYSTEM, records.PROBE_ROW_KEY)
+    return None if value is None else records.unpack_probe(value)

@@ -1,11 +1,19 @@
 """Every key and record layout in the store; no other module knows a byte of them.
 
-The key of whatever belongs to a series begins with the account (8 bytes, big-endian), the series
-key's UTF-8 and a zero byte: so a scan reads in the order of accounts, then of series keys, and a
-range is all that a series has. A name has no zero byte, so no key is the start of another's.
+A row is a key and a value, both bytes. The key of a row is called its *row key* here, because a
+series key is the name of a series and an API key is a credential:
 
-A second name in a key is a digest of 16 bytes, since two long names would pass the 511 bytes that a
-key may have; its text is in the value.
+- `*_row_key(...)` returns the row key of something, `unpack_*_row_key(row_key)` reads it;
+- `*_range(...)` returns the range of row keys of several;
+- `pack_*(...)` returns the value of a row, `unpack_*(...)` reads it.
+
+The row key of whatever belongs to a series begins with the account (8 bytes, big-endian), the
+series key's UTF-8 and a zero byte: so a scan reads in the order of accounts, then of series keys,
+and a range is all that a series has. A name has no zero byte, so no row key is the start of
+another's.
+
+A second name in a row key is a digest of 16 bytes, since two long names would pass the 511 bytes
+that a key may have; its text is in the value.
 
 A value is a format byte and then a packed struct. A format once released stays readable.
 """
@@ -17,10 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from monotron.store.contract import MAX_KEY_BYTES, StoreCorrupt
-
-Rows = tuple[bytes, bytes]
-"""A range of rows: its first key, and the first after it."""
+from monotron.store.contract import StoreCorrupt
+from monotron.store.paging import Range
 
 T = TypeVar("T")
 
@@ -53,49 +59,39 @@ class Series:
     value: int
     """The last value given out, from 1."""
     token: str | None
-    """What the value stands for, or None where it was taken without a token."""
+    """What the value stands for, or None if it was taken without a token."""
     created_at: int
     """Microseconds since 1970-01-01T00:00:00Z; for people, no rule looks at it."""
     updated_at: int
     """The same, of the last change."""
     given: int = 0
-    """How many values were given out; fewer than `value` where the series was moved up."""
+    """How many values were given out; fewer than `value` if the series was moved up."""
     history: int = 0
-    """The first value of the newest row of its history; 0 where there is none. A value that has no
-    row is as good as none: what is given out next begins a row."""
+    """The first value of the newest row of its history; 0 if it has none. It may also be a
+    value without a row: then what is given out next begins a row."""
 
 
-def series_row(account: int, key: str) -> bytes:
-    """Give the key of a series' row."""
+def series_row_key(account: int, key: str) -> bytes:
+    """Return the row key of a series."""
     return _NUMBER.pack(account) + key.encode() + b"\0"
 
 
-def series_rows(account: int, prefix: str = "") -> Rows:
-    """Give the range of an account's series whose keys start with `prefix`."""
+def series_range(account: int, prefix: str = "") -> Range:
+    """Return the range of an account's series whose series keys start with `prefix`."""
     start = _NUMBER.pack(account) + prefix.encode()
     # No byte of UTF-8 is 0xFF, so this is past every key that starts like that.
     return start, start + b"\xff"
 
 
-def after_row(row: bytes) -> bytes:
-    """Give the least key that is greater than `row`."""
-    return row + b"\0"
-
-
-def rows_after(row: bytes) -> Rows:
-    """Give the range of all rows of a table that come after `row`; with no row, of all."""
-    return after_row(row) if row else row, b"\xff" * (MAX_KEY_BYTES + 1)
-
-
 @_reads("something that belongs to a series")
-def unpack_owner(row: bytes) -> tuple[int, str]:
-    """Read the account and the name that the key of a row begins with."""
-    (account,) = _NUMBER.unpack_from(row)
-    return account, row[_NUMBER.size :].partition(b"\0")[0].decode()
+def unpack_owner(row_key: bytes) -> tuple[int, str]:
+    """Read the account and the name that a row key begins with."""
+    (account,) = _NUMBER.unpack_from(row_key)
+    return account, row_key[_NUMBER.size :].partition(b"\0")[0].decode()
 
 
 def pack_series(series: Series) -> bytes:
-    """Give the value of a series' row."""
+    """Return the value of a series' row."""
     head = _SERIES.pack(
         _SERIES_FORMAT,
         series.value,
@@ -109,7 +105,7 @@ def pack_series(series: Series) -> bytes:
 
 
 @_reads("a series")
-def unpack_series(row: bytes, value: bytes) -> Series:
+def unpack_series(row_key: bytes, value: bytes) -> Series:
     """Read a series from its row; raises `StoreCorrupt` for an unknown format or damage."""
     if value and value[0] == 1:
         # Until history was kept: as if every value had been given out.
@@ -119,8 +115,8 @@ def unpack_series(row: bytes, value: bytes) -> Series:
         _check_format("a series", value, _SERIES_FORMAT)
         _, number, created_at, updated_at, given, history = _SERIES.unpack_from(value)
         token = value[_SERIES.size :].decode()
-    (account,) = _NUMBER.unpack_from(row)
-    key = row[_NUMBER.size : -1].decode()
+    (account,) = _NUMBER.unpack_from(row_key)
+    key = row_key[_NUMBER.size : -1].decode()
     return Series(account, key, number, token or None, created_at, updated_at, given, history)
 
 
@@ -137,24 +133,24 @@ class Entry:
     """How many values it has, from 1."""
     token: str | None
     api_key: str | None
-    """Which API key took it; None where there was no authentication."""
+    """Which API key took it; None if authentication was off."""
     created_at: int
     """Microseconds since 1970-01-01T00:00:00Z."""
 
 
-def history_row(account: int, key: str, first: int) -> bytes:
-    """Give the key of the row of history whose first value is `first`."""
-    return series_row(account, key) + _NUMBER.pack(first)
+def history_row_key(account: int, key: str, first: int) -> bytes:
+    """Return the row key of the history whose first value is `first`."""
+    return series_row_key(account, key) + _NUMBER.pack(first)
 
 
-def history_rows(account: int, key: str, before: int | None = None) -> Rows:
-    """Give the range of a series' rows of history, or of those that begin before a value."""
-    row = series_row(account, key)
-    return row, row + (b"\xff" * 9 if before is None else _NUMBER.pack(before))
+def history_range(account: int, key: str, before: int | None = None) -> Range:
+    """Return the range of a series' rows of history, or of those that begin before a value."""
+    start = series_row_key(account, key)
+    return start, start + (b"\xff" * 9 if before is None else _NUMBER.pack(before))
 
 
 def pack_history(number: int) -> bytes:
-    """Give the value of an empty row of history.
+    """Return the value of an empty row of history.
 
     The first value in it is to be the series' `number`-th that was given out, from 1.
     """
@@ -162,7 +158,7 @@ def pack_history(number: int) -> bytes:
 
 
 def pack_entry(entry: Entry) -> bytes:
-    """Give an entry's bytes, which follow those of the one before."""
+    """Return an entry's bytes, which follow those of the one before."""
     token, api_key = (entry.token or "").encode(), (entry.api_key or "").encode()
     head = _ENTRY.pack(entry.value, entry.count, entry.created_at, len(token), len(api_key))
     return head + token + api_key
@@ -170,7 +166,7 @@ def pack_entry(entry: Entry) -> bytes:
 
 @_reads("a history")
 def unpack_history_number(value: bytes) -> int:
-    """Give the number of the first value in a row of history."""
+    """Return the number of the first value in a row of history."""
     _check_format("a history", value, _HISTORY_FORMAT)
     return int(_HISTORY.unpack_from(value)[1])
 
@@ -197,7 +193,7 @@ def unpack_history(value: bytes) -> list[tuple[int, Entry]]:
 
 @_reads("a history")
 def count_history(value: bytes) -> int:
-    """Give how many values a row of history holds; it takes no entry apart."""
+    """Return how many values a row of history holds; it takes no entry apart."""
     _check_format("a history", value, _HISTORY_FORMAT)
     count, place = 0, _HISTORY.size
     while place < len(value):
@@ -219,19 +215,19 @@ class Attribute:
     value: str
 
 
-def attribute_row(account: int, key: str, token: str, name: str) -> bytes:
-    """Give the key of an attribute's row."""
-    return series_row(account, key) + _digest(token) + _digest(name)
+def attribute_row_key(account: int, key: str, token: str, name: str) -> bytes:
+    """Return the row key of an attribute."""
+    return series_row_key(account, key) + _digest(token) + _digest(name)
 
 
-def attribute_rows(account: int, key: str, token: str | None = None) -> Rows:
-    """Give the range of a token's attributes, or of all those of a series."""
-    row = series_row(account, key) + (b"" if token is None else _digest(token))
-    return row, row + b"\xff" * 33
+def attribute_range(account: int, key: str, token: str | None = None) -> Range:
+    """Return the range of a token's attributes, or of all those of a series."""
+    start = series_row_key(account, key) + (b"" if token is None else _digest(token))
+    return start, start + b"\xff" * 33
 
 
 def pack_attribute(attribute: Attribute) -> bytes:
-    """Give the value of an attribute's row."""
+    """Return the value of an attribute's row."""
     token, name = attribute.token.encode(), attribute.name.encode()
     head = _ATTRIBUTE.pack(_ATTRIBUTE_FORMAT, len(token), len(name))
     return head + token + name + attribute.value.encode()
@@ -268,19 +264,19 @@ class Bump:
     patch: int
 
 
-def bump_row(account: int, name: str, part: int, token: str) -> bytes:
-    """Give the key of a bump's row."""
-    return bump_rows(account, name, part)[0] + _digest(token)
+def bump_row_key(account: int, name: str, part: int, token: str) -> bytes:
+    """Return the row key of a bump."""
+    return bump_range(account, name, part)[0] + _digest(token)
 
 
-def bump_rows(account: int, name: str, part: int) -> Rows:
-    """Give the range of the bumps of a part."""
-    row = series_row(account, name)
-    return row + bytes([part]), row + bytes([part + 1])
+def bump_range(account: int, name: str, part: int) -> Range:
+    """Return the range of the bumps of a part."""
+    start = series_row_key(account, name)
+    return start + bytes([part]), start + bytes([part + 1])
 
 
 def pack_bump(bump: Bump) -> bytes:
-    """Give the value of a bump's row."""
+    """Return the value of a bump's row."""
     head = _BUMP.pack(_BUMP_FORMAT, bump.part, bump.major, bump.minor, bump.patch)
     return head + bump.token.encode()
 
@@ -296,24 +292,24 @@ def unpack_bump(value: bytes) -> Bump:
 # Accounts and API keys
 
 
-def account_row(account: int) -> bytes:
-    """Give the key of an account's row."""
+def account_row_key(account: int) -> bytes:
+    """Return the row key of an account."""
     return _NUMBER.pack(account)
 
 
 def pack_account(created_at: int) -> bytes:
-    """Give the value of an account's row."""
+    """Return the value of an account's row."""
     return _ACCOUNT.pack(_ACCOUNT_FORMAT, created_at)
 
 
 @_reads("an account")
-def unpack_account(row: bytes) -> int:
-    """Read an account's id from the key of its row."""
-    return int(_NUMBER.unpack(row)[0])
+def unpack_account_row_key(row_key: bytes) -> int:
+    """Read an account's id from its row key."""
+    return int(_NUMBER.unpack(row_key)[0])
 
 
 @_reads("an account")
-def unpack_account_time(value: bytes) -> int:
+def unpack_account(value: bytes) -> int:
     """Read when an account was made: microseconds since 1970-01-01T00:00:00Z."""
     _check_format("an account", value, _ACCOUNT_FORMAT)
     return int(_ACCOUNT.unpack(value)[1])
@@ -334,13 +330,13 @@ class ApiKey:
     """Microseconds since 1970-01-01T00:00:00Z."""
 
 
-def api_key_row(key: str) -> bytes:
-    """Give the key of an API key's row; `key` is ASCII."""
+def api_key_row_key(key: str) -> bytes:
+    """Return the row key of an API key; `key` is ASCII."""
     return key.encode()
 
 
 def pack_api_key(api_key: ApiKey) -> bytes:
-    """Give the value of an API key's row."""
+    """Return the value of an API key's row."""
     head = _API_KEY.pack(
         _API_KEY_FORMAT, api_key.account, api_key.id, api_key.created_at, api_key.digest
     )
@@ -348,41 +344,29 @@ def pack_api_key(api_key: ApiKey) -> bytes:
 
 
 @_reads("an API key")
-def unpack_api_key(row: bytes, value: bytes) -> ApiKey:
+def unpack_api_key(row_key: bytes, value: bytes) -> ApiKey:
     """Read an API key from its row."""
     _check_format("an API key", value, _API_KEY_FORMAT)
     _, account, number, created_at, digest = _API_KEY.unpack_from(value)
     scopes = tuple(value[_API_KEY.size :].decode().splitlines())
-    return ApiKey(account, number, row.decode(), digest, scopes, created_at)
+    return ApiKey(account, number, row_key.decode(), digest, scopes, created_at)
 
 
-def grant_row(account: int, number: int) -> bytes:
-    """Give the key of the row by which an account's API keys are listed, oldest first."""
+def grant_row_key(account: int, number: int) -> bytes:
+    """Return the row key of an API key in the list of its account, oldest first."""
     return _NUMBER.pack(account) + _NUMBER.pack(number)
 
 
-def grant_rows(account: int) -> Rows:
-    """Give the range of an account's grants."""
-    row = _NUMBER.pack(account)
-    return row, row + b"\xff" * 9
+def grant_range(account: int) -> Range:
+    """Return the range of an account's grants."""
+    start = _NUMBER.pack(account)
+    return start, start + b"\xff" * 9
 
 
 @_reads("an API key")
-def unpack_grant(row: bytes) -> tuple[int, int]:
-    """Read the account and the API key's id from the key of such a row."""
-    return _NUMBER.unpack_from(row)[0], _NUMBER.unpack_from(row, _NUMBER.size)[0]
-
-
-def pack_counter(number: int) -> bytes:
-    """Give the value of a row that counts something in the store."""
-    return _COUNTER.pack(_COUNTER_FORMAT, number)
-
-
-@_reads("a counter")
-def unpack_counter(value: bytes) -> int:
-    """Read such a row."""
-    _check_format("a counter", value, _COUNTER_FORMAT)
-    return int(_COUNTER.unpack(value)[1])
+def unpack_grant_row_key(row_key: bytes) -> tuple[int, int]:
+    """Read the account and the API key's id from such a row key."""
+    return _NUMBER.unpack_from(row_key)[0], _NUMBER.unpack_from(row_key, _NUMBER.size)[0]
 
 
 # Retries: the answers that an Idempotency-Key stands for
@@ -397,24 +381,24 @@ class Retry:
     value: int
 
 
-def retry_row(account: int, idempotency_key: str) -> bytes:
-    """Give the key of a retry's row."""
-    return retry_row_of(account, _digest(idempotency_key))
+def retry_row_key(account: int, idempotency_key: str) -> bytes:
+    """Return the row key of a retry."""
+    return retry_row_key_of_digest(account, _digest(idempotency_key))
 
 
-def retry_row_of(account: int, digest: bytes) -> bytes:
-    """Give the key of a retry's row; of the Idempotency-Key there is only the digest."""
+def retry_row_key_of_digest(account: int, digest: bytes) -> bytes:
+    """Return the row key of a retry whose Idempotency-Key is known by its digest alone."""
     return _NUMBER.pack(account) + digest
 
 
 @_reads("a retry")
-def unpack_retry_row(row: bytes) -> tuple[int, bytes]:
-    """Read the account and the Idempotency-Key's digest from the key of a retry's row."""
-    return _NUMBER.unpack_from(row)[0], row[_NUMBER.size :]
+def unpack_retry_row_key(row_key: bytes) -> tuple[int, bytes]:
+    """Read the account and the Idempotency-Key's digest from the row key of a retry."""
+    return _NUMBER.unpack_from(row_key)[0], row_key[_NUMBER.size :]
 
 
 def pack_retry(retry: Retry) -> bytes:
-    """Give the value of a retry's row."""
+    """Return the value of a retry's row."""
     return _RETRY.pack(_RETRY_FORMAT, retry.value, retry.request)
 
 
@@ -427,29 +411,61 @@ def unpack_retry(value: bytes) -> Retry:
 
 
 def request_digest(*parts: str) -> bytes:
-    """Give what tells one request from another: 16 bytes, whatever the parts hold."""
+    """Return what tells one request from another: 16 bytes, whatever the parts hold."""
     return _digest("".join(f"{len(part)}:{part}" for part in parts))
 
 
-def retry_time_row(created_at: int, row: bytes) -> bytes:
-    """Give the key of the row by which the retry at `row` is found once it is too old."""
-    return _NUMBER.pack(created_at) + row
+def retry_time_row_key(created_at: int, row_key: bytes) -> bytes:
+    """Return the row key by which the retry at `row_key` is found once it is too old."""
+    return _NUMBER.pack(created_at) + row_key
 
 
-def retry_time_rows(before: int) -> Rows:
-    """Give the range of the retries made before a time, oldest first."""
+def retry_time_range(before: int) -> Range:
+    """Return the range of the retries made before a time, oldest first."""
     return b"", _NUMBER.pack(max(before, 0))
 
 
-def retry_of_time_row(row: bytes) -> bytes:
-    """Give the key of the retry's row."""
-    return row[_NUMBER.size :]
+def retry_row_key_of_time(row_key: bytes) -> bytes:
+    """Return the row key of the retry that such a row stands for."""
+    return row_key[_NUMBER.size :]
 
 
 @_reads("a retry")
-def unpack_retry_time(row: bytes) -> int:
+def unpack_retry_time_row_key(row_key: bytes) -> int:
     """Read when the retry was made: microseconds since 1970-01-01T00:00:00Z."""
-    return int(_NUMBER.unpack_from(row)[0])
+    return int(_NUMBER.unpack_from(row_key)[0])
+
+
+# Rows about the store itself
+
+API_KEY_IDS_ROW_KEY = b"api_keys"
+"""Of the row that counts the ids that API keys have had; it is read by `unpack_counter`."""
+PROBE_ROW_KEY = b"probe"
+"""Of the row by which a store is tried out; it is read by `unpack_probe`."""
+
+
+def pack_counter(number: int) -> bytes:
+    """Return the value of a row that counts something."""
+    return _COUNTER.pack(_COUNTER_FORMAT, number)
+
+
+@_reads("a counter")
+def unpack_counter(value: bytes) -> int:
+    """Read such a row."""
+    _check_format("a counter", value, _COUNTER_FORMAT)
+    return int(_COUNTER.unpack(value)[1])
+
+
+def pack_probe(now: int) -> bytes:
+    """Return the value of the row by which a store is tried out."""
+    return _PROBE.pack(_PROBE_FORMAT, now)
+
+
+@_reads("the readiness check")
+def unpack_probe(value: bytes) -> int:
+    """Read when it was written: microseconds since 1970-01-01T00:00:00Z."""
+    _check_format("the readiness check", value, _PROBE_FORMAT)
+    return int(_PROBE.unpack(value)[1])
 
 
 def _digest(text: str) -> bytes:
@@ -484,3 +500,5 @@ _COUNTER_FORMAT = 1
 _COUNTER = struct.Struct(">BQ")
 _RETRY_FORMAT = 1
 _RETRY = struct.Struct(">Bq16s")
+_PROBE_FORMAT = 1
+_PROBE = struct.Struct(">Bq")

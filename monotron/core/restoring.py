@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from monotron.core import records, rows, series
+from monotron.core import records, series, tables
 from monotron.core.errors import InvalidNumber
 from monotron.core.records import Series
-from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.limits import LAST_VALUE, RANGE_VALUES
+from monotron.store import paging
+from monotron.store.contract import Reading, Store, Transaction
+from monotron.store.paging import PAGE_ROWS, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,15 @@ class Advanced:
 
 
 def loss(present: Reading, backup: Reading) -> Loss | None:
-    """Tell what the present store would lose; None where it would give no number again."""
+    """Tell what the present store would lose; None if it would give no number again."""
     behind, missing, example = 0, 0, ""
-    for row, value in rows.every(present, Table.SERIES):
-        state = records.unpack_series(row, value)
-        before = backup.get(Table.SERIES, row)
+    for row_key, value in paging.rows(present, tables.SERIES, *paging.EVERYTHING):
+        state = records.unpack_series(row_key, value)
+        before = backup.get(tables.SERIES, row_key)
         if before is None:
             missing += 1
             told = "is not in the backup"
-        elif (old := records.unpack_series(row, before).value) < state.value:
+        elif (old := records.unpack_series(row_key, before).value) < state.value:
             behind += 1
             told = f"is at {old} in the backup"
         else:
@@ -55,27 +57,25 @@ def advance_all(store: Store, by: int, *, now: int) -> Advanced:
     Raises `InvalidNumber`.
     """
     distance(by)
-    count, capped, last = 0, list[Series](), b""
-    while True:
-        states, last = store.update(lambda txn, last=last: _advance_some(txn, last, by, now))  # type: ignore[misc]
-        if not states:
-            return Advanced(count, capped)
-        count += len(states)
-        capped += [state for state in states if state.value > LAST_VALUE - by]
+
+    def advance_some(txn: Transaction, after: bytes | None) -> Page[Series, bytes]:
+        page = paging.page(txn, tables.SERIES, after, size=PAGE_ROWS)
+        states = [records.unpack_series(*row) for row in page.items]
+        for state in states:
+            value = min(state.value, LAST_VALUE - by) + by
+            series.move_up(txn, state, value, now=now)
+        return Page(states, page.next)
+
+    count, capped = 0, list[Series]()
+    for before in paging.through(store.update, advance_some):
+        count += 1
+        if before.value > LAST_VALUE - by:
+            capped.append(before)
+    return Advanced(count, capped)
 
 
 def distance(by: int) -> int:
-    """Give `by` back if all series may be moved up by it; raises `InvalidNumber` otherwise."""
+    """Return `by` back if all series may be moved up by it; raises `InvalidNumber` otherwise."""
     if not 1 <= by <= RANGE_VALUES:
         raise InvalidNumber(f"series are moved up by a whole number from 1 to {RANGE_VALUES}")
     return by
-
-
-def _advance_some(txn: Transaction, last: bytes, by: int, now: int) -> tuple[list[Series], bytes]:
-    """Move up those after the row `last`; gives them as they were, and the row of the last one."""
-    found = txn.scan(Table.SERIES, *records.rows_after(last), limit=PAGE_ROWS)
-    states = [records.unpack_series(row, value) for row, value in found]
-    for state in states:
-        value = min(state.value, LAST_VALUE - by) + by
-        series.seed(txn, state.account, state.key, value, now=now)
-    return states, found[-1][0] if found else last

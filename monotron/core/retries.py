@@ -10,11 +10,12 @@ The header is that of draft-ietf-httpapi-idempotency-key-header: its value is a 
 import re
 from collections.abc import Callable
 
-from monotron.core import records
+from monotron.core import records, tables
+from monotron.core.call import Call
 from monotron.core.errors import IdempotencyKeyReused, InvalidIdempotencyKey
 from monotron.core.records import Retry
 from monotron.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS
-from monotron.store.contract import Table, Transaction
+from monotron.store.contract import Transaction
 
 KEEP_MICROSECONDS = IDEMPOTENCY_HOURS * 3_600 * 1_000_000
 """How long an answer is kept, at least."""
@@ -22,22 +23,20 @@ KEEP_MICROSECONDS = IDEMPOTENCY_HOURS * 3_600 * 1_000_000
 
 def once(
     txn: Transaction,
-    account: int,
+    call: Call,
     idempotency_key: str,
     request: bytes,
     take: Callable[[], int],
-    *,
-    now: int,
 ) -> int:
-    """Give the value that `take` gives, or the one it gave when the key was first used.
+    """Return the value that `take` gives, or the one it gave when the key was first used.
 
     `request` is what the key stands for, see `records.request_digest`. What `take` raises is not
-    kept. Raises `IdempotencyKeyReused` where the key stands for another request.
+    kept. Raises `IdempotencyKeyReused` if the key stands for another request.
 
     Each new answer pushes out two that are too old, so there is nothing to sweep.
     """
-    row = records.retry_row(account, idempotency_key)
-    kept = txn.get(Table.RETRIES, row)
+    row_key = records.retry_row_key(call.account, idempotency_key)
+    kept = txn.get(tables.RETRIES, row_key)
     if kept is not None:
         retry = records.unpack_retry(kept)
         if retry.request != request:
@@ -46,14 +45,14 @@ def once(
             )
         return retry.value
     value = take()
-    _remove_old(txn, now - KEEP_MICROSECONDS)
-    txn.put(Table.RETRIES, row, records.pack_retry(Retry(request, value)))
-    txn.put(Table.RETRY_TIMES, records.retry_time_row(now, row), b"")
+    _remove_old(txn, call.now - KEEP_MICROSECONDS)
+    txn.put(tables.RETRIES, row_key, records.pack_retry(Retry(request, value)))
+    txn.put(tables.RETRY_TIMES, records.retry_time_row_key(call.now, row_key), b"")
     return value
 
 
 def key_of_header(text: str) -> str:
-    """Give the key that an Idempotency-Key header holds: a quoted string, or bare.
+    """Return the key that an Idempotency-Key header holds: a quoted string, or bare.
 
     Raises `InvalidIdempotencyKey` for anything else.
     """
@@ -73,9 +72,9 @@ def key_of_header(text: str) -> str:
 
 
 def _remove_old(txn: Transaction, before: int) -> None:
-    for row, _ in txn.scan(Table.RETRY_TIMES, *records.retry_time_rows(before), limit=2):
-        txn.delete(Table.RETRIES, records.retry_of_time_row(row))
-        txn.delete(Table.RETRY_TIMES, row)
+    for row_key, _ in txn.scan(tables.RETRY_TIMES, *records.retry_time_range(before), limit=2):
+        txn.delete(tables.RETRIES, records.retry_row_key_of_time(row_key))
+        txn.delete(tables.RETRY_TIMES, row_key)
 
 
 # RFC 8941, section 3.3.3.

@@ -27,7 +27,7 @@ class Resource(Enum):
 
 
 def parse(texts: Iterable[object]) -> tuple[str, ...]:
-    """Give each scope in its one spelling; raises `InvalidScope`.
+    """Return each scope in its one spelling; raises `InvalidScope`.
 
     Upper case and blanks around words are accepted, as in the older series service.
     """
@@ -38,7 +38,7 @@ def parse(texts: Iterable[object]) -> tuple[str, ...]:
 
 
 def allow(scopes: Iterable[str], operation: Operation, resource: Resource) -> bool:
-    """Tell whether one of the scopes allows an operation on a resource."""
+    """Return whether one of the scopes allows an operation on a resource."""
     for scope in scopes:
         operations, _, name = scope.partition(":")
         if name == resource.value and (

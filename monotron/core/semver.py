@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from monotron.core import bumps, series
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
+from monotron.core.call import Call
 from monotron.core.errors import InvalidName
 from monotron.core.records import Bump
-from monotron.limits import HISTORY_VALUES
 from monotron.store.contract import Reading, Transaction
 
 
@@ -22,7 +22,7 @@ class Version:
 
     name: str
     token: str | None
-    """What it was made for; None where its last part was advanced without a token."""
+    """What it was made for; None if its last part was advanced without a token."""
     major: int
     minor: int
     patch: int
@@ -34,29 +34,20 @@ class Version:
 
 
 def current(reading: Reading, account: int, name: str) -> Version | None:
-    """Give the current version, or None before the first."""
+    """Return the current version, or None before the first."""
     version = _read(reading, account, name)
     return version if version.major or version.minor or version.patch else None
 
 
-def bump(
-    txn: Transaction,
-    account: int,
-    name: str,
-    part: int,
-    token: str,
-    *,
-    now: int,
-    api_key: str | None = None,
-    keep: int = HISTORY_VALUES,
-) -> Version:
-    """Give the next version: one more of `part`.
+def bump(txn: Transaction, call: Call, name: str, part: int, token: str) -> Version:
+    """Return the next version: one more of `part`.
 
     The same part and token give the same version again, however long ago that was. Where the part's
     series was advanced for the token by hand, its version is that of then: lower parts are 0.
 
     Raises `SeriesExhausted`.
     """
+    account = call.account
     done = made(txn, account, name, part, token)
     if done is not None:
         return done
@@ -68,7 +59,7 @@ def bump(
         numbers = (before.major, before.minor, before.patch)[:part] + (0, 0, 0)[part:]
         after = Version(name, token, *numbers)
     else:
-        series.advance(txn, account, key, token=token, now=now, api_key=api_key, keep=keep)
+        series.advance(txn, call, key, token=token)
         after = replace(_read(txn, account, name), token=token, advanced=True)
     bumps.remember(txn, account, name, Bump(part, token, after.major, after.minor, after.patch))
     return after
@@ -81,7 +72,7 @@ def made(reading: Reading, account: int, name: str, part: int, token: str) -> Ve
 
 
 def part_named(text: str) -> int:
-    """Give the part that `text` names; raises `InvalidName` for anything else."""
+    """Return the part that `text` names; raises `InvalidName` for anything else."""
     try:
         return PARTS[text]
     except KeyError:

@@ -1,21 +1,16 @@
 """Figures of what is stored that the store itself does not count."""
 
-from monotron.core import records
-from monotron.limits import PAGE_ROWS
-from monotron.store.contract import Reading, Store, Table
+from monotron.core import records, tables
+from monotron.store import paging
+from monotron.store.contract import Reading, Store
+from monotron.store.paging import PAGE_ROWS, Page
 
 
 def history_values(store: Store) -> int:
-    """Give how many values the histories of all series hold together.
+    """Return how many values the histories of all series hold together."""
 
-    It takes a snapshot for each page: a long one would make the file grow beside busy writers.
-    """
-    count, last = 0, b""
-    while rows := store.view(lambda reading, last=last: _page(reading, last)):  # type: ignore[misc]
-        count += sum(records.count_history(value) for _, value in rows)
-        last = rows[-1][0]
-    return count
+    def read(reading: Reading, after: bytes | None) -> Page[int, bytes]:
+        page = paging.page(reading, tables.HISTORY, after, size=PAGE_ROWS)
+        return Page([records.count_history(value) for _, value in page.items], page.next)
 
-
-def _page(reading: Reading, last: bytes) -> list[tuple[bytes, bytes]]:
-    return reading.scan(Table.HISTORY, *records.rows_after(last), limit=PAGE_ROWS)
+    return sum(paging.through(store.view, read))

@@ -18,7 +18,7 @@ def resembles(text: str) -> bool:
 
 
 def canonical(text: str) -> str:
-    """Give the canonical text of a UUID: lower case, with hyphens (RFC 9562, section 4).
+    """Return the canonical text of a UUID: lower case, with hyphens (RFC 9562, section 4).
 
     Accepted are 36 characters with hyphens, the same in braces or after `urn:uuid:`, and 32 hex
     digits, in upper or lower case. Raises `InvalidName` for anything else.

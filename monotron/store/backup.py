@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,8 +35,8 @@ def path_of(target: str, now: datetime) -> Path:
     return Path(target)
 
 
-def take(store: OpenStore, path: Path) -> int:
-    """Write a backup into a new file, durably; gives how many series it has.
+def take(store: OpenStore, path: Path, counted: Table) -> int:
+    """Write a backup into a new file, durably; returns how many rows of a table it has.
 
     Others go on writing to the store meanwhile. Raises `CannotCopy` where there is such a file
     already or it cannot be written; nothing of it is left then.
@@ -51,8 +51,8 @@ def take(store: OpenStore, path: Path) -> int:
             with open(handle, "wb") as file:
                 store.copy(file)
                 os.fsync(file.fileno())
-            with reading_file(partial) as reading:
-                count = reading.count(Table.SERIES)
+            with reading_file(partial, [counted]) as reading:
+                count = reading.count(counted)
             _name(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -119,7 +119,7 @@ def _copy_pages(folder: Path, file: IO[bytes]) -> None:
             f"the store is in use, and a copy of its {size} bytes would leave too little room for "
             f"it on the disk, where {free} are free; check a backup instead"
         )
-    store = LmdbStore(folder, create=False)
+    store = LmdbStore(folder, (), create=False)
     try:
         store.copy_pages(file)
         file.flush()
@@ -133,6 +133,7 @@ def _copy_pages(folder: Path, file: IO[bytes]) -> None:
 def restore(
     file: Path,
     folder: Path,
+    tables: Sequence[Table],
     accept: Callable[[LmdbStore, FileReading | None], T],
     *,
     replace: bool,
@@ -156,7 +157,7 @@ def restore(
         try:
             work.mkdir(mode=0o700)
             _copy_durably(file, work / "data.mdb")
-            result = _accepted(file, work, None if replace else folder / "data.mdb", accept)
+            result = _accepted(file, work, None if replace else folder / "data.mdb", tables, accept)
             # It names readers of the old file, and is made anew.
             (folder / "lock.mdb").unlink(missing_ok=True)
             (work / "data.mdb").rename(folder / "data.mdb")
@@ -172,13 +173,14 @@ def _accepted(
     file: Path,
     work: Path,
     present: Path | None,
+    tables: Sequence[Table],
     accept: Callable[[LmdbStore, FileReading | None], T],
 ) -> T:
     if problems := verify_file(work / "data.mdb"):
         raise StoreCorrupt(f"{file} is damaged or no backup: {problems[0]}")
-    with reading_file(work / "data.mdb"):
+    with reading_file(work / "data.mdb", tables):
         pass
-    copy = LmdbStore(work, create=False)
+    copy = LmdbStore(work, tables, create=False)
     try:
         if present is None or not present.exists():
             return accept(copy, None)
@@ -187,7 +189,7 @@ def _accepted(
                 f"{present} is damaged, so it cannot be compared with the backup; --replace puts "
                 f"the backup in its place: {problems[0]}"
             )
-        with reading_file(present) as reading:
+        with reading_file(present, tables) as reading:
             return accept(copy, reading)
     finally:
         copy.close()

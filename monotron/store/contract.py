@@ -5,13 +5,14 @@ The verbs are bbolt's `View` and `Batch`, the functions are FoundationDB's trans
 - `view(fn)` runs `fn` on a consistent snapshot and never waits for a writer;
 - `update(fn)` runs `fn` in a write transaction and returns once its writes are durable.
 
+Tables, keys and values are bytes, and what they mean is not the store's business.
+
 An engine is one module that implements `Store`. The conformance suite in `tests/` is the
 contract's other half: whatever passes it is an engine.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -20,33 +21,9 @@ MAX_KEY_BYTES = 511
 """Keys are 1 to 511 bytes, which is LMDB's limit (MDB_MAXKEYSIZE); every engine keeps to it."""
 
 
-class Table(Enum):
-    """Every table there is. The value is the table's name inside an engine."""
-
-    # There is one object for each. Enum's own hash is a Python function, and drafts look tables up
-    # at each get and put: an import took a tenth longer.
-    __hash__ = object.__hash__
-
-    SERIES = "series"
-    """One row for each series: its current state."""
-    HISTORY = "history"
-    """The values that each series gave out last, several in a row."""
-    ATTRIBUTES = "attributes"
-    """One row for each attribute of a token."""
-    BUMPS = "bumps"
-    """One row for each part and token of a semantic version: which version it got."""
-    ACCOUNTS = "accounts"
-    """One row for each account but the first, which is always there."""
-    API_KEYS = "api_keys"
-    """One row for each API key."""
-    GRANTS = "grants"
-    """The API keys of each account, oldest first."""
-    RETRIES = "retries"
-    """One row for each Idempotency-Key: the request and its answer."""
-    RETRY_TIMES = "retry_times"
-    """The rows of `RETRIES`, oldest first."""
-    SYSTEM = "system"
-    """Rows about the store itself, such as the one that a readiness check writes."""
+Table = bytes
+"""The name of a table, in ASCII. An engine is handed the tables there are when it opens a store,
+and knows no others."""
 
 
 class StoreError(Exception):
@@ -140,25 +117,12 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What a store in a folder takes up, at one moment. Other engines have no such thing."""
+class Figure:
+    """Something that an engine says of itself to people who watch it, in its own words."""
 
-    rows: dict[Table, int]
-    file_bytes: int
-    page_bytes: int
-    used_pages: int
-    free_pages: int
-    """Those that the next commits take, before the file grows."""
-    map_bytes: int
-    """The most that the file can grow to."""
-    map_used_bytes: int
-    commits: int
-    """How many there were since the store was made or restored."""
-    readers: int
-    """Snapshots that are being read, by all processes together."""
-    oldest_reader_behind: int
-    """How many commits the oldest of them is behind: pages freed since then are not used again."""
-    disk_bytes: int
-    """The size of the file system."""
-    disk_free_bytes: int
-    """What is free of it, for whoever is not root."""
+    name: str
+    """Lower-case words joined by underscores, the last one the unit, such as `size_bytes`."""
+    meaning: str
+    value: float
+    table: Table | None = None
+    """Which table it is of, if it is not of the whole store."""

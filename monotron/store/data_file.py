@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import lmdb
 from lmdb.verify import VerifyError, verify
 
 from monotron.store.contract import StoreCorrupt, StoreUnavailable, Table
-from monotron.store.lmdb import LmdbReading, Tables, no_address_space
+from monotron.store.lmdb import SPARE_TABLES, Handles, LmdbReading, no_address_space
 
 
 class FileReading(LmdbReading):
@@ -18,29 +18,29 @@ class FileReading(LmdbReading):
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See `contract.Reading.get`."""
-        return super().get(table, key) if table in self._tables else None
+        return super().get(table, key) if table in self._handles else None
 
     def scan(
         self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """See `contract.Reading.scan`."""
-        if table not in self._tables:
+        if table not in self._handles:
             return []
         return super().scan(table, start, stop, limit=limit, reverse=reverse)
 
     def count(self, table: Table) -> int:
         """Give how many rows a table has."""
-        return self._txn.stat(self._tables[table])["entries"] if table in self._tables else 0
+        return self._txn.stat(self._handles[table])["entries"] if table in self._handles else 0
 
 
 @contextmanager
-def reading_file(data: Path) -> Iterator[FileReading]:
+def reading_file(data: Path, tables: Sequence[Table]) -> Iterator[FileReading]:
     """Read a data file that nobody writes and that `verify_file` has found whole.
 
-    Raises `StoreCorrupt` where it cannot be opened, and `StoreUnavailable` where this process may
-    not map so large a file.
+    The first of the `tables` has to be in it. Raises `StoreCorrupt` if it is not, or if the file
+    cannot be opened, and `StoreUnavailable` if this process may not map so large a file.
     """
-    tables: Tables = {}
+    handles: Handles = {}
     try:
         with (
             lmdb.open(
@@ -48,17 +48,17 @@ def reading_file(data: Path) -> Iterator[FileReading]:
                 subdir=False,
                 readonly=True,
                 lock=False,
-                max_dbs=len(Table) + 16,
+                max_dbs=len(tables) + SPARE_TABLES,
                 lib_version=0,
             ) as env,
             env.begin() as txn,
         ):
-            for table in Table:
+            for table in tables:
                 with suppress(lmdb.NotFoundError):
-                    tables[table] = env.open_db(table.value.encode(), txn, create=False)
-            if Table.SERIES not in tables:
-                raise StoreCorrupt(f"{data} is an LMDB file, but holds no series")
-            yield FileReading(txn, tables)
+                    handles[table] = env.open_db(table, txn, create=False)
+            if tables[0] not in handles:
+                raise StoreCorrupt(f"{data} is an LMDB file, but holds no {tables[0].decode()}")
+            yield FileReading(txn, handles)
     except lmdb.Error as error:
         if error.code == errno.ENOMEM:
             raise no_address_space(data.stat().st_size) from error

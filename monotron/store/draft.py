@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Reading, Table
 
 
@@ -22,7 +23,7 @@ class Draft:
 
     What a failed update wrote is simply forgotten, and so the others in its batch need not run
     again. It also keeps the engine quiet: py-lmdb lets go of the GIL at each `get` and `put`, and
-    on a busy server it costs a fight to get it back. However many updates of one series a batch
+    on a busy server it costs a fight to get it back. However many updates of one row a batch
     has, they are one `get` and one `put`: 3,000 to 4,000 increments a second, at 64 clients.
     """
 
@@ -68,13 +69,7 @@ class Draft:
 
     def delete_range(self, table: Table, start: bytes, stop: bytes) -> int:
         """See `contract.Transaction.delete_range`."""
-        count = 0
-        while rows := self.scan(table, start, stop, limit=1_000):
-            for key, _ in rows:
-                self.delete(table, key)
-            count += len(rows)
-            start = rows[-1][0] + b"\0"
-        return count
+        return sum(self.delete(table, key) for key, _ in paging.rows(self, table, start, stop))
 
     def apply(self, target: Target) -> None:
         """Write everything into `target`."""

@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TypeVar
@@ -20,6 +20,7 @@ from lmdb.verify import verify
 from monotron.store import folder as storage_folder
 from monotron.store.batch import GroupCommit, NoObserver, Observer, Update
 from monotron.store.contract import (
+    Figure,
     Reading,
     StoreCorrupt,
     StoreError,
@@ -27,10 +28,10 @@ from monotron.store.contract import (
     StoreUnavailable,
     Table,
     Transaction,
-    Usage,
 )
 from monotron.store.draft import Draft, check_key
 from monotron.store.lock import OpenLock, WriteLock
+from monotron.store.usage import Usage
 
 T = TypeVar("T")
 
@@ -51,13 +52,21 @@ SPARE_READERS = 256
 READER_CHECK_SECONDS = 60.0
 """How often the slots of dead readers are freed. A dead reader's slot makes the file grow."""
 
+WAIT_SECONDS = 5.0
+"""How long an update waits for other processes before it begins, if nothing else is said."""
+
 OPEN_SECONDS = 10.0
 """How long opening waits for a process that holds a lock."""
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """How the kernel says that a file cannot grow."""
 
-Tables = dict[Table, "lmdb._Database"]
+SPARE_TABLES = 16
+"""Room for tables that a newer version may have put into the file."""
+
+Handles = dict[Table, "lmdb._Database"]
+"""LMDB's handle of each table. They are opened once, with the store: to open one later would need
+a write transaction of its own that no other thread has under way."""
 
 
 class LmdbStore:
@@ -66,13 +75,16 @@ class LmdbStore:
     def __init__(
         self,
         folder: Path | str,
+        tables: Sequence[Table],
         *,
         create: bool = True,
         map_size: int = MAP_SIZE,
-        wait_seconds: float = 5.0,
+        wait_seconds: float = WAIT_SECONDS,
         observer: Observer | None = None,
     ) -> None:
         """Open the store in `folder`, making both where they are missing unless `create` is off.
+
+        It gets those of the `tables` that it lacks, as one does that an older version made.
 
         It belongs to the process that opened it: a forked child opens its own. An update waits
         at most `wait_seconds` for other processes before it begins. The `observer` is told of each
@@ -103,7 +115,7 @@ class LmdbStore:
                 ) from error
             self._lock.acquire_within(OPEN_SECONDS)
             undo.callback(self._lock.close)
-            self._env, self._tables = self._open(map_size)
+            self._env, self._handles = self._open(map_size, tables)
             there = self._path.stat()
             self._identity = (there.st_dev, there.st_ino)
             undo.pop_all()
@@ -118,7 +130,7 @@ class LmdbStore:
         self._guard()
         try:
             with self._env.begin() as txn:
-                return fn(LmdbReading(txn, self._tables))
+                return fn(LmdbReading(txn, self._handles))
         except lmdb.Error as error:
             raise self._translated(error) from error
 
@@ -162,9 +174,13 @@ class LmdbStore:
         """Give what the store takes up."""
         self._guard()
         try:
-            return usage_of(self._env, self._tables, self._path)
+            return usage_of(self._env, self._handles, self._path)
         except lmdb.Error as error:
             raise self._translated(error) from error
+
+    def figures(self) -> Iterator[Figure]:
+        """Return what `usage` does, for people who watch the store."""
+        return self.usage().figures()
 
     def close(self) -> None:
         """See `contract.Store.close`. In a forked child it does nothing: the store is not its."""
@@ -176,14 +192,14 @@ class LmdbStore:
             self._lock.close()
             self._opened.close()
 
-    def _open(self, map_size: int) -> tuple[lmdb.Environment, Tables]:
+    def _open(self, map_size: int, tables: Sequence[Table]) -> tuple[lmdb.Environment, Handles]:
         self._allocate_reader_table()
         try:
             self._make_data_file(map_size)
             env = lmdb.open(
                 os.fsencode(self.folder),
                 map_size=map_size,
-                max_dbs=len(Table) + 16,
+                max_dbs=len(tables) + SPARE_TABLES,
                 max_readers=MAX_READERS,
                 max_spare_txns=SPARE_READERS,
                 mode=0o600,
@@ -197,7 +213,7 @@ class LmdbStore:
         try:
             check_length(env, self._path)
             with env.begin(write=True) as txn:
-                tables = {table: env.open_db(table.value.encode(), txn) for table in Table}
+                handles = {table: env.open_db(table, txn) for table in tables}
             env.reader_check()
         except lmdb.Error as error:
             env.close()
@@ -207,7 +223,7 @@ class LmdbStore:
             raise
         # Not only when the files are new: whoever made them may have died before its sync.
         storage_folder.sync(self.folder)
-        return env, tables
+        return env, handles
 
     def _allocate_reader_table(self) -> None:
         """Have the disk space of LMDB's lock file, so that no reader finds the disk full.
@@ -278,10 +294,10 @@ class LmdbStore:
             self._free_dead_readers()
             began = time.perf_counter()
             with self._env.begin(write=True) as txn:
-                together = Draft(LmdbReading(txn, self._tables))
+                together = Draft(LmdbReading(txn, self._handles))
                 for update in batch:
                     _run(update, together)
-                together.apply(_LmdbTransaction(txn, self._tables))
+                together.apply(_LmdbTransaction(txn, self._handles))
             self._observer.committed(len(batch), time.perf_counter() - began)
         except lmdb.Error as error:
             failure = self._translated(error)
@@ -347,12 +363,12 @@ class LmdbStore:
 # What an environment of any kind has
 
 
-def usage_of(env: lmdb.Environment, tables: Tables, data: Path) -> Usage:
+def usage_of(env: lmdb.Environment, handles: Handles, data: Path) -> Usage:
     """Return what a store takes up; raises `lmdb.Error`, and `StoreUnavailable` for its files."""
     try:
         with env.begin() as txn:
             info, main = env.info(), env.stat()
-            found = {table: txn.stat(handle) for table, handle in tables.items()}
+            found = {table: txn.stat(handle) for table, handle in handles.items()}
         readers = _snapshots(env.readers())
         disk, file = os.statvfs(data.parent), data.stat()
     except OSError as error:
@@ -360,7 +376,7 @@ def usage_of(env: lmdb.Environment, tables: Tables, data: Path) -> Usage:
     last, pages = info["last_txnid"], info["last_pgno"] + 1
     used = _META_PAGES + sum(_pages(each) for each in (main, *found.values()))
     return Usage(
-        rows={table: found[table]["entries"] if table in found else 0 for table in Table},
+        rows={table: each["entries"] for table, each in found.items()},
         file_bytes=file.st_size,
         page_bytes=main["psize"],
         used_pages=used,
@@ -443,21 +459,21 @@ def _run(update: Update, together: Draft) -> None:
 class LmdbReading:
     """A view's side of the contract; py-lmdb's errors pass through to the store."""
 
-    def __init__(self, txn: "lmdb.Transaction[bytes]", tables: Tables) -> None:
+    def __init__(self, txn: "lmdb.Transaction[bytes]", handles: Handles) -> None:
         self._txn = txn
-        self._tables = tables
+        self._handles = handles
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See `contract.Reading.get`."""
         check_key(key)
-        return self._txn.get(key, db=self._tables[table])
+        return self._txn.get(key, db=self._handles[table])
 
     def scan(
         self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """See `contract.Reading.scan`."""
         rows: list[tuple[bytes, bytes]] = []
-        with self._txn.cursor(self._tables[table]) as cursor:
+        with self._txn.cursor(self._handles[table]) as cursor:
             found = _seek_before(cursor, stop) if reverse else _seek(cursor, start)
             while found and len(rows) < limit:
                 key, value = cursor.item()
@@ -472,10 +488,10 @@ class _LmdbTransaction(LmdbReading):
     """What a batch is written into."""
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
-        self._txn.put(key, value, db=self._tables[table])
+        self._txn.put(key, value, db=self._handles[table])
 
     def delete(self, table: Table, key: bytes) -> bool:
-        return self._txn.delete(key, db=self._tables[table])
+        return self._txn.delete(key, db=self._handles[table])
 
 
 def _seek(cursor: "lmdb.Cursor[bytes]", start: bytes) -> bool:

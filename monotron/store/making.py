@@ -3,12 +3,12 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from monotron.store import folder as storage_folder
-from monotron.store.contract import StoreError, StoreFull, StoreUnavailable
+from monotron.store.contract import StoreError, StoreFull, StoreUnavailable, Table
 from monotron.store.lmdb import NO_ROOM, OPEN_SECONDS, LmdbStore
 from monotron.store.lock import OpenLock
 
@@ -36,7 +36,7 @@ def is_missing(folder: Path) -> bool:
     return False
 
 
-def make(folder: Path, fill: Callable[[LmdbStore], T]) -> T | None:
+def make(folder: Path, tables: Sequence[Table], fill: Callable[[LmdbStore], T]) -> T | None:
     """Make the store in `folder` with what `fill` writes, and return what `fill` returns.
 
     None if another process has made one meanwhile; it waits for one that is about to. Until
@@ -52,7 +52,7 @@ def make(folder: Path, fill: Callable[[LmdbStore], T]) -> T | None:
         ) from error
     try:
         _wait_for(lock, folder)
-        return _make(folder, fill) if is_missing(folder) else None
+        return _make(folder, tables, fill) if is_missing(folder) else None
     except OSError as error:
         raise _failure(folder, error) from error
     finally:
@@ -74,12 +74,12 @@ def _wait_for(lock: OpenLock, folder: Path) -> None:
         time.sleep(_ASK_AGAIN_SECONDS)
 
 
-def _make(folder: Path, fill: Callable[[LmdbStore], T]) -> T:
+def _make(folder: Path, tables: Sequence[Table], fill: Callable[[LmdbStore], T]) -> T:
     work = folder / WORK_FOLDER
     _remove(work)
     try:
         work.mkdir(mode=0o700)
-        store = LmdbStore(work)
+        store = LmdbStore(work, tables)
         try:
             result = fill(store)
         finally:

@@ -7,7 +7,7 @@ everybody, or nobody else has the store open and nobody can open it meanwhile.
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,14 @@ import lmdb
 
 from monotron.store import file_system
 from monotron.store import folder as storage_folder
-from monotron.store.contract import Reading, StoreUnavailable, Table, Transaction, Usage
+from monotron.store.contract import Reading, StoreUnavailable, Table, Transaction
 from monotron.store.data_file import FileReading
 from monotron.store.lmdb import (
     MAP_SIZE,
     OPEN_SECONDS,
+    SPARE_TABLES,
+    Handles,
     LmdbStore,
-    Tables,
     check_length,
     copy_of,
     failure_of,
@@ -31,18 +32,19 @@ from monotron.store.lmdb import (
     usage_of,
 )
 from monotron.store.lock import OPEN_LOCK, OpenLock
+from monotron.store.usage import Usage
 
 T = TypeVar("T")
 
 
-def open_to_read(folder: Path, *, wait_seconds: float) -> "OpenStore":
+def open_to_read(folder: Path, tables: Sequence[Table], *, wait_seconds: float) -> "OpenStore":
     """Open the store in `folder`, even if it cannot be written.
 
     Raises `StoreUnavailable` if there is none, and what the two kinds of store raise.
     """
     if (folder / storage_folder.DATA_FILE).exists() and not storage_folder.is_writable(folder):
-        return ReadOnlyStore(folder)
-    return LmdbStore(folder, create=False, wait_seconds=wait_seconds)
+        return ReadOnlyStore(folder, tables)
+    return LmdbStore(folder, tables, create=False, wait_seconds=wait_seconds)
 
 
 @contextmanager
@@ -72,22 +74,23 @@ def nobody_writing(folder: Path) -> Iterator[None]:
 class ReadOnlyStore:
     """A store that nobody writes. Its views are as `LmdbStore` has them; updates are refused."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tables: Sequence[Table]) -> None:
         """Open it. No other process can open it until it is closed, unless none can write at all.
 
         Raises `StoreUnavailable` if it may be open elsewhere, and `StoreCorrupt` if it is damaged.
         """
         self.folder = Path(os.path.realpath(folder))
+        self._tables = tables
         self._path = self.folder / storage_folder.DATA_FILE
         storage_folder.require_local(self.folder)
         with ExitStack() as held:
             held.enter_context(nobody_writing(self.folder))
             self._locked = (self.folder / OPEN_LOCK).exists()
-            self._env = _open(self._path)
+            self._env = _open(self._path, len(tables) + SPARE_TABLES)
             held.callback(self._env.close)
             try:
                 check_length(self._env, self._path)
-                self._tables = _tables_of(self._env)
+                self._handles = _handles_of(self._env, tables)
             except lmdb.Error as error:
                 raise failure_of(error, self._path) from error
             self._held = held.pop_all()
@@ -97,7 +100,7 @@ class ReadOnlyStore:
         self._require_alone()
         try:
             with self._env.begin() as txn:
-                return fn(FileReading(txn, self._tables))
+                return fn(FileReading(txn, self._handles))
         except lmdb.Error as error:
             raise failure_of(error, self._path) from error
 
@@ -117,9 +120,10 @@ class ReadOnlyStore:
         """See `LmdbStore.usage`."""
         self._require_alone()
         try:
-            return replace(usage_of(self._env, self._tables, self._path), map_bytes=MAP_SIZE)
+            usage = usage_of(self._env, self._handles, self._path)
         except lmdb.Error as error:
             raise failure_of(error, self._path) from error
+        return replace(usage, rows=dict.fromkeys(self._tables, 0) | usage.rows, map_bytes=MAP_SIZE)
 
     def close(self) -> None:
         """Let go of it. Closing again does nothing."""
@@ -134,14 +138,14 @@ class ReadOnlyStore:
 OpenStore: TypeAlias = LmdbStore | ReadOnlyStore
 
 
-def _open(data: Path) -> lmdb.Environment:
+def _open(data: Path, max_dbs: int) -> lmdb.Environment:
     try:
         return lmdb.open(
             os.fsencode(data),
             subdir=False,
             readonly=True,
             lock=False,
-            max_dbs=len(Table) + 16,
+            max_dbs=max_dbs,
             lib_version=0,
         )
     except lmdb.Error as error:
@@ -150,13 +154,13 @@ def _open(data: Path) -> lmdb.Environment:
         raise failure_of(error, data) from error
 
 
-def _tables_of(env: lmdb.Environment) -> Tables:
+def _handles_of(env: lmdb.Environment, tables: Sequence[Table]) -> Handles:
     """Return what there is: a store that an older version made may lack a table."""
-    tables: Tables = {}
-    for table in Table:
+    handles: Handles = {}
+    for table in tables:
         with suppress(lmdb.NotFoundError):
-            tables[table] = env.open_db(table.value.encode(), create=False)
-    return tables
+            handles[table] = env.open_db(table, create=False)
+    return handles
 
 
 def _in_use(folder: Path, why: str) -> StoreUnavailable:

@@ -7,6 +7,7 @@ import of any size says what it would do, with no more memory than the import it
 from collections.abc import Callable
 from typing import TypeVar
 
+from monotron.store import paging
 from monotron.store.contract import Reading, Store, StoreFull, Table, Transaction
 
 T = TypeVar("T")
@@ -103,14 +104,7 @@ class _Overlay(_Reading):
 
     def delete_range(self, table: Table, start: bytes, stop: bytes) -> int:
         """See `contract.Transaction.delete_range`."""
-        count = 0
-        while rows := self.scan(table, start, stop, limit=_PAGE_ROWS):
-            for key, _ in rows:
-                self.delete(table, key)
-            count += len(rows)
-            start = rows[-1][0] + b"\0"
-        return count
+        return sum(self.delete(table, key) for key, _ in paging.rows(self, table, start, stop))
 
 
 _MARK = b"+"
-_PAGE_ROWS = 1_000

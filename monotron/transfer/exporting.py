@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from monotron.core import accounts, api_keys, history, records, series
-from monotron.limits import PAGE_ROWS
+from monotron.core import accounts, api_keys, history, records, series, tables
+from monotron.store import paging
 from monotron.store.contract import Reading, Store, Table
+from monotron.store.paging import PAGE_ROWS, Page
 from monotron.transfer.lines import (
     AccountLine,
     ApiKeyIdsLine,
@@ -35,14 +36,14 @@ ATTRIBUTE_ROWS = 100
 
 
 def lines(store: Store) -> Iterator[Line]:
-    """Give everything there is, in the order in which an import needs it."""
-    yield from _of_rows(store, Table.ACCOUNTS, _account)
+    """Return everything there is, in the order in which an import needs it."""
+    yield from _of_rows(store, tables.ACCOUNTS, _account)
     yield from _api_keys(store)
-    yield from _of_rows(store, Table.RETRY_TIMES, _retry)
+    yield from _of_rows(store, tables.RETRY_TIMES, _retry)
     for account in _accounts(store):
         yield from _series(store, account)
-    yield from _of_rows(store, Table.ATTRIBUTES, _attribute, limit=ATTRIBUTE_ROWS)
-    yield from _of_rows(store, Table.BUMPS, _bump)
+    yield from _of_rows(store, tables.ATTRIBUTES, _attribute, size=ATTRIBUTE_ROWS)
+    yield from _of_rows(store, tables.BUMPS, _bump)
     yield EndLine()
 
 
@@ -50,24 +51,19 @@ def _of_rows(
     store: Store,
     table: Table,
     make: Callable[[Reading, bytes, bytes], T | None],
-    limit: int = PAGE_ROWS,
+    size: int = PAGE_ROWS,
 ) -> Iterator[T]:
-    """Give what `make` makes of each row of a table, where it makes something."""
-    after = b""
+    """Return what `make` makes of each row of a table, if it makes something."""
 
-    def read(reading: Reading) -> tuple[bytes, list[T | None]]:
-        rows = reading.scan(table, *records.rows_after(after), limit=limit)
-        return rows[-1][0] if rows else b"", [make(reading, *row) for row in rows]
+    def read(reading: Reading, after: bytes | None) -> Page[T | None, bytes]:
+        page = paging.page(reading, table, after, size=size)
+        return Page([make(reading, *row) for row in page.items], page.next)
 
-    while True:
-        after, made = store.view(read)
-        yield from (each for each in made if each is not None)
-        if not after:
-            return
+    return (each for each in paging.through(store.view, read) if each is not None)
 
 
-def _account(reading: Reading, row: bytes, value: bytes) -> Line:
-    return AccountLine(records.unpack_account(row), records.unpack_account_time(value))
+def _account(reading: Reading, row_key: bytes, value: bytes) -> Line:
+    return AccountLine(records.unpack_account_row_key(row_key), records.unpack_account(value))
 
 
 def _api_keys(store: Store) -> Iterator[Line]:
@@ -76,10 +72,7 @@ def _api_keys(store: Store) -> Iterator[Line]:
     An import gives an id only if it is beyond those that were used. The store has no such order,
     and so this is the one list that is held as a whole, if only as ids and keys.
     """
-    keys = list(
-        _of_rows(store, Table.GRANTS, lambda _, row, key: (*records.unpack_grant(row), key))
-    )
-    for _, _, key in sorted(keys, key=lambda each: each[1]):
+    for _, key in sorted(_of_rows(store, tables.GRANTS, _grant)):
         api_key = store.view(lambda reading, key=key: api_keys.find(reading, key.decode()))  # type: ignore[misc]
         if api_key is not None:
             yield ApiKeyLine(api_key)
@@ -87,51 +80,48 @@ def _api_keys(store: Store) -> Iterator[Line]:
         yield ApiKeyIdsLine(last)
 
 
-def _retry(reading: Reading, row: bytes, _: bytes) -> Line | None:
-    retry_row = records.retry_of_time_row(row)
-    value = reading.get(Table.RETRIES, retry_row)
+def _grant(reading: Reading, row_key: bytes, key: bytes) -> tuple[int, bytes]:
+    _, number = records.unpack_grant_row_key(row_key)
+    return number, key
+
+
+def _retry(reading: Reading, row_key: bytes, _: bytes) -> Line | None:
+    retry_row_key = records.retry_row_key_of_time(row_key)
+    value = reading.get(tables.RETRIES, retry_row_key)
     if value is None:
         return None
-    account, digest = records.unpack_retry_row(retry_row)
-    return RetryLine(account, digest, records.unpack_retry(value), records.unpack_retry_time(row))
+    account, digest = records.unpack_retry_row_key(retry_row_key)
+    made_at = records.unpack_retry_time_row_key(row_key)
+    return RetryLine(account, digest, records.unpack_retry(value), made_at)
 
 
 def _accounts(store: Store) -> Iterator[int]:
-    after: int | None = None
-    while True:
-        page = store.view(
-            lambda reading, after=after: accounts.page(reading, after=after, limit=PAGE_ROWS)  # type: ignore[misc]
-        )
-        yield from page.accounts
-        after = page.next
-        if after is None:
-            return
+    def read(reading: Reading, after: int | None) -> Page[int, int]:
+        return accounts.page(reading, after=after, limit=PAGE_ROWS)
+
+    return paging.through(store.view, read)
 
 
 def _series(store: Store, account: int) -> Iterator[Line]:
-    after: str | None = ""
-
-    def read(reading: Reading) -> tuple[str | None, list[SeriesLine]]:
-        page = series.page(reading, account, prefix="", after=after or "", limit=PAGE_ROWS)
+    def read(reading: Reading, after: str | None) -> Page[SeriesLine, str]:
+        page = series.page(reading, account, prefix="", after=after, limit=PAGE_ROWS)
         found: list[SeriesLine] = []
         entries = 0
-        for each in page.series:
+        for each in page.items:
             given_out = history.stored(reading, each)
             # Which row is the newest is for the next store to decide.
             found.append(SeriesLine(replace(each, history=0), given_out))
             entries += len(found[-1].history)
             if entries >= PAGE_ENTRIES:
-                return each.key, found
-        return page.next, found
+                return Page(found, each.key)
+        return Page(found, page.next)
 
-    while after is not None:
-        after, found = store.view(read)
-        yield from found
+    return paging.through(store.view, read)
 
 
-def _attribute(reading: Reading, row: bytes, value: bytes) -> Line:
-    return AttributeLine(*records.unpack_owner(row), records.unpack_attribute(value))
+def _attribute(reading: Reading, row_key: bytes, value: bytes) -> Line:
+    return AttributeLine(*records.unpack_owner(row_key), records.unpack_attribute(value))
 
 
-def _bump(reading: Reading, row: bytes, value: bytes) -> Line:
-    return BumpLine(*records.unpack_owner(row), records.unpack_bump(value))
+def _bump(reading: Reading, row_key: bytes, value: bytes) -> Line:
+    return BumpLine(*records.unpack_owner(row_key), records.unpack_bump(value))

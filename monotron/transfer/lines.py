@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from monotron.core import attributes, names, scopes
+from monotron.core import attributes, names, numbers, scopes
 from monotron.core.bumps import PARTS
 from monotron.core.errors import RuleError
 from monotron.core.imports import Numbered
@@ -270,11 +270,11 @@ class BumpLine:
         part = text(members, "part")
         if part not in PARTS:
             raise BrokenLine("part has to be major, minor or patch")
-        numbers = [
+        version = [
             integer(members, each, least=1 if each == part else 0)
             for each in ("major", "minor", "patch")
         ]
-        bump = Bump(PARTS[part], names.token(text(members, "token"), new=False), *numbers)
+        bump = Bump(PARTS[part], names.token(text(members, "token"), new=False), *version)
         return cls(_account(members), names.version_name(text(members, "name"), new=False), bump)
 
     def members(self) -> Members:
@@ -333,12 +333,8 @@ def text(members: Members, name: str) -> str:
 
 
 def integer(members: Members, name: str, *, least: int = 1, most: int = LAST_VALUE) -> int:
-    """Give a member that is a whole number."""
-    value = members.get(name)
-    # In Python True is a number, too.
-    if type(value) is not int or not least <= value <= most:
-        raise BrokenLine(f"{name} has to be a whole number from {least} to {most}")
-    return value
+    """Return a member that is a whole number; raises `InvalidNumber` for anything else."""
+    return numbers.whole(name, members.get(name), least, most)
 
 
 def _account(members: Members) -> int:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from monotron.core import names
+from monotron.core import names, numbers
 from monotron.core.errors import RuleError
 from monotron.core.records import Entry, Series
 from monotron.limits import DATABASE_ROW_BYTES, IMPORT_LINES
@@ -201,8 +201,8 @@ def _series(group: Sequence[Value]) -> Read:
 
 def _integer(cells: Mapping[str, Any], name: str, *, least: int = 1) -> int:
     value = cells.get(name)
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
-        value = int(value)
+    if isinstance(value, str):
+        value = numbers.parsed(name, value)
     return lines.integer({name: value}, name, least=least)
 
 

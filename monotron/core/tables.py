@@ -1,0 +1,39 @@
+"""The tables of a store, by the names that they have inside every engine.
+
+To an engine they are only names: it is handed `ALL` when a store is opened.
+"""
+
+from typing import Final
+
+from monotron.store.contract import Table
+
+_all: list[Table] = []
+
+
+def _table(name: str) -> Table:
+    _all.append(name.encode())
+    return _all[-1]
+
+
+SERIES: Final = _table("series")
+"""One row for each series: its current state. It stands first: every store has it, however old."""
+HISTORY: Final = _table("history")
+"""The values that each series gave out last, several in a row."""
+ATTRIBUTES: Final = _table("attributes")
+"""One row for each attribute of a token."""
+BUMPS: Final = _table("bumps")
+"""One row for each part and token of a semantic version: which version it got."""
+ACCOUNTS: Final = _table("accounts")
+"""One row for each account but the first, which is always there."""
+API_KEYS: Final = _table("api_keys")
+"""One row for each API key."""
+GRANTS: Final = _table("grants")
+"""The API keys of each account, oldest first."""
+RETRIES: Final = _table("retries")
+"""One row for each Idempotency-Key: the request and its answer."""
+RETRY_TIMES: Final = _table("retry_times")
+"""The rows of `RETRIES`, oldest first."""
+SYSTEM: Final = _table("system")
+"""Rows about the store itself, such as the one that a readiness check writes."""
+
+ALL: Final = tuple(_all)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import attributes, series
+from monotron.core import accounts, attributes, series
 from monotron.core.errors import InvalidAttribute, InvalidName, RuleError
 from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES, LAST_VALUE
-from monotron.store.contract import Store
+from monotron.store.contract import Store, Transaction
 from tests import invariants
 from tests.calls import call_in
 from tests.invariants import rows_of_store
@@ -63,7 +63,12 @@ class Rules:
     def put(self, place: Place, sent: dict[str, str]) -> None:
         valid = attributes.valid(sent)
         assert valid == sent
-        self.store.update(lambda txn: attributes.put(txn, *place, valid))
+
+        def put(txn: Transaction) -> None:
+            accounts.make(txn, place[0], now=0)
+            attributes.put(txn, *place, valid)
+
+        self.store.update(put)
 
     def get(self, place: Place, name: str) -> str | None:
         return self.store.view(lambda reading: attributes.get(reading, *place, name))

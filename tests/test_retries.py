@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monotron.core import retries, series, tables
+from monotron.core import accounts, retries, series, tables
 from monotron.core.errors import IdempotencyKeyReused, InvalidIdempotencyKey, SeriesExhausted
 from monotron.core.records import request_digest
 from monotron.limits import LAST_VALUE
@@ -37,6 +37,7 @@ class Rules:
         """Take a value once; `request` is what tells the request from others."""
 
         def update(txn: Transaction) -> int:
+            accounts.make(txn, account, now=0)
             return retries.once(
                 txn,
                 call_in(account, now=now),

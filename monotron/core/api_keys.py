@@ -35,7 +35,7 @@ def new_pair() -> Pair:
 
 
 def create(txn: Transaction, call: Call, pair: Pair, scopes: tuple[str, ...]) -> ApiKey:
-    """Make an API key in an account; `scopes` as `scopes.parse` gives them.
+    """Make an API key in an account; `scopes` as `scopes.parse` returns them.
 
     Raises `NoSuchAccount`, and `TooManyApiKeys` if the account has no room for another.
     """

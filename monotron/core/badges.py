@@ -60,7 +60,7 @@ class Badge:
     """What a badge says."""
 
     label: str
-    """The left text; empty where there is none."""
+    """The left text; empty if it has none."""
     message: str
     """The right text; never empty."""
     color: str

@@ -59,7 +59,7 @@ def page(
 
 
 def newest(reading: Reading, series: Series, *, keep: int, limit: int) -> list[HistoryValue]:
-    """Return the newest `limit` values, newest first; fewer where history holds fewer."""
+    """Return the newest `limit` values, newest first; fewer if history holds fewer."""
     if not limit or not series.history:
         return []
     return page(reading, series, keep=keep, limit=limit).items
@@ -82,8 +82,8 @@ def add(
 ) -> int:
     """Add what was just given out, and remove what is beyond the newest `keep` values.
 
-    `before` is the state of the series until then. Gives the first value of the newest row, which
-    belongs into the new state; 0 where there is none.
+    `before` is the state of the series until then. Returns the first value of the newest row,
+    which belongs in the new state; 0 if there is none.
     """
     given, newest = (before.given, before.history) if before else (0, 0)
     if keep == 0:
@@ -130,7 +130,7 @@ def extend(
     newest: int,
     keep: int | None,
 ) -> int:
-    """Add entries that come with their last numbers, as `stored` gives them, oldest first.
+    """Add entries that come with their last numbers, as `stored` returns them, oldest first.
 
     `newest` is the first value of the newest row so far, and so is what is given. Unless `keep`
     is None, what is too old is removed as `add` does it.
@@ -187,7 +187,7 @@ def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
 
 
 def _forget(txn: Transaction, account: int, key: str, value: int) -> int:
-    """Remove a part of what is left from a time when history was on; returns what `add` gives.
+    """Remove a part of what is left from a time when history was on; returns what `add` does.
 
     While something is left that is `value`, which has no row: what comes once history is on again
     begins one of its own, because the numbers within a row have no gap.

@@ -78,8 +78,8 @@ def add_bumps(
 ) -> list[tuple[Outcome, Outcome]]:
     """Remember which versions tokens got, and move the series of the part up to them.
 
-    A version that another token has here stays that token's alone. Gives for each what became of it
-    and of its series.
+    A version that another token has here stays that token's alone. Returns what became of each and
+    of its series.
     """
     taken = {_made(name, bump) for bump in bumps.all_of(txn, account, name, part)}
     outcomes = []

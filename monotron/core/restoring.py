@@ -32,7 +32,7 @@ class Advanced:
 
 
 def loss(present: Reading, backup: Reading) -> Loss | None:
-    """Tell what the present store would lose; None if it would give no number again."""
+    """Return what the present store would lose, or None if it would give no number again."""
     behind, missing, example = 0, 0, ""
     for row_key, value in paging.rows(present, tables.SERIES, *paging.EVERYTHING):
         state = records.unpack_series(row_key, value)

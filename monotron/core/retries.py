@@ -28,7 +28,7 @@ def once(
     request: bytes,
     take: Callable[[], int],
 ) -> int:
-    """Return the value that `take` gives, or the one it gave when the key was first used.
+    """Return the value that `take` returns, or the one it returned when the key was first used.
 
     `request` is what the key stands for, see `records.request_digest`. What `take` raises is not
     kept. Raises `IdempotencyKeyReused` if the key stands for another request.

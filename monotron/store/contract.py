@@ -46,16 +46,16 @@ class Reading(Protocol):
     """A consistent snapshot of all tables. It is valid only inside the function it was given to."""
 
     def get(self, table: Table, key: bytes) -> bytes | None:
-        """Give the value at `key`, or None.
+        """Return the value at `key`, or None.
 
-        Raises `ValueError` where the key is not of 1 to 511 bytes.
+        Raises `ValueError` if the key is not of 1 to 511 bytes.
         """
         ...
 
     def scan(
         self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """Give at most `limit` rows with `start <= key < stop`, in the keys' byte order.
+        """Return the first `limit` rows with `start <= key < stop`, in the keys' byte order.
 
         With `reverse`, the last rows of the range, last first. The bounds may be of any length.
         A list with a limit, not an iterator: a snapshot must not stay open while a caller thinks.
@@ -69,19 +69,19 @@ class Transaction(Reading, Protocol):
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Store `value` at `key`, in place of what was there.
 
-        Raises `ValueError` where the key is not of 1 to 511 bytes.
+        Raises `ValueError` if the key is not of 1 to 511 bytes.
         """
         ...
 
     def delete(self, table: Table, key: bytes) -> bool:
-        """Remove the row at `key`; tells whether there was one.
+        """Remove the row at `key`; return whether there was one.
 
-        Raises `ValueError` where the key is not of 1 to 511 bytes.
+        Raises `ValueError` if the key is not of 1 to 511 bytes.
         """
         ...
 
     def delete_range(self, table: Table, start: bytes, stop: bytes) -> int:
-        """Remove every row with `start <= key < stop`; gives how many there were."""
+        """Remove every row with `start <= key < stop`; return how many there were."""
         ...
 
 
@@ -89,7 +89,7 @@ class Store(Protocol):
     """A storage engine. Its methods may be called from any thread."""
 
     def view(self, fn: Callable[[Reading], T]) -> T:
-        """Give what `fn` gives on a snapshot that holds every update that returned before.
+        """Return what `fn` returns on a snapshot that holds every update that returned before.
 
         That includes updates which another process made. It never waits for a writer.
         Raises what `fn` raises, or a `StoreError`.
@@ -97,14 +97,14 @@ class Store(Protocol):
         ...
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
-        """Give what `fn` gives in a write transaction, once its writes are durable.
+        """Return what `fn` returns in a write transaction, once its writes are durable.
 
         Updates are serializable. Those that wait at the same moment share one durable commit;
         one that comes alone waits for nobody. `fn` may run more than once, on any thread, so it
         has no effect besides its writes; it must not call the store again.
 
         What `fn` raises is raised here, and none of its writes are kept; the others that share
-        its commit do not notice. Raises a `StoreError` where the store failed: nothing was kept.
+        its commit do not notice. Raises a `StoreError` if the store failed: nothing was kept.
         """
         ...
 

@@ -19,9 +19,11 @@ MAY_IMPORT = {
     "core": {"core", "contract", "limits", "settings"},
     "transfer": {"transfer", "core", "contract", "limits"},
     "web": set[str](),
-    "api": {"api", "core", "contract", "web", "limits", "logs", "measures", "settings", "monotron"},
+    "http": {"http", "limits"},
+    "api": {"api", "http", "core", "contract", "web"}
+    | {"limits", "logs", "measures", "settings", "monotron"},
     "app": {"api", "core", "contract", "limits", "measures", "settings", "monotron"},
-    "server": {"server", "api", "limits", "logs", "measures", "settings", "monotron"},
+    "server": {"server", "api", "http", "limits", "logs", "measures", "settings", "monotron"},
     "serve": {"server", "app", "api", "core", "contract", "engine"}
     | {"limits", "measures", "settings", "monotron"},
     "commands": {"commands", "transfer", "core", "contract", "engine", "limits", "settings"},

@@ -1,9 +1,8 @@
 """Every error as `application/problem+json` (RFC 9457)."""
 
-import http
-import json
 import logging
 import time
+from http import HTTPStatus
 from typing import Any
 
 import falcon
@@ -22,34 +21,13 @@ from monotron.core.errors import (
     SeriesExhausted,
     TooManyApiKeys,
 )
+from monotron.http.problems import PROBLEM_JSON, RETRY_SECONDS, problem
 from monotron.store.contract import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
-
-PROBLEM_JSON = "application/problem+json"
 
 log = logging.getLogger("monotron")
 
 LOG_SECONDS = 1.0
 """How often a failure of the store is logged while it lasts."""
-
-RETRY_SECONDS = 1
-"""What Retry-After says: a store that another process holds is free again in much less."""
-
-
-def problem(status: int, kind: str, detail: str) -> bytes:
-    """Give the body of a problem. `kind` is its type's last part, or empty for no type."""
-    return json.dumps(
-        {
-            "type": f"urn:monotron:problem:{kind}" if kind else "about:blank",
-            "title": _TITLES.get(status) or http.HTTPStatus(status).phrase,
-            "status": status,
-            "detail": detail,
-        },
-        ensure_ascii=False,
-    ).encode("utf-8", errors="backslashreplace")
-
-
-# As RFC 9110 has them; Python had older names until 3.13.
-_TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 def handle_errors(app: "falcon.App[Any, Any]", hints: Hints) -> None:
@@ -115,7 +93,7 @@ def _answer(
     if isinstance(error, StoreError):
         _log_failure(req.method, error)
         detail = _STORE_DETAILS[status]
-    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         resp.retry_after = RETRY_SECONDS
     resp.status = status
     resp.content_type = PROBLEM_JSON
@@ -148,6 +126,6 @@ def _answer_unexpected(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
     log.error("%s failed", req.method, exc_info=error)
-    resp.status = http.HTTPStatus.INTERNAL_SERVER_ERROR
+    resp.status = HTTPStatus.INTERNAL_SERVER_ERROR
     resp.content_type = PROBLEM_JSON
     resp.data = problem(500, "", _DETAILS[500])

@@ -22,13 +22,13 @@ from monotron.api.badges import MAX_AGE, SCHEMA_VERSION, SVG
 from monotron.api.build_numbers import JSON_UTF8
 from monotron.api.conditions import ANY
 from monotron.api.dashboard import CONTENT_TYPES, HEADERS
-from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
 from monotron.api.metrics import OPENMETRICS
-from monotron.api.request_id import PATTERN
 from monotron.core import badges, names
 from monotron.core.api_keys import KEY_CHARACTERS, SECRET_CHARACTERS
 from monotron.core.badges import Badge
 from monotron.core.scopes import Operation, Resource
+from monotron.http.problems import PROBLEM_JSON, RETRY_SECONDS, problem
+from monotron.http.request_id import PATTERN
 from monotron.limits import (
     API_KEYS,
     ATTRIBUTE_BYTES,

@@ -5,15 +5,9 @@ import time
 import falcon
 
 from monotron.api.build_numbers import MEANT
+from monotron.http.environ import COMPLETE_AT
+from monotron.http.labels import NO_ROUTE, method_label
 from monotron.measures import INCREMENTS, VALUES, Place
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
-"""Those that are told apart; a client can send any word."""
-
-NO_ROUTE = "none"
-
-COMPLETE_AT = "monotron.complete_at"
-"""Where the server puts when a request was complete, by `time.perf_counter`."""
 
 
 class RequestMeasures:
@@ -38,15 +32,10 @@ class RequestMeasures:
     ) -> None:
         """Count it."""
         seconds = time.perf_counter() - req.context.started
-        route, method = route_of(req), told_apart(req.method)
+        route, method = route_of(req), method_label(req.method)
         self._place.add_request(route, method, str(resp.status_code), seconds, req.context.given)
 
 
 def route_of(req: falcon.Request) -> str:
     """Return the route that answers, such as `/v1/series/{key}`, as people write it."""
     return (req.uri_template or NO_ROUTE).replace(MEANT, "")
-
-
-def told_apart(method: str) -> str:
-    """Give a method as a label has it."""
-    return method if method in METHODS else "other"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from monotron import __version__, logs
-from monotron.app import create_app
+from monotron.app import QUICK_PATHS, create_app
 from monotron.commands import copies, inspection, keys, moving, series
 from monotron.commands.arguments import add_setting
 from monotron.commands.moving import CannotOpen
@@ -69,7 +69,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     def open_service(create: bool, place: Place) -> Service:
         store = LmdbStore(settings.storage_dir, create=create, observer=OfStore(place))
         app = create_app(store, settings, place=place, usage=store.usage)
-        return Service(app, lambda: store.failed is None, store.close)
+        return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS)
 
     try:
         serve(settings, open_service)

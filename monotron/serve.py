@@ -16,7 +16,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -50,6 +50,8 @@ class Service:
     healthy: Callable[[], bool]
     """Whether it can go on; where not, the worker ends and is replaced."""
     close: Callable[[], None]
+    quick_paths: Collection[str]
+    """What the app answers at once, and what has to work under overload too."""
 
 
 def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) -> None:
@@ -231,7 +233,13 @@ class _Watch:
         except StoreError as error:
             os.write(news, str(error).encode(errors="backslashreplace"))
             return 1
-        server = Server(service.app, self.listener, self.settings.threads, place)
+        server = Server(
+            service.app,
+            self.listener,
+            self.settings.threads,
+            place,
+            quick_paths=service.quick_paths,
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

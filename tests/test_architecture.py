@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "api": {"api", "http", "core", "contract", "web"}
     | {"limits", "logs", "measures", "settings", "monotron"},
     "app": {"api", "core", "contract", "limits", "measures", "settings", "monotron"},
-    "server": {"server", "api", "http", "limits", "logs", "measures", "settings", "monotron"},
+    "server": {"server", "http", "limits", "logs", "measures", "settings", "monotron"},
     "serve": {"server", "app", "api", "core", "contract", "engine"}
     | {"limits", "measures", "settings", "monotron"},
     "commands": {"commands", "transfer", "core", "contract", "engine", "limits", "settings"},

@@ -3,19 +3,16 @@
 import json
 import re
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from monotron import limits
-from monotron.api import badges, openapi
-from monotron.app import create_app
+from monotron.api import badges
 from monotron.settings import Settings
-from monotron.store.contract import Store
 from tests import service as services
 from tests import shown
 from tests.service import Serve
-from tests.web import routes
+from tests.web import described, routes
 
 serve = services.serve
 
@@ -30,7 +27,7 @@ OLDER_ATTRIBUTES, ATTRIBUTES = "/v1/series/{key}/{token}/attrs", "/v1/tokens/{ke
 def calls(settings: Settings) -> set[tuple[str, str]]:
     """Give the method and path of every call that is served, under one of its paths."""
     found = set()
-    for path, methods in routes(create_app(cast(Store, None), settings)).items():
+    for path, methods in routes().items():
         if not path.startswith(f"{OF_ACCOUNT}/grants"):
             path = re.sub(rf"^{re.escape(OF_ACCOUNT)}/", "/v1/", path)
         path = path.replace(OLDER_ATTRIBUTES, ATTRIBUTES)
@@ -75,7 +72,7 @@ def test_every_call_is_shown(settings: Settings) -> None:
 
 
 def test_every_kind_of_problem_is_described() -> None:
-    document = json.dumps(openapi.document(authentication=True))
+    document = json.dumps(described(authentication=True))
     kinds = set(re.findall("urn:monotron:problem:([a-z-]+)", document))
     assert len(kinds) > 10
     table = PAGE.partition("| status |")[2].partition("\n\n")[0]

@@ -50,11 +50,11 @@ def handle_errors(app: "falcon.App[Any, Any]", hints: Hints) -> None:
     app.add_error_handler(falcon.HTTPError, _answer_http_error)
     app.add_error_handler(falcon.HTTPRouteNotFound, answer_no_path)
     app.add_error_handler(falcon.HTTPMethodNotAllowed, answer_no_method)
-    for error in _ANSWERS:
+    for error in ANSWERS:
         app.add_error_handler(error, _answer)
 
 
-_ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
+ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
     InvalidName: (400, "invalid-name"),
     InvalidNumber: (400, "invalid-number"),
     InvalidScope: (400, "invalid-scope"),
@@ -74,7 +74,7 @@ _failures: dict[type[StoreError], tuple[float, int]] = {}
 """When each kind of failure was logged last, and how many there were since."""
 
 # The store's own messages name folders of the server, which are nobody's business outside.
-_STORE_DETAILS = {
+STORE_DETAILS = {
     503: "the store cannot be reached now; nothing was taken, try again",
     507: "the disk or the store is full; nothing was taken",
 }
@@ -88,11 +88,11 @@ _DETAILS = {
 def _answer(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    status, kind = next(_ANSWERS[cls] for cls in type(error).__mro__ if cls in _ANSWERS)
+    status, kind = next(ANSWERS[cls] for cls in type(error).__mro__ if cls in ANSWERS)
     detail = str(error)
     if isinstance(error, StoreError):
         _log_failure(req.method, error)
-        detail = _STORE_DETAILS[status]
+        detail = STORE_DETAILS[status]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         resp.retry_after = RETRY_SECONDS
     resp.status = status

@@ -12,7 +12,7 @@ import logging
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -52,9 +52,18 @@ class Server:
     """Answers requests on a listening socket until it is told to stop."""
 
     def __init__(
-        self, app: Callable[..., Any], listener: socket.socket, threads: int, place: Place
+        self,
+        app: Callable[..., Any],
+        listener: socket.socket,
+        threads: int,
+        place: Place,
+        *,
+        quick_paths: Collection[str],
     ) -> None:
-        """Make it ready; what it measures goes to `place`."""
+        """Make it ready; what it measures goes to `place`.
+
+        The app answers `quick_paths` at once: they are for a thread that has nothing else to do.
+        """
         # It warns at each request that finds no free thread: that is what the queue is for.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stopping = False
@@ -62,7 +71,7 @@ class Server:
         self._connections = Connections()
         self._limit = _connection_limit()
         self._place = place
-        self._dispatcher = Dispatcher(threads)
+        self._dispatcher = Dispatcher(threads, quick_paths)
         self._server: Any = _Listener(
             app,
             self._connections,

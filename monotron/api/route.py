@@ -38,18 +38,18 @@ class Route:
     """What tells the names of its calls from those of the same resource at another path."""
 
     def __post_init__(self) -> None:
-        handled = {
-            name.removeprefix("on_").upper() for name in dir(self.resource) if name[:3] == "on_"
-        }
-        described = getattr(self.resource, "calls", {}).keys()
+        handled = {name[3:].upper() for name in dir(self.resource) if name.startswith("on_")}
+        described = getattr(self.resource, "calls", {})
         if handled - {"HEAD"} != set(described):
-            raise ValueError(f"{self.path} answers {handled}, and described is {set(described)}")
+            raise ValueError(
+                f"{self.path} answers {_listed(handled)}, but described is {_listed(described)}"
+            )
         if ("HEAD" in handled) != ("GET" in handled):
             raise ValueError(f"{self.path} answers only one of GET and HEAD")
         if unknown := set(self.fields) - FIELDS.keys() - fields_of(self.resource).keys():
-            raise ValueError(f"{self.path}: not described are the fields {unknown}")
+            raise ValueError(f"{self.path}: nothing describes {_listed(unknown)}")
         if self.quick and self.fields:
-            raise ValueError(f"{self.path}: the server finds a quick path by its text alone")
+            raise ValueError(f"{self.path}: a quick path has no fields")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -106,6 +106,10 @@ def matcher(routes: Iterable[Route]) -> Callable[[str], bool]:
     patterns = ["[^/]*".join(map(re.escape, _FIELDS.split(route.path))) for route in routes]
     found = re.compile("|".join(patterns) or "(?!)").fullmatch
     return lambda path: found(path) is not None
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "nothing"
 
 
 _FIELDS = re.compile(r"{\w+}")

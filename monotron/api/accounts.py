@@ -24,7 +24,7 @@ _ACCOUNT = schema("Account", members({"id": ACCOUNT_ID}), {"id": 1})
 class Accounts:
     """`/v1/accounts`: every account, a page at a time."""
 
-    tag = ACCOUNTS
+    tag: ClassVar[Tag] = ACCOUNTS
     calls: ClassVar[Calls] = {
         "GET": Description(
             "listAccounts",
@@ -67,7 +67,7 @@ class Accounts:
 class Account:
     """`/v1/accounts/{account_id}`."""
 
-    tag = ACCOUNTS
+    tag: ClassVar[Tag] = ACCOUNTS
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getAccount",

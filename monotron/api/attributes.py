@@ -62,7 +62,7 @@ _ATTRIBUTE = _by_name("Attribute", _NAME, 1, {"author": "jane"}, minProperties=1
 class Attributes:
     """All attributes of a token."""
 
-    tag = TAG
+    tag: ClassVar[Tag] = TAG
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getAttributes",
@@ -127,7 +127,7 @@ class Attributes:
 class OneAttribute:
     """One attribute of a token."""
 
-    tag = TAG
+    tag: ClassVar[Tag] = TAG
     fields: ClassVar[Fields] = {"name": Field(parameter("path", "name", _NAME, "The attribute."))}
     calls: ClassVar[Calls] = {
         "GET": Description(

@@ -122,8 +122,8 @@ _IMAGE = schema("BadgeImage", {"type": "string"}, draw(_EXAMPLE).decode())
 class BadgeData:
     """What shields.io draws a badge from."""
 
-    tag = TAG
-    fields = FIELDS
+    tag: ClassVar[Tag] = TAG
+    fields: ClassVar[Fields] = FIELDS
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getBadge",
@@ -158,8 +158,8 @@ class BadgeData:
 class BadgeImage:
     """The same badge as an image."""
 
-    tag = TAG
-    fields = FIELDS
+    tag: ClassVar[Tag] = TAG
+    fields: ClassVar[Fields] = FIELDS
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getBadgeImage",

@@ -64,7 +64,7 @@ class MeantAsUuid(BaseConverter):
 class BuildNumber:
     """The series named by a UUID, as its clients know it: `{"bn":5}`."""
 
-    tag = Tag("Build numbers", "Any UUID is a series of build numbers.")
+    tag: ClassVar[Tag] = Tag("Build numbers", "Any UUID is a series of build numbers.")
     fields: ClassVar[Fields] = {
         "uuid": Field(
             parameter("path", "uuid", _UUID, "The series; all forms of a UUID name one."),

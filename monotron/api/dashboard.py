@@ -11,7 +11,7 @@ from typing import ClassVar
 import falcon
 
 from monotron.api.answers import pollable
-from monotron.api.description import Answer, Calls, Description, Field, Fields
+from monotron.api.description import Answer, Calls, Description, Field, Fields, Tag
 from monotron.api.openapi.components import constant_header, parameter, schema
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.service import SERVICE
@@ -42,7 +42,7 @@ _SAFE = tuple(constant_header(name, text) for name, text in HEADERS.items())
 class Dashboard:
     """`/`: the page itself."""
 
-    tag = SERVICE
+    tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getDashboard",
@@ -65,7 +65,7 @@ class Dashboard:
 class DashboardFile:
     """`/web/{file}`: one of the files that the page consists of."""
 
-    tag = SERVICE
+    tag: ClassVar[Tag] = SERVICE
     fields: ClassVar[Fields] = {
         "file": Field(
             parameter(

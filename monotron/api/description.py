@@ -8,7 +8,7 @@ OpenAPI's document.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 from falcon.routing import BaseConverter
 
@@ -123,13 +123,10 @@ class Described(Protocol):
     It may have `fields` as well.
     """
 
-    @property
-    def tag(self) -> Tag:
-        """Return what it belongs to."""
-
-    @property
-    def calls(self) -> Calls:
-        """Return what describes its methods."""
+    tag: ClassVar[Tag]
+    """What it belongs to."""
+    calls: ClassVar[Calls]
+    """What describes its methods."""
 
 
 def fields_of(resource: Any) -> Fields:

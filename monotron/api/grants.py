@@ -18,6 +18,7 @@ from monotron.api.description import (
     Field,
     Fields,
     Need,
+    Tag,
     in_json,
 )
 from monotron.api.openapi.components import Component, Object, parameter, schema
@@ -85,7 +86,7 @@ _NEW_GRANT = _grant("NewGrant", _WITH_SECRET, {"id": 1, "key": _KEY, "secret": _
 class Grants:
     """All of an account."""
 
-    tag = ACCOUNTS
+    tag: ClassVar[Tag] = ACCOUNTS
     calls: ClassVar[Calls] = {
         "GET": Description(
             "listGrants",
@@ -134,7 +135,7 @@ class Grants:
 class Grant:
     """One of an account, named by its key."""
 
-    tag = ACCOUNTS
+    tag: ClassVar[Tag] = ACCOUNTS
     fields: ClassVar[Fields] = {
         "key": Field(parameter("path", "key", _API_KEY["key"], "The API key.", within="grants"))
     }

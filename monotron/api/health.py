@@ -6,7 +6,7 @@ from typing import ClassVar
 import falcon
 
 from monotron.api.answers import to_json
-from monotron.api.description import Answer, Calls, Description, in_json
+from monotron.api.description import Answer, Calls, Description, Tag, in_json
 from monotron.api.openapi.components import constant, schema
 from monotron.api.openapi.parameters import NO_STORE
 from monotron.api.openapi.schemas import members
@@ -23,7 +23,7 @@ def _status(name: str, status: str) -> Answer:
 class Liveness:
     """`/livez` and `/healthz`: the process answers. It looks at nothing else."""
 
-    tag = SERVICE
+    tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getLiveness",
@@ -43,7 +43,7 @@ class Liveness:
 class Readiness:
     """`/readyz`: the store can be read and written."""
 
-    tag = SERVICE
+    tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getReadiness", "The store can be read and written", _status("Ready", "ready")

@@ -5,7 +5,7 @@ from typing import ClassVar
 import falcon
 
 from monotron.api.answers import pollable, to_json
-from monotron.api.description import READ_SERIES, Calls, Description, in_json
+from monotron.api.description import READ_SERIES, Calls, Description, Tag, in_json
 from monotron.api.openapi.components import parameter, schema
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.openapi.schemas import (
@@ -42,7 +42,7 @@ _ENTRY = schema(
 class History:
     """The values that a series gave out last, a page at a time."""
 
-    tag = SERIES
+    tag: ClassVar[Tag] = SERIES
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getHistory",

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
 from monotron import __version__
-from monotron.api.description import Answer, Calls, Description
+from monotron.api.description import Answer, Calls, Description, Tag
 from monotron.api.health import probe_store
 from monotron.api.openapi.components import schema
 from monotron.api.openapi.parameters import NO_STORE
@@ -49,7 +49,7 @@ _FORMATS = Answer(
 class Metrics:
     """Everything that is measured."""
 
-    tag = SERVICE
+    tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getMetrics",

@@ -6,11 +6,10 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from falcon.routing import BaseConverter
 
-from monotron.api.description import fields_of
+from monotron.api.description import Described, fields_of
 from monotron.api.openapi.components import Component
 from monotron.api.openapi.parameters import FIELDS
 
@@ -23,8 +22,8 @@ class Route:
 
     path: str
     """As people write it, such as `/v1/series/{key}`."""
-    resource: Any
-    """A `Described` class; the application hands its constructor what that names."""
+    resource: type[Described]
+    """The application hands its constructor what that names."""
     open: bool = False
     """Whether it needs no credentials."""
     badge: bool = False

@@ -86,7 +86,7 @@ _VERSION = as_number(
 class CurrentVersion:
     """`/v1/semver/{name}`: the current version."""
 
-    tag = TAG
+    tag: ClassVar[Tag] = TAG
     fields: ClassVar[Fields] = {"name": _NAME}
     calls: ClassVar[Calls] = {
         "GET": Description(
@@ -119,7 +119,7 @@ class CurrentVersion:
 class NextVersion:
     """`/v1/semver/{name}/{part}/{token}`: a bump."""
 
-    tag = TAG
+    tag: ClassVar[Tag] = TAG
     fields: ClassVar[Fields] = {"name": _NAME, "part": _PART}
     calls: ClassVar[Calls] = {
         "PUT": Description(

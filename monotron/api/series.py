@@ -101,7 +101,7 @@ _SEED = schema("Seed", members({"value": VALUE}) | {"additionalProperties": Fals
 class AllSeries:
     """`/v1/series`: the account's series, a page at a time."""
 
-    tag = SERIES
+    tag: ClassVar[Tag] = SERIES
     calls: ClassVar[Calls] = {
         "GET": Description(
             "listSeries",
@@ -171,7 +171,7 @@ class AllSeries:
 class OneSeries:
     """`/v1/series/{key}`: the current state, the next value without a token, seed, deletion."""
 
-    tag = SERIES
+    tag: ClassVar[Tag] = SERIES
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getSeries",
@@ -291,7 +291,7 @@ _TAKE = Description(
 class SeriesAtToken:
     """`/v1/series/{key}/{token}`: the value of a state."""
 
-    tag = SERIES
+    tag: ClassVar[Tag] = SERIES
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getValueOfToken",

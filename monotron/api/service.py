@@ -18,7 +18,7 @@ _NAME = "monotron"
 class Service:
     """The service's name and version."""
 
-    tag = SERVICE
+    tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getService",

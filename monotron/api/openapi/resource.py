@@ -5,7 +5,7 @@ from typing import ClassVar
 import falcon
 
 from monotron.api.answers import pollable
-from monotron.api.description import Calls, Description, in_json
+from monotron.api.description import Calls, Description, Tag, in_json
 from monotron.api.openapi.components import schema
 from monotron.api.openapi.document import OPENAPI
 from monotron.api.openapi.parameters import POLLED
@@ -16,7 +16,7 @@ from monotron.api.service import SERVICE
 class OpenApi:
     """The document, which says of the API what holds for everybody."""
 
-    tag = SERVICE
+    tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getOpenApi",

@@ -54,7 +54,7 @@ def allowed(response: webtest.TestResponse) -> set[str]:
     return set(response.headers["Allow"].split(", ")) - {"OPTIONS"}
 
 
-def test_no_path_is_left_out_here(settings: Settings) -> None:
+def test_no_path_is_left_out_here() -> None:
     served = routes()
     patterns = [re.sub(r"\{\w+\}", "[^/]+", route) for route in served]
     for path in METHODS:

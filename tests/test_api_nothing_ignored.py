@@ -328,5 +328,5 @@ def test_accounts_begin_at_0(api: Api, store: Store) -> None:
     assert api.get("/v1/accounts?after=1").json == {"accounts": [{"id": 7}], "next": None}
 
 
-def test_the_routes_here_are_those_of_the_service(store: Store, settings: Settings) -> None:
+def test_the_routes_here_are_those_of_the_service() -> None:
     assert ROUTES.keys() == routes().keys()

@@ -8,7 +8,6 @@ import pytest
 
 from monotron import limits
 from monotron.api import badges
-from monotron.settings import Settings
 from tests import service as services
 from tests import shown
 from tests.service import Serve
@@ -24,7 +23,7 @@ OF_ACCOUNT = "/v1/accounts/{account_id}"
 OLDER_ATTRIBUTES, ATTRIBUTES = "/v1/series/{key}/{token}/attrs", "/v1/tokens/{key}/{token}/attrs"
 
 
-def calls(settings: Settings) -> set[tuple[str, str]]:
+def calls() -> set[tuple[str, str]]:
     """Give the method and path of every call that is served, under one of its paths."""
     found = set()
     for path, methods in routes().items():
@@ -55,16 +54,16 @@ def test_each_command_prints_what_is_shown_with_authentication(
     shown.assert_prints_what_is_shown(CLOSED, serve(variables=pair), tmp_path, **pair)
 
 
-def test_every_call_is_described(settings: Settings) -> None:
+def test_every_call_is_described() -> None:
     described = set(re.findall(r"^\| `([A-Z]+) ([^`?]+)", PAGE, re.MULTILINE))
-    assert described == calls(settings)
+    assert described == calls()
     for path in (OF_ACCOUNT, OLDER_ATTRIBUTES):
         assert f"`{path}`" in PAGE
 
 
-def test_every_call_is_shown(settings: Settings) -> None:
+def test_every_call_is_shown() -> None:
     made = {sent(command.text) for command in shown.commands(PAGE)}
-    for method, path in calls(settings):
+    for method, path in calls():
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
         assert any(
             call and call[0] == method and re.fullmatch(pattern, call[1]) for call in made

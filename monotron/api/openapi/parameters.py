@@ -1,6 +1,13 @@
 """Parameters and headers that the calls of several nouns share."""
 
-from monotron.api.openapi.components import Component, constant_header, header, parameter, schema
+from monotron.api.conditions import ANY
+from monotron.api.openapi.components import (
+    Component,
+    constant_header,
+    header,
+    parameter,
+    schema,
+)
 from monotron.api.openapi.schemas import ACCOUNT_ID, NAME, TOKEN
 from monotron.http.problems import RETRY_SECONDS
 from monotron.http.request_id import HEADER, PATTERN
@@ -42,9 +49,14 @@ AN_ETAG = '"0a1b2c3d4e5f60718293a4b5"'
 _TAG = '(?:W/)?"[!#-~]*"'
 _CONDITION = schema(
     "Condition",
-    {"type": "string", "pattern": rf"^(?:\*|{_TAG}(?:, {_TAG})*)$"},
+    {
+        "anyOf": [
+            {"type": "string", "enum": [ANY]},
+            {"type": "string", "pattern": f"^{_TAG}(?:, {_TAG})*$"},
+        ]
+    },
     AN_ETAG,
-    "*",
+    ANY,
 )
 
 KNOWN_ETAGS = parameter(

@@ -53,8 +53,8 @@ class Access:
     ) -> None:
         """Without a `root` pair there is no authentication, and everybody may do everything.
 
-        What `is_open` says of a raw path needs no credentials at all; what `is_readable` says can
-        be read without them.
+        With one, `is_open` says which raw paths need no credentials, and `is_readable` which ones
+        can be read without any.
         """
         self._store = store
         self._root = root

@@ -14,7 +14,7 @@ from monotron.api.service import SERVICE
 
 
 class OpenApi:
-    """The document, which says of the API what holds for everybody."""
+    """The document, built before."""
 
     tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {

@@ -15,7 +15,7 @@ from monotron.store.contract import Store, Table, Transaction
 from tests.conftest import all_rows
 from tests.memory import MemoryStore
 from tests.test_api_bad_input import ROUTES, Call, good_call
-from tests.web import JSON, REFUSED_NAMES, UUID, Api, described, problem, routes, url
+from tests.web import JSON, REFUSED_NAMES, UUID, Api, described, problem, url
 
 CALLS = [(method, route) for route, methods in ROUTES.items() for method in methods]
 
@@ -326,7 +326,3 @@ def test_accounts_begin_at_0(api: Api, store: Store) -> None:
     assert api.get("/v1/accounts?limit=1").json == {"accounts": [{"id": 0}], "next": 0}
     assert api.get("/v1/accounts?after=0&limit=1").json == {"accounts": [{"id": 1}], "next": 1}
     assert api.get("/v1/accounts?after=1").json == {"accounts": [{"id": 7}], "next": None}
-
-
-def test_the_routes_here_are_those_of_the_service() -> None:
-    assert ROUTES.keys() == routes().keys()

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from monotron.store.lmdb import LmdbStore
 from tests import service
 from tests.conftest import ROOT, basic, held, new_key
 from tests.service import Load, Serve, Service, ask, wait_until
-from tests.web import NAMES, UUID, Api, problem, routes, url
+from tests.web import NAMES, UUID, Api, filled, problem, routes, url
 
 serve = service.serve
 
@@ -93,7 +92,7 @@ def test_requests_are_counted_by_route_method_and_status(measured: Api) -> None:
 
 def test_each_route_is_a_label_as_people_write_it(measured: Api) -> None:
     for path in routes():
-        measured.options(re.sub(r"{\w+}", "1", path.replace("{uuid}", UUID)))
+        measured.options(filled(path))
     found = scrape(measured)
     labels = {dict(labels).get("route") for name, labels in found if "requests_total" in name}
     assert labels == routes().keys()

@@ -1,6 +1,7 @@
 """The API as a client sees it, without a socket."""
 
 import json
+import re
 import warnings
 from http import HTTPStatus
 from typing import Any
@@ -97,6 +98,12 @@ REFUSED_NAMES = {
 def routes() -> dict[str, set[str]]:
     """Return each path that is answered, as people write it, and its methods."""
     return {route.path: set(route.methods) for route in ROUTES}
+
+
+def filled(path: str) -> str:
+    """Return a path of the table with something in each of its fields."""
+    fields = {"account_id": "1", "uuid": UUID, "part": "major", "file": "index.html"}
+    return re.sub(r"{(\w+)}", lambda field: fields.get(field[1], "svc"), path)
 
 
 def described(*, authentication: bool, public_badges: bool = False) -> dict[str, Any]:

@@ -1,6 +1,10 @@
-"""The route table: which path is answered by which resource."""
+"""The application: ROUTES, the table that all else is derived from, and what stands around it."""
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import falcon
 from falcon.routing import CompiledRouter
@@ -8,20 +12,23 @@ from falcon.routing import CompiledRouter
 from monotron.api.access import Access
 from monotron.api.access_log import AccessLog
 from monotron.api.accounts import Account, Accounts
+from monotron.api.answers import to_json
 from monotron.api.attributes import Attributes, OneAttribute
 from monotron.api.badges import BadgeData, BadgeImage
-from monotron.api.build_numbers import MEANT, BuildNumber, MeantAsUuid
-from monotron.api.dashboard import Dashboard
+from monotron.api.build_numbers import BuildNumber
+from monotron.api.dashboard import Dashboard, DashboardFile
 from monotron.api.errors import handle_errors
 from monotron.api.grants import Grant, Grants
 from monotron.api.health import Liveness, Readiness
 from monotron.api.hints import Hints
 from monotron.api.history import History
 from monotron.api.metrics import Metrics
-from monotron.api.openapi import OpenApi
+from monotron.api.openapi.document import document
+from monotron.api.openapi.resource import OpenApi
 from monotron.api.paths import RawPath
 from monotron.api.request_id import RequestId
 from monotron.api.request_measures import RequestMeasures
+from monotron.api.route import Route, below, in_each_account, matcher
 from monotron.api.semver import CurrentVersion, NextVersion
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
 from monotron.api.service import Service
@@ -33,6 +40,46 @@ from monotron.store.contract import Figure, Store
 
 App = falcon.App[falcon.Request, falcon.Response]
 
+ROUTES: tuple[Route, ...] = (
+    Route("/{uuid}", BuildNumber),
+    *in_each_account(
+        Route("/series", AllSeries, long=True),
+        Route("/series/{key}", OneSeries),
+        Route("/series/{key}/{token}", SeriesAtToken),
+        Route("/history/{key}", History, long=True),
+        *below(
+            ("/tokens/{key}/{token}", ""),
+            # Where the older series service has them.
+            ("/series/{key}/{token}", "OfSeries"),
+            routes=(
+                Route("/attrs", Attributes),
+                Route("/attrs/{name}", OneAttribute),
+            ),
+        ),
+        Route("/semver/{name}", CurrentVersion),
+        Route("/semver/{name}/{part}/{token}", NextVersion),
+        Route("/badges/{key}", BadgeData, badge=True),
+        Route("/badges/{key}.svg", BadgeImage, badge=True),
+    ),
+    Route("/v1/accounts", Accounts, long=True),
+    Route("/v1/accounts/{account_id}", Account),
+    Route("/v1/accounts/{account_id}/grants", Grants),
+    Route("/v1/accounts/{account_id}/grants/{key}", Grant),
+    Route("/livez", Liveness, open=True, quick=True),
+    Route("/healthz", Liveness, open=True, quick=True, suffix="Older"),
+    Route("/readyz", Readiness, open=True),
+    Route("/metrics", Metrics, long=True),
+    Route("/v1", Service),
+    Route("/openapi.json", OpenApi),
+    Route("/", Dashboard, open=True),
+    Route("/web/{file}", DashboardFile, open=True),
+)
+"""Every path that is answered. Access, the server's quick lane, the labels of measures, the OpenAPI
+document and the tests' matrices come from here."""
+
+QUICK_PATHS = frozenset(route.path for route in ROUTES if route.quick)
+"""What a server answers although all its threads are busy."""
+
 
 def create_app(
     store: Store,
@@ -41,7 +88,7 @@ def create_app(
     place: Place | None = None,
     figures: Callable[[], Iterable[Figure]] | None = None,
 ) -> App:
-    """Give the WSGI application that answers from `store`.
+    """Return the WSGI application that answers from `store`.
 
     What it measures goes to `place`. `figures` returns what the store
     says of itself, if it has anything to say.
@@ -50,55 +97,52 @@ def create_app(
     root = _root_pair(settings)
 
     router = CompiledRouter()
-    router.options.converters[MEANT.removeprefix(":")] = MeantAsUuid
     hints = Hints(router)
     app = falcon.App(middleware=RequestId(), router=router)
-    app.add_middleware(RequestMeasures(place))
+    app.add_middleware(RequestMeasures(place, _LABELS))
     if settings.access_log:
-        app.add_middleware(AccessLog())
+        app.add_middleware(AccessLog(_LABELS))
     app.add_middleware(RawPath())
+    is_readable = _is_badge if settings.public_badges else _is_nothing
     app.add_middleware(
-        Access(store, root, keep=settings.history, public_badges=settings.public_badges)
+        Access(store, root, keep=settings.history, is_open=_is_open, is_readable=is_readable)
     )
     app.add_middleware(NothingIgnored(hints.unread_body))
     handle_errors(app, hints)
 
-    dashboard = Dashboard()
-    app.add_route("/", dashboard)
-    app.add_route("/web/{file}", dashboard)
-
-    app.add_route("/livez", Liveness())
-    app.add_route("/healthz", Liveness())
-    app.add_route("/readyz", Readiness(store))
-    app.add_route("/metrics", Metrics(store, place, figures))
-    app.add_route(
-        "/openapi.json",
-        OpenApi(authentication=root is not None, public_badges=settings.public_badges),
-    )
-    app.add_route("/v1", Service())
-
-    app.add_route("/v1/accounts", Accounts(store))
-    app.add_route("/v1/accounts/{account_id}", Account(store))
-    app.add_route("/v1/accounts/{account_id}/grants", Grants(store))
-    app.add_route("/v1/accounts/{account_id}/grants/{key}", Grant(store))
-
-    # The caller's own account, and any one by its id.
-    for account in ("/v1", "/v1/accounts/{account_id}"):
-        app.add_route(account + "/series", AllSeries(store))
-        app.add_route(account + "/series/{key}", OneSeries(store))
-        app.add_route(account + "/series/{key}/{token}", SeriesAtToken(store))
-        app.add_route(account + "/history/{key}", History(store))
-        # The older series service has them below the series.
-        for token in ("/tokens/{key}/{token}", "/series/{key}/{token}"):
-            app.add_route(account + token + "/attrs", Attributes(store))
-            app.add_route(account + token + "/attrs/{name}", OneAttribute(store))
-        app.add_route(account + "/semver/{name}", CurrentVersion(store))
-        app.add_route(account + "/semver/{name}/{part}/{token}", NextVersion(store))
-        app.add_route(account + "/badges/{key}", BadgeData(store))
-        app.add_route(account + "/badges/{key}.svg", BadgeImage(store))
-
-    app.add_route(f"/{{uuid{MEANT}}}", BuildNumber(store))
+    described = _described(authentication=root is not None, public_badges=settings.public_badges)
+    parts = _Parts(store, place, figures, described)
+    resources = {route.resource: parts.made(route.resource) for route in ROUTES}
+    for route in ROUTES:
+        router.options.converters.update(route.converters)
+        app.add_route(route.template, resources[route.resource])
     return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a resource may ask for, by the names of its constructor's parameters."""
+
+    store: Store
+    place: Place
+    figures: Callable[[], Iterable[Figure]] | None
+    document: bytes
+
+    def made(self, resource: Callable[..., Any]) -> Any:
+        names = inspect.signature(resource).parameters
+        return resource(**{name: getattr(self, name) for name in names})
+
+
+@functools.cache
+def _described(*, authentication: bool, public_badges: bool) -> bytes:
+    """Return the OpenAPI document, built once in each process."""
+    return to_json(document(ROUTES, authentication=authentication, public_badges=public_badges))
+
+
+_LABELS = {route.template: route.path for route in ROUTES}
+_is_open = matcher(route for route in ROUTES if route.open)
+_is_badge = matcher(route for route in ROUTES if route.badge)
+_is_nothing = matcher(())
 
 
 def _root_pair(settings: Settings) -> Pair | None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from monotron import __version__, logs
-from monotron.app import create_app
+from monotron.app import QUICK_PATHS, create_app
 from monotron.commands import copies, inspection, keys, moving, series
 from monotron.commands.arguments import Parser, add_setting
 from monotron.commands.moving import CannotOpen
@@ -81,7 +81,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
             log.info("%s", taken_over)
         store = open_store(settings, create=create, observer=OfStore(place))
         app = create_app(store, settings, place=place, figures=store.figures)
-        return Service(app, lambda: store.failed is None, store.close)
+        return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS)
 
     try:
         serve(settings, open_service)

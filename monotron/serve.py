@@ -16,7 +16,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NoReturn
@@ -52,6 +52,8 @@ class Service:
     healthy: Callable[[], bool]
     """Whether it can go on; where not, the worker ends and is replaced."""
     close: Callable[[], None]
+    quick_paths: Collection[str]
+    """What the app answers at once, and what has to work under overload too."""
 
 
 def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) -> None:
@@ -265,7 +267,13 @@ class _Watch:
         """Be a worker; gives the exit status."""
         try:
             service = self.open_service(not self.announced, place)
-            server = Server(service.app, self.listeners, self.settings.threads, place)
+            server = Server(
+                service.app,
+                self.listeners,
+                self.settings.threads,
+                place,
+                quick_paths=service.quick_paths,
+            )
             watch_lifeline = partial(_stop_with, self.lifeline, server)
             threads.start(watch_lifeline, "monotron-lifeline")
         except (StoreError, threads.CannotStartThread) as error:

@@ -28,7 +28,7 @@ APP = create_app(MemoryStore(), read_settings({}, {}))
 ROUTES = {
     # What deletes comes last.
     path: sorted(methods, key=lambda method: (method == "DELETE", method))
-    for path, methods in routes(APP).items()
+    for path, methods in routes().items()
 }
 """The paths, and what each can do."""
 

@@ -24,9 +24,11 @@ MAY_IMPORT = {
     "core": {"core", "contract", "limits", "settings"},
     "transfer": {"transfer", "core", "contract", "limits"},
     "web": set[str](),
-    "api": {"api", "core", "contract", "web", "limits", "logs", "measures", "settings", "monotron"},
+    "http": {"http", "limits"},
+    "api": {"api", "http", "core", "contract", "web"}
+    | {"limits", "logs", "measures", "settings", "monotron"},
     "app": {"api", "core", "contract", "limits", "measures", "settings", "monotron"},
-    "server": {"server", "api", "limits", "logs", "measures", "settings", "threads", "monotron"},
+    "server": {"server", "http", "limits", "logs", "measures", "settings", "threads", "monotron"},
     "health": {"settings"},
     "serve": {"server", "app", "api", "core", "contract", "engine"}
     | {"limits", "measures", "settings", "threads", "monotron"},

@@ -15,17 +15,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
 from monotron import __version__, health
-from monotron.app import create_app
 from monotron.core import records, tables
 from monotron.settings import SETTINGS, Settings, read_settings
-from monotron.store.contract import Store
 from monotron.store.lmdb import LmdbStore
 from tests import service, shown
 from tests.conftest import from_test_extra
@@ -720,7 +718,7 @@ def test_only_readiness_looks_at_the_store(probe: str, path: str) -> None:
 
 
 def test_every_path_that_is_probed_is_served() -> None:
-    served = routes(create_app(cast(Store, None), image_settings()))
+    served = routes()
     probes = [probe for key, probe in container().items() if key.endswith("Probe")]
     assert len(probes) == 3
     assert {"/livez"} | {probe["httpGet"]["path"] for probe in probes} <= served.keys()

@@ -4,20 +4,16 @@ import json
 import re
 import unicodedata
 from pathlib import Path
-from typing import cast
 from urllib.parse import quote
 
 import pytest
 
 from monotron import limits
-from monotron.api import badges, openapi
-from monotron.app import create_app
-from monotron.settings import Settings
-from monotron.store.contract import Store
+from monotron.api import badges
 from tests import service as services
 from tests import shown
 from tests.service import Serve
-from tests.web import Api, routes
+from tests.web import Api, described, routes
 
 serve = services.serve
 
@@ -29,10 +25,10 @@ OF_ACCOUNT = "/v1/accounts/{account_id}"
 OLDER_ATTRIBUTES, ATTRIBUTES = "/v1/series/{key}/{token}/attrs", "/v1/tokens/{key}/{token}/attrs"
 
 
-def calls(settings: Settings) -> set[tuple[str, str]]:
+def calls() -> set[tuple[str, str]]:
     """Give the method and path of every call that is served, under one of its paths."""
     found = set()
-    for path, methods in routes(create_app(cast(Store, None), settings)).items():
+    for path, methods in routes().items():
         if not path.startswith(f"{OF_ACCOUNT}/grants"):
             path = re.sub(rf"^{re.escape(OF_ACCOUNT)}/", "/v1/", path)
         path = path.replace(OLDER_ATTRIBUTES, ATTRIBUTES)
@@ -60,16 +56,16 @@ def test_each_command_prints_what_is_shown_with_authentication(
     shown.assert_prints_what_is_shown(CLOSED, serve(variables=pair), tmp_path, **pair)
 
 
-def test_every_call_is_described(settings: Settings) -> None:
+def test_every_call_is_described() -> None:
     described = set(re.findall(r"^\| `([A-Z]+) ([^`?]+)", PAGE, re.MULTILINE))
-    assert described == calls(settings)
+    assert described == calls()
     for path in (OF_ACCOUNT, OLDER_ATTRIBUTES):
         assert f"`{path}`" in PAGE
 
 
-def test_every_call_is_shown(settings: Settings) -> None:
+def test_every_call_is_shown() -> None:
     made = {sent(command.text) for command in shown.commands(PAGE)}
-    for method, path in calls(settings):
+    for method, path in calls():
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
         assert any(
             call and call[0] == method and re.fullmatch(pattern, call[1]) for call in made
@@ -77,7 +73,7 @@ def test_every_call_is_shown(settings: Settings) -> None:
 
 
 def test_every_kind_of_problem_is_described() -> None:
-    document = json.dumps(openapi.document(authentication=True))
+    document = json.dumps(described(authentication=True))
     kinds = set(re.findall("urn:monotron:problem:([a-z-]+)", document))
     assert len(kinds) > 10
     table = PAGE.partition("| status |")[2].partition("\n\n")[0]

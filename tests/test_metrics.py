@@ -22,7 +22,7 @@ from monotron.store.lmdb import LmdbStore
 from tests import service
 from tests.conftest import ROOT, basic, held, new_key
 from tests.service import Load, Serve, Service, ask, wait_until
-from tests.web import NAMES, UUID, Api, problem, url
+from tests.web import NAMES, UUID, Api, filled, problem, routes, url
 
 serve = service.serve
 
@@ -88,6 +88,14 @@ def test_requests_are_counted_by_route_method_and_status(measured: Api) -> None:
     assert found[requests("PUT", "/v1/series/{key}", 400)] == 1
     count = "monotron_http_request_duration_seconds_count"
     assert found[labelled(count, route="/v1/series/{key}", method="POST")] == 2
+
+
+def test_each_route_is_a_label_as_people_write_it(measured: Api) -> None:
+    for path in routes():
+        measured.options(filled(path))
+    found = scrape(measured)
+    labels = {dict(labels).get("route") for name, labels in found if "requests_total" in name}
+    assert labels == routes().keys()
 
 
 def test_a_method_that_nobody_knows_is_no_label(measured: Api) -> None:

@@ -1,46 +1,30 @@
 """Access: who calls, in which account, and whether that is allowed.
 
 Every call but the health checks and the dashboard's files needs credentials, also one to a path
-that is not there. Each resource says in `needs` what its methods need. Who has no right to an
+that is not there. Each resource says in `calls` what its methods need. Who has no right to an
 account is told the same whether there is such an account or not.
 """
 
 import base64
 import binascii
 import hmac
-import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import falcon
 
+from monotron.api.description import ROOT, Need
 from monotron.api.query import whole_number
 from monotron.core import accounts, api_keys, clock, numbers, scopes
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.call import Call
-from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store
 
 CHALLENGE = 'Basic realm="monotron"'
-LIVENESS_PATHS = frozenset({"/livez", "/healthz"})
-OPEN_PATHS = LIVENESS_PATHS | {"/readyz", "/"}
-OPEN_FILES = re.compile(r"/web/[^/]*")
-"""The files of the dashboard."""
-BADGES = re.compile(r"/v1/(accounts/[^/]*/)?badges/[^/]*")
 ROOT_NAME = "root"
 """What history calls the root pair; the name of an API key is longer."""
-
-Need = tuple[Operation, Resource] | None
-"""A scope, or None for what only the root pair may do."""
-
-Needs = Mapping[str, Need]
-"""What each method needs; one that is not in it needs credentials and nothing more."""
-
-READ_SERIES = (Operation.READ, Resource.SERIES)
-WRITE_SERIES = (Operation.WRITE, Resource.SERIES)
-DELETE_SERIES = (Operation.DELETE, Resource.SERIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +45,24 @@ class Access:
     """Lets a request through to its resource, in `req.context.call`, or refuses it."""
 
     def __init__(
-        self, store: Store, root: Pair | None, *, keep: int, public_badges: bool = False
+        self,
+        store: Store,
+        root: Pair | None,
+        *,
+        keep: int,
+        is_open: Callable[[str], bool],
+        is_readable: Callable[[str], bool],
     ) -> None:
         """Without a `root` pair there is no authentication, and everybody may do everything.
 
-        `keep` is how many values the history of a series holds. With `public_badges`, badges need
-        no credentials.
+        With one, `is_open` says which raw paths need no credentials, and `is_readable` which ones
+        can be read without any. `keep` is how many values the history of a series holds.
         """
         self._store = store
         self._root = root
         self._keep = keep
-        self._public_badges = public_badges
+        self._is_open_path = is_open
+        self._is_readable_path = is_readable
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Find out who calls; raises 401."""
@@ -92,19 +83,20 @@ class Access:
         if caller.scopes is not None:
             if account != caller.account:
                 raise _forbidden("an API key acts in its own account alone")
-            if method in resource.needs:
-                _check_scopes(caller.scopes, resource.needs[method])
-        elif named is not None and not caller.unknown and resource.needs.get(method) is not None:
+            _check_scopes(caller.scopes, _need(resource, method))
+        elif (
+            named is not None and not caller.unknown and _need(resource, method) not in (None, ROOT)
+        ):
             # A stranger is not told which accounts there are: none of them has what is not there.
             self._store.view(lambda reading: accounts.require(reading, account))
         req.context.call = Call(account, caller.api_key, clock.now(), self._keep)
 
     def _is_open(self, req: falcon.Request) -> bool:
-        if req.path in OPEN_PATHS or OPEN_FILES.fullmatch(req.path):
+        if self._is_open_path(req.path):
             return True
-        if not self._public_badges or req.get_header("Authorization"):
+        if req.method not in ("GET", "HEAD") or req.get_header("Authorization"):
             return False
-        return req.method in ("GET", "HEAD") and BADGES.fullmatch(req.path) is not None
+        return self._is_readable_path(req.path)
 
     def _authenticated(self, req: falcon.Request, root: Pair) -> Caller:
         pair = _credentials(req)
@@ -141,8 +133,17 @@ def _account(text: str) -> int:
     return numbers.account(whole_number("an account's id", text))
 
 
+def _need(resource: Any, method: str) -> Need:
+    """Return what a method needs; nothing if the resource has no such method."""
+    call = resource.calls.get(method)
+    need: Need = call and call.needs
+    return need
+
+
 def _check_scopes(held: tuple[str, ...], need: Need) -> None:
     if need is None:
+        return
+    if need == ROOT:
         raise _forbidden("this needs the root pair")
     operation, resource = need
     if not scopes.allow(held, operation, resource):

@@ -1,21 +1,18 @@
-"""The access log: a line for each request.
+"""The access log's lines for what reaches the application."""
 
-It has the path alone: a query may hold what somebody took for a way to send a secret.
-"""
-
-import logging
 import time
 
 import falcon
 
-from monotron.api.request_measures import route_of
-
-log = logging.getLogger("monotron.access")
-"""Silent unless `logs.configure` turns it on."""
+from monotron.api.request_measures import Labels, route_of
+from monotron.http.access_log import log_request
 
 
 class AccessLog:
-    """Logs what reaches the application."""
+    """Logs each request once it is answered."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
@@ -26,33 +23,8 @@ class AccessLog:
             client=req.remote_addr,
             method=req.method,
             path=req.path,
-            route=route_of(req),
+            route=route_of(req, self._labels),
             status=resp.status_code,
             seconds=time.perf_counter() - req.context.started,
             api_key=caller and caller.api_key,
         )
-
-
-def log_request(
-    *,
-    client: str,
-    method: str,
-    path: str,
-    route: str,
-    status: int,
-    seconds: float,
-    api_key: str | None = None,
-) -> None:
-    """Log client, method, path, status and milliseconds; as JSON the route and the API key too."""
-    # Whatever byte a path holds, it is ASCII in the log.
-    path = path.encode("unicode_escape").decode("ascii")
-    event = {
-        "client": client,
-        "method": method,
-        "path": path,
-        "route": route,
-        "status": status,
-        "seconds": round(seconds, 6),
-        "api_key": api_key,
-    }
-    log.info("%s %s %s %d %.1fms", client, method, path, status, seconds * 1000, extra=event)

@@ -4,22 +4,47 @@ from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import Needs
 from monotron.api.answers import pollable, to_json
 from monotron.api.conditions import conditions
-from monotron.api.query import page_limit, whole_number
-from monotron.api.unread import Queries
+from monotron.api.description import ROOT, Calls, Description, Tag, in_json
+from monotron.api.openapi.components import parameter, schema
+from monotron.api.openapi.parameters import POLLED
+from monotron.api.openapi.schemas import ACCOUNT_ID, BOUND, members, page
+from monotron.api.query import LIMIT, page_limit, whole_number
 from monotron.core import accounts, numbers
 from monotron.core.call import Call
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store, Transaction
 
+ACCOUNTS = Tag("Accounts and API keys", "Who may do what. Account 1 is always there.")
+
+_ACCOUNT = schema("Account", members({"id": ACCOUNT_ID}), {"id": 1})
+
 
 class Accounts:
     """`/v1/accounts`: every account, a page at a time."""
 
-    needs: ClassVar[Needs] = {"GET": None}
-    queries: ClassVar[Queries] = {"GET": ("after", "limit")}
+    tag: ClassVar[Tag] = ACCOUNTS
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "listAccounts",
+            "The accounts, ordered by id, a page at a time",
+            in_json(page("AccountPage", "accounts", _ACCOUNT, ACCOUNT_ID, {"id": 1})),
+            needs=ROOT,
+            queries=(
+                parameter(
+                    "query",
+                    "after",
+                    BOUND,
+                    "The id to go on after.",
+                    within="accounts",
+                    allowEmptyValue=True,
+                ),
+                LIMIT,
+            ),
+            polled=POLLED,
+        )
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -31,9 +56,9 @@ class Accounts:
         if query.get("after"):
             after = numbers.bound("after", whole_number("after", query["after"]))
         limit = page_limit(query)
-        page = self._store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
-        members = [{"id": account} for account in page.items]
-        resp.data = to_json({"accounts": members, "next": page.next})
+        found = self._store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
+        rows = [{"id": account} for account in found.items]
+        resp.data = to_json({"accounts": rows, "next": found.next})
         pollable(req, resp)
 
     on_head = on_get
@@ -42,7 +67,23 @@ class Accounts:
 class Account:
     """`/v1/accounts/{account_id}`."""
 
-    needs: ClassVar[Needs] = {"GET": (Operation.READ, Resource.ACCOUNT), "PUT": None}
+    tag: ClassVar[Tag] = ACCOUNTS
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getAccount",
+            "The account",
+            in_json(_ACCOUNT),
+            needs=(Operation.READ, Resource.ACCOUNT),
+            polled=POLLED,
+        ),
+        "PUT": Description(
+            "putAccount",
+            "Make the account; if it is there already, nothing changes",
+            in_json(_ACCOUNT),
+            needs=ROOT,
+            then=("getAccount", "makeGrant"),
+        ),
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,11 +98,11 @@ class Account:
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Make the account. One that exists already stays as it is."""
         call: Call = req.context.call
-        wanted, members = conditions(req), to_json({"id": call.account})
+        wanted, body = conditions(req), to_json({"id": call.account})
 
         def make(txn: Transaction) -> None:
-            wanted.require(lambda: [members] if accounts.exists(txn, call.account) else ())
+            wanted.require(lambda: [body] if accounts.exists(txn, call.account) else ())
             accounts.make(txn, call.account, now=call.now)
 
         self._store.update(make)
-        resp.data = members
+        resp.data = body

@@ -5,23 +5,88 @@ from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
-from monotron.api.answers import PLAIN, pollable, to_json
+from monotron.api.answers import JSON, PLAIN, pollable, to_json
 from monotron.api.body import read_object, read_text
 from monotron.api.conditions import conditions
-from monotron.api.unread import Bodies
+from monotron.api.description import (
+    NOTHING,
+    READ_SERIES,
+    WRITE_SERIES,
+    Answer,
+    Body,
+    Calls,
+    Description,
+    Field,
+    Fields,
+    Tag,
+    in_json,
+)
+from monotron.api.openapi.components import Component, Object, parameter, schema
+from monotron.api.openapi.parameters import NO_SNIFFING, POLLED
+from monotron.api.openapi.schemas import STORED_NAME, name, text
 from monotron.core import attributes, names
-from monotron.limits import ATTRIBUTES_BYTES
+from monotron.core.errors import InvalidAttribute
+from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES, ATTRIBUTES_BYTES
 from monotron.store.contract import Reading, Store, Transaction
 
-NEEDS: Needs = {"GET": READ_SERIES, "PUT": WRITE_SERIES, "DELETE": WRITE_SERIES}
+TAG = Tag(
+    "Token attributes",
+    "Strings kept beside a token, which need not have been used on the series.",
+)
+
+_NAME = name("AttributeName", "author")
+_VALUE = schema(
+    "AttributeValue",
+    text(ATTRIBUTE_BYTES) | {"description": f"At most {ATTRIBUTE_BYTES} bytes of UTF-8."},
+    "jane",
+)
+
+
+def _by_name(of: str, names: Component, most: int, example: Object, **more: int) -> Component:
+    body: Object = {
+        "type": "object",
+        "propertyNames": names,
+        "additionalProperties": _VALUE,
+        "maxProperties": most,
+        "description": f"Values by name. A token has at most {ATTRIBUTES}.",
+    }
+    return schema(of, body | more, example)
+
+
+_SOME: Object = {"author": "jane", "build": "https://ci.example.com/7"}
+_ATTRIBUTES = _by_name("Attributes", _NAME, ATTRIBUTES, _SOME)
+_STORED = _by_name("StoredAttributes", STORED_NAME, ATTRIBUTES, _SOME)
+_ATTRIBUTE = _by_name("Attribute", _NAME, 1, {"author": "jane"}, minProperties=1)
 
 
 class Attributes:
     """All attributes of a token."""
 
-    needs = NEEDS
-    bodies: ClassVar[Bodies] = {"PUT"}
+    tag: ClassVar[Tag] = TAG
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getAttributes",
+            "All attributes of the token; an empty object if it has none",
+            in_json(_STORED),
+            needs=READ_SERIES,
+            polled=POLLED,
+        ),
+        "PUT": Description(
+            "putAttributes",
+            "Set some attributes; the others stay",
+            in_json(_ATTRIBUTES),
+            needs=WRITE_SERIES,
+            body=Body({JSON: _ATTRIBUTES}),
+            raises=(InvalidAttribute,),
+            then=("getAttributes", "deleteAttributes"),
+        ),
+        "DELETE": Description(
+            "deleteAttributes",
+            "Remove all attributes of the token",
+            NOTHING,
+            needs=WRITE_SERIES,
+        ),
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -64,8 +129,35 @@ class Attributes:
 class OneAttribute:
     """One attribute of a token."""
 
-    needs = NEEDS
-    bodies: ClassVar[Bodies] = {"PUT"}
+    tag: ClassVar[Tag] = TAG
+    fields: ClassVar[Fields] = {"name": Field(parameter("path", "name", _NAME, "The attribute."))}
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getAttribute",
+            "The bare value of one attribute",
+            Answer({PLAIN: _VALUE}, (NO_SNIFFING,)),
+            needs=READ_SERIES,
+            missing="the token has no such attribute",
+            polled=POLLED,
+        ),
+        "PUT": Description(
+            "putAttribute",
+            "Set one attribute to the bare body",
+            in_json(_ATTRIBUTE),
+            needs=WRITE_SERIES,
+            # No body at all is the empty value.
+            body=Body({"text/plain": _VALUE}, required=False),
+            raises=(InvalidAttribute,),
+            then=("getAttribute", "deleteAttribute"),
+        ),
+        "DELETE": Description(
+            "deleteAttribute",
+            "Remove one attribute",
+            NOTHING,
+            needs=WRITE_SERIES,
+            then=("getAttribute",),
+        ),
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -4,10 +4,28 @@ from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import READ_SERIES, Needs
 from monotron.api.answers import pollable, to_json
 from monotron.api.badge_image import draw
-from monotron.api.unread import Queries
+from monotron.api.description import (
+    READ_SERIES,
+    Answer,
+    Calls,
+    Description,
+    Field,
+    Fields,
+    Tag,
+    in_json,
+)
+from monotron.api.openapi.components import constant, constant_header, parameter, schema
+from monotron.api.openapi.parameters import ETAG, NO_SNIFFING
+from monotron.api.openapi.schemas import (
+    HEX,
+    NAME,
+    NAME_OR_NOTHING,
+    any_case,
+    members,
+    name,
+)
 from monotron.core import badges
 from monotron.core.badges import Badge
 from monotron.store.contract import Store
@@ -24,15 +42,104 @@ not keep the answer (RFC 9111, section 3.5)."""
 
 CACHE_SECONDS = 300
 """Seconds for which shields.io keeps a badge: the least that it takes, by the same page."""
+TAG = Tag("Badges", "The number of a series, or a version, for a page that shows it.")
 
-QUERIES: Queries = {"GET": ("show", "label", "message", "color")}
+FIELDS: Fields = {
+    "key": Field(
+        parameter(
+            "path",
+            "key",
+            NAME,
+            "The series, or with `show=version` what has the versions.",
+            within="badges",
+        )
+    )
+}
+
+_HEX_COLOR = f"{HEX}{{3}}|{HEX}{{6}}"
+_COLOR = schema(
+    "Color",
+    {
+        "type": "string",
+        "description": "3 or 6 hex digits, or a name that shields.io has; in upper or lower case.",
+        "pattern": f"^(?:{_HEX_COLOR}|{'|'.join(map(any_case, badges.COLORS))})$",
+    },
+    "brightgreen",
+    "007abf",
+)
+
+QUERIES = (
+    parameter(
+        "query",
+        "show",
+        schema("Show", {"type": "string", "enum": [badges.VALUE, badges.VERSION]}, badges.VALUE),
+        f"What it tells; `{badges.VALUE}` if not given.",
+    ),
+    parameter(
+        "query",
+        "label",
+        NAME_OR_NOTHING,
+        "The left text; the name if not given.",
+        allowEmptyValue=True,
+    ),
+    parameter(
+        "query",
+        "message",
+        name("Message", badges.PLACE, f"v{badges.PLACE}", new=False),
+        f"The right text; `{badges.PLACE}` in it stands for the number or the version. Just "
+        "that if not given.",
+    ),
+    parameter("query", "color", _COLOR, f"`{badges.DEFAULT_COLOR}` if not given."),
+)
+
+_CACHED = (
+    ETAG,
+    constant_header("Cache-Control", f"max-age={MAX_AGE}", value="max-age"),
+    constant_header("Vary", "Authorization", value="Authorization"),
+)
+
+_MISSING = "the series has no value yet, or there is no version"
+
+_EXAMPLE = Badge("shop", "123", "blue")
+_DATA = schema(
+    "Badge",
+    members(
+        {
+            "schemaVersion": constant(SCHEMA_VERSION),
+            "label": {"type": "string", "description": "The left text; empty for none."},
+            "message": {"type": "string", "minLength": 1, "description": "The right text."},
+            "color": {"type": "string", "pattern": f"^(?:{_HEX_COLOR}|[a-z]+)$"},
+            "cacheSeconds": constant(CACHE_SECONDS)
+            | {"description": "How long shields.io keeps it: the least that it takes."},
+        }
+    ),
+    {
+        "schemaVersion": SCHEMA_VERSION,
+        "label": _EXAMPLE.label,
+        "message": _EXAMPLE.message,
+        "color": _EXAMPLE.color,
+        "cacheSeconds": CACHE_SECONDS,
+    },
+)
+_IMAGE = schema("BadgeImage", {"type": "string"}, draw(_EXAMPLE).decode())
 
 
 class BadgeData:
     """What shields.io draws a badge from."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SERIES}
-    queries: ClassVar[Queries] = QUERIES
+    tag: ClassVar[Tag] = TAG
+    fields: ClassVar[Fields] = FIELDS
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getBadge",
+            "What shields.io draws a badge from (https://shields.io/badges/endpoint-badge)",
+            in_json(_DATA),
+            needs=READ_SERIES,
+            queries=QUERIES,
+            missing=_MISSING,
+            polled=_CACHED,
+        )
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,8 +164,25 @@ class BadgeData:
 class BadgeImage:
     """The same badge as an image."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SERIES}
-    queries: ClassVar[Queries] = QUERIES
+    tag: ClassVar[Tag] = TAG
+    fields: ClassVar[Fields] = FIELDS
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getBadgeImage",
+            "The same badge as an image",
+            Answer(
+                {SVG: _IMAGE},
+                (
+                    NO_SNIFFING,
+                    constant_header("Content-Security-Policy", "default-src 'none'", value="image"),
+                ),
+            ),
+            needs=READ_SERIES,
+            queries=QUERIES,
+            missing=_MISSING,
+            polled=_CACHED,
+        )
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -7,23 +7,55 @@ from urllib.parse import unquote
 import falcon
 from falcon.routing import BaseConverter
 
-from monotron.api.access import READ_SERIES, WRITE_SERIES, Needs
 from monotron.api.answers import answer, pollable, representations
+from monotron.api.description import (
+    READ_SERIES,
+    WRITE_SERIES,
+    Calls,
+    Description,
+    Field,
+    Fields,
+    Tag,
+    as_number,
+)
+from monotron.api.openapi.components import parameter, schema
+from monotron.api.openapi.parameters import POLLED
+from monotron.api.openapi.schemas import HEX, VALUE, any_case, members
 from monotron.api.retries import take_once
 from monotron.core import series, uuids
 from monotron.core.call import Call
+from monotron.core.errors import SeriesExhausted
 from monotron.core.records import Series
 from monotron.store.contract import Store
-
-MEANT = ":meant_as_uuid"
-"""What follows the name in the route: a path that nobody can have meant as a UUID has no route."""
 
 JSON_UTF8 = "application/json; charset=UTF-8"
 """What this API's clients have always been told."""
 
 
+_DIGITS = f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}"
+_UUID = schema(
+    "Uuid",
+    {
+        "type": "string",
+        "pattern": rf"^(?:(?:{any_case('urn:uuid:')})?{_DIGITS}|\{{{_DIGITS}\}}|{HEX}{{32}})$",
+        "description": "32 hex digits: with hyphens (8-4-4-4-12), the same in braces or after "
+        "`urn:uuid:`, or without hyphens; in upper or lower case.",
+    },
+    "4be0643f-1d98-573b-97cd-ca98a65347dd",
+    "{4BE0643F-1D98-573B-97CD-CA98A65347DD}",
+    "urn:uuid:4be0643f-1d98-573b-97cd-ca98a65347dd",
+    "4be0643f1d98573b97cdca98a65347dd",
+)
+_NUMBER = as_number(
+    schema("BuildNumber", members({"bn": VALUE}), {"bn": 5}), content_type=JSON_UTF8
+)
+
+
 class MeantAsUuid(BaseConverter):
-    """Lets a path segment through as it is, if it can have been meant as a UUID."""
+    """Lets a path segment through as it is, if it can have been meant as a UUID.
+
+    Other paths have no route.
+    """
 
     def convert(self, value: str) -> str | None:
         """Return `value`, still percent-encoded, or None."""
@@ -33,7 +65,33 @@ class MeantAsUuid(BaseConverter):
 class BuildNumber:
     """The series named by a UUID, as its clients know it: `{"bn":5}`."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SERIES, "POST": WRITE_SERIES}
+    tag: ClassVar[Tag] = Tag("Build numbers", "Any UUID is a series of build numbers.")
+    fields: ClassVar[Fields] = {
+        "uuid": Field(
+            parameter("path", "uuid", _UUID, "The series; all forms of a UUID name one."),
+            MeantAsUuid,
+        )
+    }
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getBuildNumber",
+            "The current build number",
+            _NUMBER,
+            needs=READ_SERIES,
+            missing="no number has been given out for this UUID yet",
+            polled=POLLED,
+        ),
+        "POST": Description(
+            "takeBuildNumber",
+            "Take the next build number",
+            _NUMBER,
+            needs=WRITE_SERIES,
+            raises=(SeriesExhausted,),
+            missing="this is not the form of a UUID, and nothing else is at this path",
+            retried=True,
+            then=("getBuildNumber",),
+        ),
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -3,13 +3,18 @@
 It is open to everybody: the files hold no data, and what they show they ask the API for.
 """
 
+import functools
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import Needs
 from monotron.api.answers import pollable
+from monotron.api.description import Answer, Calls, Description, Field, Fields, Tag
+from monotron.api.openapi.components import constant_header, parameter, schema
+from monotron.api.openapi.parameters import POLLED
+from monotron.api.service import SERVICE
 
 PAGE = "index.html"
 
@@ -31,25 +36,82 @@ HEADERS = {
 }
 
 
+_SAFE = tuple(constant_header(name, text) for name, text in HEADERS.items())
+
+
 class Dashboard:
-    """The files of the dashboard, read once."""
+    """`/`: the page itself."""
 
-    needs: ClassVar[Needs] = {}
+    tag: ClassVar[Tag] = SERVICE
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getDashboard",
+            "The dashboard, for a browser",
+            Answer(
+                {CONTENT_TYPES[".html"]: schema("Page", {"type": "string"}, "<!doctype html>\n")},
+                _SAFE,
+            ),
+            polled=POLLED,
+        )
+    }
 
-    def __init__(self) -> None:
-        self._files = {
-            file.name: file.read_bytes()
-            for file in files("monotron.web").iterdir()
-            if file.name.endswith(tuple(CONTENT_TYPES))
-        }
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, file: str = PAGE) -> None:
-        """Give one; the page itself where none is named."""
-        if file not in self._files:
-            raise falcon.HTTPNotFound(description=f"the dashboard has no file {file!r}")
-        resp.content_type = CONTENT_TYPES[file[file.rindex(".") :]]
-        resp.set_headers(HEADERS)
-        resp.data = self._files[file]
-        pollable(req, resp)
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with it."""
+        _answer(req, resp, PAGE)
 
     on_head = on_get
+
+
+class DashboardFile:
+    """`/web/{file}`: one of the files that the page consists of."""
+
+    tag: ClassVar[Tag] = SERVICE
+    fields: ClassVar[Fields] = {
+        "file": Field(
+            parameter(
+                "path",
+                "file",
+                schema("FileName", {"type": "string", "minLength": 1}, PAGE),
+                "The file.",
+            )
+        )
+    }
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getDashboardFile",
+            "A file of the dashboard",
+            Answer(
+                dict.fromkeys(
+                    CONTENT_TYPES.values(),
+                    schema("File", {"type": "string"}, "<!doctype html>\n"),
+                ),
+                _SAFE,
+            ),
+            missing="the dashboard has no such file",
+            polled=POLLED,
+        )
+    }
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
+        """Answer with it; 404 if there is no such file."""
+        if file not in _files():
+            raise falcon.HTTPNotFound(description=f"the dashboard has no file {file!r}")
+        _answer(req, resp, file)
+
+    on_head = on_get
+
+
+@functools.cache
+def _files() -> Mapping[str, bytes]:
+    return {
+        file.name: file.read_bytes()
+        for file in files("monotron.web").iterdir()
+        if file.name.endswith(tuple(CONTENT_TYPES))
+    }
+
+
+def _answer(req: falcon.Request, resp: falcon.Response, file: str) -> None:
+    resp.content_type = CONTENT_TYPES[file[file.rindex(".") :]]
+    resp.set_headers(HEADERS)
+    resp.data = _files()[file]
+    pollable(req, resp)

@@ -1,9 +1,8 @@
 """Every error as `application/problem+json` (RFC 9457)."""
 
-import http
-import json
 import logging
 import time
+from http import HTTPStatus
 from typing import Any
 
 import falcon
@@ -22,34 +21,13 @@ from monotron.core.errors import (
     SeriesExhausted,
     TooManyApiKeys,
 )
+from monotron.http.problems import PROBLEM_JSON, RETRY_SECONDS, problem
 from monotron.store.contract import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
-
-PROBLEM_JSON = "application/problem+json"
 
 log = logging.getLogger("monotron")
 
 LOG_SECONDS = 1.0
 """How often a failure of the store is logged while it lasts."""
-
-RETRY_SECONDS = 1
-"""What Retry-After says: a store that another process holds is free again in much less."""
-
-
-def problem(status: int, kind: str, detail: str) -> bytes:
-    """Give the body of a problem. `kind` is its type's last part, or empty for no type."""
-    return json.dumps(
-        {
-            "type": f"urn:monotron:problem:{kind}" if kind else "about:blank",
-            "title": _TITLES.get(status) or http.HTTPStatus(status).phrase,
-            "status": status,
-            "detail": detail,
-        },
-        ensure_ascii=False,
-    ).encode("utf-8", errors="backslashreplace")
-
-
-# As RFC 9110 has them; Python had older names until 3.13.
-_TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 def handle_errors(app: "falcon.App[Any, Any]", hints: Hints) -> None:
@@ -72,11 +50,11 @@ def handle_errors(app: "falcon.App[Any, Any]", hints: Hints) -> None:
     app.add_error_handler(falcon.HTTPError, _answer_http_error)
     app.add_error_handler(falcon.HTTPRouteNotFound, answer_no_path)
     app.add_error_handler(falcon.HTTPMethodNotAllowed, answer_no_method)
-    for error in _ANSWERS:
+    for error in ANSWERS:
         app.add_error_handler(error, _answer)
 
 
-_ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
+ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
     InvalidName: (400, "invalid-name"),
     InvalidNumber: (400, "invalid-number"),
     InvalidScope: (400, "invalid-scope"),
@@ -96,7 +74,7 @@ _failures: dict[type[StoreError], tuple[float, int]] = {}
 """When each kind of failure was logged last, and how many there were since."""
 
 # The store's own messages name folders of the server, which are nobody's business outside.
-_STORE_DETAILS = {
+STORE_DETAILS = {
     503: "the store cannot be reached now; nothing was taken, try again",
     507: "the disk or the store is full; nothing was taken",
 }
@@ -110,12 +88,12 @@ _DETAILS = {
 def _answer(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
-    status, kind = next(_ANSWERS[cls] for cls in type(error).__mro__ if cls in _ANSWERS)
+    status, kind = next(ANSWERS[cls] for cls in type(error).__mro__ if cls in ANSWERS)
     detail = str(error)
     if isinstance(error, StoreError):
         _log_failure(req.method, error)
-        detail = _STORE_DETAILS[status]
-    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        detail = STORE_DETAILS[status]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         resp.retry_after = RETRY_SECONDS
     resp.status = status
     resp.content_type = PROBLEM_JSON
@@ -148,6 +126,6 @@ def _answer_unexpected(
     req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
     log.error("%s failed", req.method, exc_info=error)
-    resp.status = http.HTTPStatus.INTERNAL_SERVER_ERROR
+    resp.status = HTTPStatus.INTERNAL_SERVER_ERROR
     resp.content_type = PROBLEM_JSON
     resp.data = problem(500, "", _DETAILS[500])

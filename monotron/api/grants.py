@@ -1,29 +1,111 @@
 """Grants: the API keys of an account and what each may do, `/v1/accounts/{account_id}/grants`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import Needs
-from monotron.api.answers import pollable, to_json
+from monotron.api.accounts import ACCOUNTS
+from monotron.api.answers import JSON, pollable, to_json
 from monotron.api.body import read_list
 from monotron.api.conditions import conditions
-from monotron.api.unread import Bodies
+from monotron.api.description import (
+    NOTHING,
+    Body,
+    Calls,
+    Description,
+    Field,
+    Fields,
+    Need,
+    Tag,
+    in_json,
+)
+from monotron.api.openapi.components import Component, Object, parameter, schema
+from monotron.api.openapi.parameters import NO_STORE, POLLED
+from monotron.api.openapi.schemas import ACCOUNT_ID, VALUE, any_case, list_of, members
 from monotron.core import api_keys, scopes
+from monotron.core.api_keys import KEY_CHARACTERS, SECRET_CHARACTERS
 from monotron.core.call import Call
+from monotron.core.errors import InvalidScope, TooManyApiKeys
 from monotron.core.records import ApiKey
 from monotron.core.scopes import Operation, Resource
+from monotron.limits import API_KEYS, SCOPES
 from monotron.store.contract import Reading, Store, Transaction
 
-READ_ACL = (Operation.READ, Resource.ACL)
+READ_ACL: Need = (Operation.READ, Resource.ACL)
+
+
+def _random(characters: int) -> Object:
+    return {"type": "string", "pattern": f"^[0-9A-Za-z]{{{characters}}}$"}
+
+
+def _scope(name: str, spelled: Callable[[str], str], blanks: str = "", **more: str) -> Component:
+    operation = f"(?:{'|'.join(spelled(each.value) for each in Operation)})"
+    resource = f"(?:{'|'.join(spelled(each.value) for each in Resource)})"
+    operations = rf"(?:\*|{operation}(?:{blanks},{blanks}{operation})*)"
+    pattern = f"^{blanks}{operations}{blanks}:{blanks}{resource}{blanks}$"
+    return schema(name, {"type": "string", "pattern": pattern, **more}, "read,write:series")
+
+
+_KEY = "pXq2mV7cLwT9aZr4KdY8sBnE"
+_SECRET = "S3" * (SECRET_CHARACTERS // 2)
+
+_API_KEY: Object = {
+    "id": VALUE,
+    "key": schema("ApiKey", _random(KEY_CHARACTERS), _KEY),
+}
+_WITH_SECRET = _API_KEY | {"secret": schema("Secret", _random(SECRET_CHARACTERS), _SECRET)}
+
+_SCOPES = schema("Scopes", list_of(_scope("Scope", str), SCOPES), ["read,write:series"])
+_WANTED_SCOPES = schema(
+    "WantedScopes",
+    list_of(
+        _scope(
+            "WantedScope",
+            any_case,
+            r"\s*",
+            description="`OPERATIONS:RESOURCE`, in upper or lower case; blanks do not count.",
+        ),
+        SCOPES,
+    ),
+    ["read,write:series", "* : acl"],
+)
+
+
+def _grant(name: str, api_key: Object, example: Object) -> Component:
+    of: Object = {"account_id": ACCOUNT_ID, "api_key": members(api_key), "scopes": _SCOPES}
+    whole: Object = {"account_id": 1, "api_key": example, "scopes": ["read,write:series"]}
+    return schema(name, members(of), whole)
+
+
+_GRANT = _grant("Grant", _API_KEY, {"id": 1, "key": _KEY})
+_GRANTS = schema("Grants", list_of(_GRANT, API_KEYS), _GRANT.body["examples"])
+_NEW_GRANT = _grant("NewGrant", _WITH_SECRET, {"id": 1, "key": _KEY, "secret": _SECRET})
 
 
 class Grants:
     """All of an account."""
 
-    needs: ClassVar[Needs] = {"GET": READ_ACL, "POST": (Operation.WRITE, Resource.ACL)}
-    bodies: ClassVar[Bodies] = {"POST"}
+    tag: ClassVar[Tag] = ACCOUNTS
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "listGrants",
+            "The API keys of the account, oldest first, without their secrets",
+            in_json(_GRANTS),
+            needs=READ_ACL,
+            polled=POLLED,
+        ),
+        "POST": Description(
+            "makeGrant",
+            "Make an API key that may do what the scopes name; its secret is shown this once",
+            in_json(_NEW_GRANT, NO_STORE),
+            needs=(Operation.WRITE, Resource.ACL),
+            body=Body({JSON: _WANTED_SCOPES}),
+            raises=(InvalidScope, TooManyApiKeys),
+            then=("getGrant", "deleteGrant"),
+            gives={"key": "$response.body#/api_key/key"},
+        ),
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -54,7 +136,28 @@ class Grants:
 class Grant:
     """One of an account, named by its key."""
 
-    needs: ClassVar[Needs] = {"GET": READ_ACL, "DELETE": (Operation.DELETE, Resource.ACL)}
+    tag: ClassVar[Tag] = ACCOUNTS
+    fields: ClassVar[Fields] = {
+        "key": Field(parameter("path", "key", _API_KEY["key"], "The API key.", within="grants"))
+    }
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getGrant",
+            "One API key, without its secret",
+            in_json(_GRANT),
+            needs=READ_ACL,
+            missing="the account has no such API key",
+            polled=POLLED,
+        ),
+        "DELETE": Description(
+            "deleteGrant",
+            "Remove an API key",
+            NOTHING,
+            needs=(Operation.DELETE, Resource.ACL),
+            missing="the account has no such API key",
+            then=("getGrant",),
+        ),
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -96,11 +199,11 @@ def _no_such_key() -> falcon.HTTPNotFound:
 
 
 def _members(api_key: ApiKey, secret: str | None = None) -> Mapping[str, object]:
-    members: dict[str, object] = {"id": api_key.id, "key": api_key.key}
+    key: dict[str, object] = {"id": api_key.id, "key": api_key.key}
     if secret is not None:
-        members["secret"] = secret
+        key["secret"] = secret
     return {
         "account_id": api_key.account,
-        "api_key": members,
+        "api_key": key,
         "scopes": list(api_key.scopes),
     }

@@ -4,16 +4,32 @@ from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import Needs
 from monotron.api.answers import to_json
+from monotron.api.description import Answer, Calls, Description, Tag, in_json
+from monotron.api.openapi.components import constant, schema
+from monotron.api.openapi.parameters import NO_STORE
+from monotron.api.openapi.schemas import members
+from monotron.api.service import SERVICE
 from monotron.core import clock, probe
 from monotron.store.contract import Store, StoreError, StoreUnavailable
+
+
+def _status(name: str, status: str) -> Answer:
+    of = schema(name, members({"status": constant(status)}), {"status": status})
+    return in_json(of, NO_STORE)
 
 
 class Liveness:
     """`/livez` and `/healthz`: the process answers. It looks at nothing else."""
 
-    needs: ClassVar[Needs] = {}
+    tag: ClassVar[Tag] = SERVICE
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getLiveness",
+            "The process answers; looks at nothing else",
+            _status("Alive", "alive"),
+        )
+    }
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
@@ -26,7 +42,12 @@ class Liveness:
 class Readiness:
     """`/readyz`: the store can be read and written."""
 
-    needs: ClassVar[Needs] = {}
+    tag: ClassVar[Tag] = SERVICE
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getReadiness", "The store can be read and written", _status("Ready", "ready")
+        )
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -9,7 +9,7 @@ from typing import Any
 
 from falcon.routing import CompiledRouter
 
-from monotron.api.unread import reads_body
+from monotron.api.unread import read_queries, reads_body
 
 MOST_SEGMENTS = 16
 """Segments of a path that is worth a hint; the longest one that there is has 8."""
@@ -42,7 +42,7 @@ class Hints:
 
     def unread_body(self, path: str, resource: object, body: dict[str, Any]) -> str:
         """Return what to add to the refusal of a JSON object that a call does not read."""
-        if "count" in body and "count" in getattr(resource, "queries", {}).get("POST", ()):
+        if "count" in body and "count" in read_queries(resource, "POST"):
             return ". How many values to take is said in the query: ?count=5"
         if "value" in body and reads_body(resource, "PUT"):
             return ". PUT moves a series up to a value"

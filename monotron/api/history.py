@@ -4,24 +4,67 @@ from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import READ_SERIES, Needs
 from monotron.api.answers import pollable, to_json
-from monotron.api.query import page_limit, whole_number
-from monotron.api.series import no_value_yet
+from monotron.api.description import READ_SERIES, Calls, Description, Tag, in_json
+from monotron.api.openapi.components import parameter, schema
+from monotron.api.openapi.parameters import POLLED
+from monotron.api.openapi.schemas import (
+    A_TIME,
+    BOUND,
+    STORED_TOKEN,
+    TIME,
+    VALUE,
+    members,
+    or_null,
+    page,
+)
+from monotron.api.query import LIMIT, page_limit, whole_number
+from monotron.api.series import SERIES, no_value_yet
 from monotron.api.timestamps import timestamp
-from monotron.api.unread import Queries
 from monotron.core import history, names, numbers, series
 from monotron.core.call import Call
 from monotron.core.history import HistoryValue
 from monotron.store.contract import Reading, Store
 from monotron.store.paging import Page
 
+_ENTRY = schema(
+    "HistoryEntry",
+    members(
+        {
+            "value": VALUE,
+            "token": or_null(STORED_TOKEN),
+            "created_at": TIME,
+            "api_key": {"type": ["string", "null"], "description": "Which key took it."},
+        }
+    ),
+    {"value": 7, "token": "7d4c379588", "created_at": A_TIME, "api_key": None},
+)
+
 
 class History:
     """The values that a series gave out last, a page at a time."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SERIES}
-    queries: ClassVar[Queries] = {"GET": ("before", "limit")}
+    tag: ClassVar[Tag] = SERIES
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getHistory",
+            "The values given out, newest first, a page at a time",
+            in_json(page("HistoryPage", "history", _ENTRY, VALUE, *_ENTRY.body["examples"])),
+            needs=READ_SERIES,
+            queries=(
+                parameter(
+                    "query",
+                    "before",
+                    BOUND,
+                    "The value to go on before.",
+                    allowEmptyValue=True,
+                ),
+                LIMIT,
+            ),
+            missing="the series has no value yet",
+            polled=POLLED,
+        )
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -43,10 +86,12 @@ class History:
                 return None
             return history.page(reading, state, keep=call.keep, limit=limit, before=before)
 
-        page = self._store.view(read)
-        if page is None:
+        found = self._store.view(read)
+        if found is None:
             raise no_value_yet(key)
-        resp.data = to_json({"history": [_members(each) for each in page.items], "next": page.next})
+        resp.data = to_json(
+            {"history": [_members(each) for each in found.items], "next": found.next}
+        )
         pollable(req, resp)
 
     on_head = on_get

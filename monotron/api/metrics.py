@@ -22,21 +22,42 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
 from monotron import __version__
-from monotron.api.access import Needs
+from monotron.api.description import Answer, Calls, Description, Tag
 from monotron.api.health import probe_store
+from monotron.api.openapi.components import schema
+from monotron.api.openapi.parameters import NO_STORE
+from monotron.api.service import SERVICE
 from monotron.core.scopes import Operation, Resource
 from monotron.measures import MEASURES, Measure, Measures, Place
 from monotron.store.contract import Figure, Store, StoreError
 
 OPENMETRICS = "application/openmetrics-text"
 
-READ_SYSTEM = (Operation.READ, Resource.SYSTEM)
+_READY = "# TYPE monotron_ready gauge\nmonotron_ready 1.0\n"
+
+_FORMATS = Answer(
+    {
+        choose_encoder("")[1]: schema("Metrics", {"type": "string"}, _READY),
+        choose_encoder(OPENMETRICS)[1]: schema(
+            "OpenMetrics", {"type": "string"}, f"{_READY}# EOF\n"
+        ),
+    },
+    (NO_STORE,),
+)
 
 
 class Metrics:
     """Everything that is measured."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SYSTEM}
+    tag: ClassVar[Tag] = SERVICE
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getMetrics",
+            "What is measured, for Prometheus; as OpenMetrics for clients that accept that",
+            _FORMATS,
+            needs=(Operation.READ, Resource.SYSTEM),
+        )
+    }
 
     def __init__(
         self, store: Store, place: Place, figures: Callable[[], Iterable[Figure]] | None = None

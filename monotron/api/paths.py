@@ -7,6 +7,8 @@ from urllib.parse import unquote_to_bytes
 import falcon
 
 from monotron.core.errors import InvalidName
+from monotron.http.environ import REQUEST_TARGET
+from monotron.http.paths import raw_path
 from monotron.limits import URL_BYTES
 
 
@@ -21,7 +23,7 @@ class RawPath:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Put the raw path in the decoded one's place; raises 414 where the URL is too long."""
         try:
-            target: str = req.env["REQUEST_URI"]
+            target: str = req.env[REQUEST_TARGET]
         except KeyError:
             raise RuntimeError("the WSGI server does not give the raw path (REQUEST_URI)") from None
         req.path = raw_path(target)
@@ -38,16 +40,6 @@ class RawPath:
             params[name] = _decode(raw)
 
 
-def raw_path(target: str) -> str:
-    """Give the path of a request target as the client sent it, without the query."""
-    path = target.partition("?")[0]
-    if path.startswith("/"):
-        return path
-    # The absolute form that proxies are sent (RFC 9112, section 3.2.2).
-    return _ORIGIN.sub("", path) or "/"
-
-
-_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 

@@ -5,9 +5,18 @@ from urllib.parse import parse_qsl
 
 import falcon
 
+from monotron.api.openapi.components import parameter, schema
+from monotron.api.openapi.schemas import integer
 from monotron.core import numbers
 from monotron.core.errors import InvalidName
-from monotron.limits import DEFAULT_PAGE_ROWS
+from monotron.limits import DEFAULT_PAGE_ROWS, PAGE_ROWS
+
+LIMIT = parameter(
+    "query",
+    "limit",
+    schema("Limit", integer(1, PAGE_ROWS), 50),
+    f"Rows in a page; {DEFAULT_PAGE_ROWS} if not given.",
+)
 
 MOST_PARAMETERS = 16
 """No call has more than four; what comes with many more is not meant for us."""

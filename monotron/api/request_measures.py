@@ -1,19 +1,16 @@
 """Counts and times requests, and the values that they give out."""
 
 import time
+from collections.abc import Mapping
 
 import falcon
 
-from monotron.api.build_numbers import MEANT
+from monotron.http.environ import COMPLETE_AT
+from monotron.http.labels import NO_ROUTE, method_label
 from monotron.measures import INCREMENTS, VALUES, Place
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
-"""Those that are told apart; a client can send any word."""
-
-NO_ROUTE = "none"
-
-COMPLETE_AT = "monotron.complete_at"
-"""Where the server puts when a request was complete, by `time.perf_counter`."""
+Labels = Mapping[str, str]
+"""The path of each route as people write it, by the template that the router has."""
 
 
 class RequestMeasures:
@@ -22,8 +19,9 @@ class RequestMeasures:
     A resource leaves in `req.context.given` how many values it has given out.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, labels: Labels) -> None:
         self._place = place
+        self._labels = labels
         # So that there is a 0 before the first.
         place.add(INCREMENTS, 0)
         place.add(VALUES, 0)
@@ -38,15 +36,10 @@ class RequestMeasures:
     ) -> None:
         """Count it."""
         seconds = time.perf_counter() - req.context.started
-        route, method = route_of(req), told_apart(req.method)
+        route, method = route_of(req, self._labels), method_label(req.method)
         self._place.add_request(route, method, str(resp.status_code), seconds, req.context.given)
 
 
-def route_of(req: falcon.Request) -> str:
+def route_of(req: falcon.Request, labels: Labels) -> str:
     """Return the route that answers, such as `/v1/series/{key}`, as people write it."""
-    return (req.uri_template or NO_ROUTE).replace(MEANT, "")
-
-
-def told_apart(method: str) -> str:
-    """Give a method as a label has it."""
-    return method if method in METHODS else "other"
+    return labels.get(req.uri_template or "", NO_ROUTE)

@@ -1,33 +1,135 @@
 """The series API: `/v1/series`."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 import falcon
 
-from monotron.api.access import DELETE_SERIES, READ_SERIES, WRITE_SERIES, Needs
-from monotron.api.answers import answer, pollable, representations, to_json
+from monotron.api.answers import JSON, answer, pollable, representations, to_json
 from monotron.api.body import read_object, whole
 from monotron.api.conditions import conditions
-from monotron.api.query import page_limit, whole_number
+from monotron.api.description import (
+    DELETE_SERIES,
+    NOTHING,
+    READ_SERIES,
+    WRITE_SERIES,
+    Body,
+    Calls,
+    Description,
+    Tag,
+    as_number,
+    in_json,
+)
+from monotron.api.openapi.components import Object, parameter, schema
+from monotron.api.openapi.parameters import POLLED
+from monotron.api.openapi.schemas import (
+    A_TIME,
+    ACCOUNT_ID,
+    NAME_OR_NOTHING,
+    STORED_NAME,
+    STORED_TOKEN,
+    TIME,
+    VALUE,
+    integer,
+    list_of,
+    members,
+    or_null,
+)
+from monotron.api.openapi.schemas import page as page_of
+from monotron.api.query import LIMIT, page_limit, whole_number
 from monotron.api.retries import take_once
 from monotron.api.timestamps import timestamp
-from monotron.api.unread import Bodies, Queries
 from monotron.core import history, names, numbers, series
 from monotron.core.call import Call
-from monotron.core.errors import InvalidNumber
+from monotron.core.errors import InvalidNumber, SeedTooLow, SeriesExhausted
 from monotron.core.history import HistoryValue
 from monotron.core.records import Series
-from monotron.limits import RECENT_PAGE_VALUES
+from monotron.limits import RANGE_VALUES, RECENT_PAGE_VALUES, RECENT_VALUES
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.paging import Page
+
+SERIES = Tag(
+    "Series", "A series can have any name. With a token it knows what a number stands for."
+)
+
+_STATE: Object = {
+    "creator_id": ACCOUNT_ID,
+    "key": STORED_NAME,
+    "token": or_null(STORED_TOKEN),
+    "value": VALUE,
+}
+_A_STATE: Object = {"creator_id": 1, "key": "shop", "token": "7d4c379588", "value": 7}
+_ONE = as_number(schema("Series", members(_STATE), _A_STATE))
+
+_COUNT = schema("Count", integer(1, RANGE_VALUES), 100)
+_RANGE = as_number(
+    schema(
+        "Range",
+        members({**_STATE, "first": VALUE, "count": _COUNT}, optional=("first", "count"))
+        | {"dependentRequired": {"first": ["count"], "count": ["first"]}},
+        {**_A_STATE, "token": None, "value": 107, "first": 8, "count": 100},
+        {**_A_STATE, "token": None},
+    )
+)
+
+# With `recent` a series in a list has three more members.
+_A_RECENT: Object = {"value": 7, "created_at": A_TIME}
+_TIMES: Object = {"created_at": A_TIME, "updated_at": A_TIME, "recent": [_A_RECENT]}
+_MORE: Object = {
+    "created_at": TIME,
+    "updated_at": TIME,
+    "recent": list_of(
+        schema("RecentValue", members({"value": VALUE, "created_at": TIME}), _A_RECENT),
+        RECENT_VALUES,
+    )
+    | {"description": "Newest first."},
+}
+_LISTED = schema(
+    "ListedSeries",
+    members({**_STATE, **_MORE}, optional=_MORE)
+    | {"dependentRequired": {name: [other for other in _MORE if other != name] for name in _MORE}},
+    _A_STATE,
+    {**_A_STATE, **_TIMES},
+)
+_PAGE = page_of("SeriesPage", "series", _LISTED, STORED_NAME, *_LISTED.body["examples"])
+
+# The one body that refuses members that it does not know.
+_SEED = schema("Seed", members({"value": VALUE}) | {"additionalProperties": False}, {"value": 110})
 
 
 class AllSeries:
     """`/v1/series`: the account's series, a page at a time."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SERIES}
-    queries: ClassVar[Queries] = {"GET": ("prefix", "after", "limit", "recent")}
+    tag: ClassVar[Tag] = SERIES
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "listSeries",
+            "The series, ordered by key, a page at a time",
+            in_json(_PAGE),
+            needs=READ_SERIES,
+            queries=(
+                parameter("query", "prefix", NAME_OR_NOTHING, "What the keys start with."),
+                parameter(
+                    "query",
+                    "after",
+                    NAME_OR_NOTHING,
+                    "The key to go on after.",
+                    allowEmptyValue=True,
+                ),
+                LIMIT,
+                parameter(
+                    "query",
+                    "recent",
+                    schema("Recent", integer(0, RECENT_VALUES), 20),
+                    "How many of its newest values to show with each series, and when they were "
+                    f"given out. A page has at most {RECENT_PAGE_VALUES} of them, and fewer rows "
+                    "if there would be more.",
+                ),
+            ),
+            polled=POLLED,
+        )
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -69,14 +171,43 @@ class AllSeries:
 class OneSeries:
     """`/v1/series/{key}`: the current state, the next value without a token, seed, deletion."""
 
-    needs: ClassVar[Needs] = {
-        "GET": READ_SERIES,
-        "POST": WRITE_SERIES,
-        "PUT": WRITE_SERIES,
-        "DELETE": DELETE_SERIES,
+    tag: ClassVar[Tag] = SERIES
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getSeries",
+            "The current state",
+            _ONE,
+            needs=READ_SERIES,
+            missing="the series has no value yet",
+            polled=POLLED,
+        ),
+        "POST": Description(
+            "takeValues",
+            "Take the next value, or with `count` the next so many as one gap-free range",
+            _RANGE,
+            needs=WRITE_SERIES,
+            queries=(parameter("query", "count", _COUNT, "How many values; 1 if not given."),),
+            raises=(SeriesExhausted,),
+            retried=True,
+            then=("getSeries", "getHistory", "takeValueForToken", "deleteSeries"),
+        ),
+        "PUT": Description(
+            "seedSeries",
+            "Move the series up to a value, so that the next one is greater by 1",
+            _ONE,
+            needs=WRITE_SERIES,
+            body=Body({JSON: _SEED}),
+            raises=(InvalidNumber, SeedTooLow),
+            then=("getSeries", "deleteSeries"),
+        ),
+        "DELETE": Description(
+            "deleteSeries",
+            "Remove the series with its history and attributes; it starts at 1 again",
+            NOTHING,
+            needs=DELETE_SERIES,
+            then=("getSeries",),
+        ),
     }
-    queries: ClassVar[Queries] = {"POST": ("count",)}
-    bodies: ClassVar[Bodies] = {"PUT"}
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -142,10 +273,37 @@ class OneSeries:
         self._store.update(delete)
 
 
+_TAKE = Description(
+    "takeValueForToken",
+    "The token's value: the same as last time, or the next for another token",
+    _ONE,
+    needs=WRITE_SERIES,
+    raises=(SeriesExhausted,),
+    then=("getValueOfToken", "getHistory", "putAttributes", "deleteSeries"),
+)
+
+
 class SeriesAtToken:
     """`/v1/series/{key}/{token}`: the value of a state."""
 
-    needs: ClassVar[Needs] = {"GET": READ_SERIES, "POST": WRITE_SERIES, "PUT": WRITE_SERIES}
+    tag: ClassVar[Tag] = SERIES
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getValueOfToken",
+            "The value that the token got last, while history still holds it",
+            _ONE,
+            needs=READ_SERIES,
+            missing="history holds no value of this token",
+            polled=POLLED,
+        ),
+        "PUT": _TAKE,
+        "POST": replace(
+            _TAKE,
+            name="postValueForToken",
+            summary="The same as PUT, for clients that have no PUT",
+            retried=True,
+        ),
+    }
 
     def __init__(self, store: Store) -> None:
         self._store = store

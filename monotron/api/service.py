@@ -5,17 +5,36 @@ from typing import ClassVar
 import falcon
 
 from monotron import __version__
-from monotron.api.access import Needs
 from monotron.api.answers import to_json
+from monotron.api.description import Calls, Description, Tag, in_json
+from monotron.api.openapi.components import constant, schema
+from monotron.api.openapi.schemas import members
+
+SERVICE = Tag("Service", "Health checks, measurements, the dashboard, and what answers here.")
+
+_NAME = "monotron"
 
 
 class Service:
     """The service's name and version."""
 
-    needs: ClassVar[Needs] = {}
+    tag: ClassVar[Tag] = SERVICE
+    calls: ClassVar[Calls] = {
+        "GET": Description(
+            "getService",
+            "Name and version",
+            in_json(
+                schema(
+                    "Service",
+                    members({"name": constant(_NAME), "version": {"type": "string"}}),
+                    {"name": _NAME, "version": __version__},
+                )
+            ),
+        )
+    }
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give both."""
-        resp.data = to_json({"name": "monotron", "version": __version__})
+        """Answer with both."""
+        resp.data = to_json({"name": _NAME, "version": __version__})
 
     on_head = on_get

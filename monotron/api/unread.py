@@ -1,11 +1,11 @@
 """Nothing is ignored: what a call would not look at is refused, because it was meant for something.
 
-A resource names in `queries` the query parameters of its methods, and in `bodies` the methods that
-read a body. HEAD takes what GET takes.
+A resource says in `calls` which query parameters and bodies its methods read. HEAD takes what GET
+takes.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 import falcon
@@ -13,19 +13,18 @@ import falcon
 from monotron.api.query import parameters
 from monotron.limits import JSON_BYTES
 
-Queries = Mapping[str, Collection[str]]
-"""The query parameters of each method; one that is not in it has none."""
-
-Bodies = Collection[str]
-"""The methods that read a body."""
-
 Hint = Callable[[str, object, dict[str, Any]], str]
 """What to add for a path, its resource and the JSON object that nobody reads."""
 
 
-def reads_body(resource: object, method: str) -> bool:
+def reads_body(resource: Any, method: str) -> bool:
     """Return whether a method of a resource reads a body."""
-    return method in getattr(resource, "bodies", ())
+    return method in resource.calls and resource.calls[method].body is not None
+
+
+def read_queries(resource: Any, method: str) -> Collection[str]:
+    """Return the names of the query parameters that a method of a resource reads."""
+    return resource.calls[method].query_names if method in resource.calls else ()
 
 
 class NothingIgnored:
@@ -43,10 +42,11 @@ class NothingIgnored:
         if method == "OPTIONS" or not hasattr(resource, f"on_{method.lower()}"):
             return
         req.context.query = parameters(req) if req.query_string else {}
-        known = getattr(resource, "queries", {}).get(method, ())
-        for name in req.context.query:
-            if name not in known:
-                raise falcon.HTTPBadRequest(description=_unknown(name, known))
+        if req.context.query:
+            known = read_queries(resource, method)
+            for name in req.context.query:
+                if name not in known:
+                    raise falcon.HTTPBadRequest(description=_unknown(name, known))
         if not reads_body(resource, method) and (body := _body(req)) is not None:
             hint = self._hint(req.path, resource, body) if isinstance(body, dict) else ""
             raise falcon.HTTPBadRequest(

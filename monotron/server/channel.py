@@ -9,11 +9,12 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 
 from monotron import logs
-from monotron.api.access_log import log_request
-from monotron.api.errors import PROBLEM_JSON, RETRY_SECONDS, problem
-from monotron.api.paths import raw_path
-from monotron.api.request_id import HEADER, chosen
-from monotron.api.request_measures import COMPLETE_AT, NO_ROUTE, told_apart
+from monotron.http.access_log import log_request
+from monotron.http.environ import COMPLETE_AT
+from monotron.http.labels import NO_ROUTE, method_label
+from monotron.http.paths import raw_path
+from monotron.http.problems import PROBLEM_JSON, RETRY_SECONDS, problem
+from monotron.http.request_id import HEADER, chosen
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES
 from monotron.measures import REQUESTS
 from monotron.server.dispatcher import Overloaded
@@ -187,7 +188,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
     def _note(self, status: int, request_id: str) -> None:
         """Count it and log it, as the application does with what reaches it."""
         request = self.request
-        method = told_apart(request.command)
+        method = method_label(request.command)
         self.channel.server.place.add(REQUESTS, 1, NO_ROUTE, method, str(status))
         logs.request_id.set(request_id)
         log_request(

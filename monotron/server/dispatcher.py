@@ -7,12 +7,12 @@ The quick thread says so. It also answers whether the process is alive, which ha
 """
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import Error
 
-from monotron.api.access import LIVENESS_PATHS
 from monotron.threads import refusals_named
 
 QUEUE = 1_024
@@ -30,8 +30,12 @@ class Overloaded(Error):  # type: ignore[misc]
 class Dispatcher:
     """Hands each connection with a complete request to a thread."""
 
-    def __init__(self, threads: int) -> None:
-        """Start the threads; raises `CannotStartThread`."""
+    def __init__(self, threads: int, quick_paths: Collection[str]) -> None:
+        """Start so many threads; requests to `quick_paths` do not wait for any of them.
+
+        Raises `CannotStartThread`.
+        """
+        self._quick_paths = quick_paths
         self._threads: Any = ThreadedTaskDispatcher()
         self._quick: Any = ThreadedTaskDispatcher()
         with refusals_named():
@@ -42,7 +46,7 @@ class Dispatcher:
         """Have the first request of a connection answered; called by the main loop and threads."""
         request = channel.requests[0]
         request.complete_at = time.perf_counter()
-        if request.error is not None or request.path in LIVENESS_PATHS:
+        if request.error is not None or request.path in self._quick_paths:
             self._quick.add_task(channel)
         elif len(self._threads.queue) >= QUEUE:
             request.error = Overloaded("too many requests wait already; nothing was taken")

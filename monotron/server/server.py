@@ -13,7 +13,7 @@ import math
 import resource
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -61,8 +61,13 @@ class Server:
         listeners: Sequence[socket.socket],
         threads: int,
         place: Place,
+        *,
+        quick_paths: Collection[str],
     ) -> None:
-        """Make it ready; what it measures goes to `place`."""
+        """Make it ready; what it measures goes to `place`.
+
+        The app answers `quick_paths` at once: they are for a thread that has nothing else to do.
+        """
         # It warns at each request that finds no free thread: that is what the queue is for.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stopping = False
@@ -72,7 +77,7 @@ class Server:
         # Where few files may be open, as many again are for those that are not idle.
         self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
         self._place = place
-        self._dispatcher = Dispatcher(threads)
+        self._dispatcher = Dispatcher(threads, quick_paths)
         big_bodies = BigBodies()
         settings: dict[str, Any] = {
             "connection_limit": self._limit,

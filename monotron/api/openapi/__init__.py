@@ -1,0 +1,1 @@
+"""The OpenAPI document: what describes the API, and how it becomes one document."""

@@ -1,0 +1,234 @@
+"""Problems: each way to be refused, and which of them a call can meet."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from monotron.api.access import CHALLENGE
+from monotron.api.answers import JSON
+from monotron.api.description import Description
+from monotron.api.errors import ANSWERS, STORE_DETAILS
+from monotron.api.openapi.components import Component, Object, constant, constant_header, headers
+from monotron.api.openapi.parameters import ALLOW, REQUEST_ID, RETRY_AFTER
+from monotron.api.openapi.schemas import members
+from monotron.api.route import Route
+from monotron.core.errors import (
+    IdempotencyKeyReused,
+    InvalidAttribute,
+    InvalidIdempotencyKey,
+    InvalidName,
+    InvalidNumber,
+    InvalidScope,
+    NoSuchAccount,
+    RuleError,
+    SeedTooLow,
+    SeriesExhausted,
+    TooManyApiKeys,
+)
+from monotron.http.problems import PROBLEM_JSON, problem
+from monotron.limits import (
+    API_KEYS,
+    ATTRIBUTE_BYTES,
+    HEADER_BYTES,
+    IDEMPOTENCY_KEY_CHARACTERS,
+    JSON_BYTES,
+    LAST_VALUE,
+    NAME_BYTES,
+    RANGE_VALUES,
+    URL_BYTES,
+)
+from monotron.store.contract import StoreError, StoreFull
+
+CHANGES = ("POST", "PUT", "DELETE")
+"""The methods of calls that change something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A way to be refused."""
+
+    name: str
+    """What its example is called."""
+    status: int
+    detail: str
+    """What the example says."""
+    kind: str = ""
+    """The last part of its type; empty for `about:blank`."""
+
+    @property
+    def example(self) -> Object:
+        """Return the whole body."""
+        body: Object = json.loads(problem(self.status, self.kind, self.detail))
+        return body
+
+
+def refusals(
+    route: Route, method: str, call: Description, *, authentication: bool
+) -> dict[str, Component | Object]:
+    """Return an answer for each status with which a call may be refused."""
+    by_status: dict[int, list[Problem]] = {}
+    for each in dict.fromkeys(_problems(route, method, call, authentication=authentication)):
+        by_status.setdefault(each.status, []).append(each)
+    return {
+        str(status): _ALIKE.get(status) or _refusal(group)
+        for status, group in sorted(by_status.items())
+    }
+
+
+def _problems(
+    route: Route, method: str, call: Description, *, authentication: bool
+) -> Iterator[Problem]:
+    """Find all problems of a call, those that it shares with others too."""
+    yield from _OF_EVERY_CALL
+    if "uuid" in route.fields:
+        yield _INVALID_UUID
+    if call.body is not None:
+        yield _INVALID_JSON if JSON in call.body.content else _INVALID_TEXT
+    if any(each.body["schema"].body.get("type") == "integer" for each in _values(route, call)):
+        yield _OF_TYPE[InvalidNumber]
+    for error in (*call.raises, *(_OF_RETRIES if call.retried else ())):
+        yield _OF_TYPE[error]
+    if not route.quick:
+        yield _OVERLOADED
+    if method in CHANGES:
+        yield from (_INVALID_CONDITION, _CONDITION_FAILED, _OF_TYPE[StoreFull])
+    if "account_id" in route.fields and call.needs not in (None, "root"):
+        yield _OF_TYPE[NoSuchAccount]
+    if authentication and not route.open:
+        yield _UNAUTHORIZED
+        if call.needs is not None:
+            yield _FORBIDDEN
+    if call.missing:
+        yield Problem("not-found", 404, call.missing)
+
+
+def _values(route: Route, call: Description) -> Iterable[Component]:
+    return (*route.parameters, *call.queries)
+
+
+def _refusal(problems: list[Problem]) -> Object:
+    """Describe an answer that is one of these problems; they have one status."""
+    status = problems[0].status
+    examples = {each.name: each.example for each in problems}
+    types = list(dict.fromkeys(each["type"] for each in examples.values()))
+    schema = members(
+        {
+            "type": {"type": "string", "enum": types},
+            "title": {"type": "string"},
+            "status": constant(status),
+            "detail": {"type": "string", "description": "What was wrong and what is allowed."},
+        }
+    )
+    named: Object = {name: {"value": example} for name, example in examples.items()}
+    return {
+        "description": _STATUSES[status],
+        "content": {PROBLEM_JSON: {"schema": schema, "examples": named}},
+        "headers": headers((*_HEADERS.get(status, ()), REQUEST_ID)),
+    }
+
+
+# What each says. The status and the kind of an error that has a type stand in `errors`.
+
+_DETAILS: dict[type[RuleError], str] = {
+    InvalidName: f"a series key has 1 to {NAME_BYTES} bytes of UTF-8, this one has "
+    f"{NAME_BYTES + 1}",
+    InvalidNumber: f"count is a whole number from 1 to {RANGE_VALUES}",
+    InvalidScope: "a scope is a string, such as read,write:series",
+    InvalidAttribute: f"an attribute has at most {ATTRIBUTE_BYTES} bytes of UTF-8",
+    InvalidIdempotencyKey: f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters, "
+    "this one has 0",
+    NoSuchAccount: "there is no account 7",
+    SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
+    SeriesExhausted: f"the series 'shop' is at {LAST_VALUE}; the last value there is, is "
+    f"{LAST_VALUE}",
+    TooManyApiKeys: f"an account has at most {API_KEYS} API keys: delete one first",
+    IdempotencyKeyReused: "this Idempotency-Key was used for another request",
+}
+
+
+def _detail(error: type[RuleError | StoreError]) -> str:
+    return STORE_DETAILS[ANSWERS[error][0]] if issubclass(error, StoreError) else _DETAILS[error]
+
+
+_OF_TYPE = {
+    error: Problem(kind, status, _detail(error), kind) for error, (status, kind) in ANSWERS.items()
+}
+_OF_RETRIES = (InvalidIdempotencyKey, IdempotencyKeyReused)
+
+_INVALID_UUID = Problem("invalid-uuid", 400, "a UUID is 32 hex digits", _OF_TYPE[InvalidName].kind)
+_INVALID_JSON = Problem("invalid-json", 400, "the body has to be in JSON: a member is there twice")
+_INVALID_TEXT = Problem("invalid-text", 400, "the body is not UTF-8")
+_INVALID_CONDITION = Problem(
+    "not-read-condition",
+    400,
+    'If-Match is a list of ETags in double quotes, such as "0a1b2c", or *',
+)
+_UNAUTHORIZED = Problem(
+    "unauthorized", 401, "there is no such API key, or its secret is another one"
+)
+_FORBIDDEN = Problem("forbidden", 403, "this needs the scope write:series")
+_CONDITION_FAILED = Problem(
+    "condition-failed",
+    412,
+    "If-Match names none of the current ETags of this path; nothing was changed",
+)
+_OVERLOADED = Problem("overloaded", 503, "too many requests wait already; nothing was taken")
+
+_OF_EVERY_CALL = (
+    Problem("not-understood", 400, "a query names each parameter once"),
+    Problem("unread-body", 400, "this call reads no body, and one came; nothing was done"),
+    # A query that is not UTF-8 is one, and so is an escape in a path that is broken.
+    _OF_TYPE[InvalidName],
+    Problem(
+        "method-not-allowed",
+        405,
+        "PATCH does not work at this path; these methods do: GET, HEAD, OPTIONS",
+    ),
+    Problem("body-too-large", 413, f"a body has at most {JSON_BYTES} bytes here"),
+    Problem(
+        "url-too-long", 414, f"a URL has at most {URL_BYTES} bytes, this one has {URL_BYTES + 1}"
+    ),
+    Problem("headers-too-large", 431, f"the headers have at most {HEADER_BYTES} bytes together"),
+    Problem("failed", 500, "monotron failed on this request; its log says why"),
+    Problem("not-implemented", 501, "Transfer-Encoding requested is not supported."),
+)
+
+_STATUSES = {
+    400: "The request is not valid",
+    401: "No credentials, or wrong ones",
+    403: "The scopes of the API key, or its account, do not fit",
+    404: "There is nothing (yet)",
+    405: "Not with this method; `Allow` names those that work",
+    409: "The state does not allow it",
+    412: "`If-Match` or `If-None-Match` does not hold; nothing was changed",
+    413: "The body is too large",
+    414: "The URL is too long",
+    422: "The `Idempotency-Key` was used for another request",
+    431: "The headers are too large",
+    500: "A fault of the service; its log says more",
+    501: "The request comes in a transfer coding other than `chunked`",
+    503: "Overloaded, or the store cannot be reached; nothing was taken, try again",
+    507: "The disk or the store is full; nothing was taken",
+}
+
+_HEADERS: dict[int, tuple[Component, ...]] = {
+    401: (constant_header("WWW-Authenticate", CHALLENGE),),
+    405: (ALLOW,),
+    503: (RETRY_AFTER,),
+}
+
+_ALL = (
+    *_OF_EVERY_CALL,
+    *_OF_TYPE.values(),
+    _UNAUTHORIZED,
+    _FORBIDDEN,
+    _CONDITION_FAILED,
+    _OVERLOADED,
+)
+
+_ALIKE = {
+    status: Component("responses", str(status), _refusal([p for p in _ALL if p.status == status]))
+    # Under the others each call has its own.
+    for status in _STATUSES.keys() - {400, 404, 409}
+}
+"""One answer for all calls."""

@@ -13,12 +13,12 @@ import nox
 OLDEST, NEWEST = 10, 19
 
 SAME_ON_EACH = (
-    "tests/test_clients.py",
-    "tests/test_clients_ci.py",
-    "tests/test_clients_script.py",
-    "tests/test_dashboard.py",
-    "tests/test_deploy.py",
-    "tests/test_monitoring.py",
+    "tests/clients/test_clients.py",
+    "tests/clients/test_ci.py",
+    "tests/clients/test_script.py",
+    "tests/web/test_dashboard.py",
+    "tests/deploy/test_deploy.py",
+    "tests/deploy/test_monitoring.py",
 )
 """What a shell, Groovy, a browser or a linter runs, whichever Python the service has."""
 

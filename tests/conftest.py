@@ -20,9 +20,9 @@ from monotron.settings import Settings, read_settings
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import WriteLock
-from tests.calls import call_in
-from tests.memory import MemoryStore
-from tests.web import Api
+from tests.support.calls import call_in
+from tests.support.memory import MemoryStore
+from tests.support.web import Api
 
 ENGINES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),

@@ -25,9 +25,10 @@ from monotron.core.api_keys import Pair
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES, URL_BYTES
 from monotron.server import channel, dispatcher, server
 from monotron.server.channel import BIG_BODIES
-from tests import service, shown
 from tests.conftest import ROOT, basic, held
-from tests.service import (
+from tests.server.test_retry_crash import waiting_writers
+from tests.support import service, shown
+from tests.support.service import (
     CODE,
     JOB,
     PATIENCE,
@@ -38,7 +39,6 @@ from tests.service import (
     run,
     wait_until,
 )
-from tests.test_retry_crash import waiting_writers
 
 folder, serve = service.folder, service.serve
 

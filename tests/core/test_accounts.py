@@ -1,0 +1,163 @@
+"""The rules of accounts, against a model that is a set."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monotron.core import accounts, attributes, records, retries, semver, series, tables
+from monotron.core.bumps import MAJOR, MINOR, PATCH
+from monotron.core.errors import NoSuchAccount
+from monotron.limits import LAST_VALUE
+from monotron.store.contract import Store, Table, Transaction
+from monotron.store.paging import Page
+from tests.support import invariants
+from tests.support.calls import call_in
+from tests.support.invariants import Rows, rows_of, rows_of_store
+
+whole_store = invariants.whole_store
+
+IDS = st.integers(0, 9) | st.integers(0, LAST_VALUE) | st.sampled_from([255, 256, LAST_VALUE])
+
+
+def make(store: Store, *ids: int, now: int = 1) -> None:
+    def make_all(txn: Transaction) -> None:
+        for account in ids:
+            accounts.make(txn, account, now=now)
+
+    store.update(make_all)
+
+
+def page(store: Store, after: int | None = None, limit: int = 1_000) -> Page[int, int]:
+    return store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
+
+
+def is_there(store: Store, account: int) -> bool:
+    try:
+        store.view(lambda reading: accounts.require(reading, account))
+    except NoSuchAccount:
+        return False
+    return True
+
+
+def test_the_first_account_is_always_there(whole_store: Store) -> None:
+    assert is_there(whole_store, 1)
+    assert page(whole_store) == Page([1], None)
+    before = rows_of_store(whole_store)
+    make(whole_store, 1)
+    assert page(whole_store) == Page([1], None)
+    assert rows_of_store(whole_store) == before
+
+
+def test_an_account_is_there_once_it_is_made(whole_store: Store) -> None:
+    assert not is_there(whole_store, 7)
+    make(whole_store, 7)
+    assert is_there(whole_store, 7)
+    assert [is_there(whole_store, other) for other in (2, 6, 8, 7 * 256, LAST_VALUE)] == [False] * 5
+    assert page(whole_store) == Page([1, 7], None)
+
+
+def test_an_account_that_is_not_there_is_named(whole_store: Store) -> None:
+    with pytest.raises(NoSuchAccount, match="no account 77"):
+        whole_store.view(lambda reading: accounts.require(reading, 77))
+
+
+def test_to_make_an_account_again_changes_nothing(whole_store: Store) -> None:
+    make(whole_store, 7, now=10)
+    before = rows_of_store(whole_store)
+    make(whole_store, 7, now=20)
+    assert rows_of_store(whole_store) == before
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(IDS, max_size=12), st.none() | st.integers(0, LAST_VALUE), st.integers(1, 5))
+def test_accounts_are_listed_as_the_model_says(
+    any_store: Store, ids: list[int], after: int | None, limit: int
+) -> None:
+    def begin_again(txn: Transaction) -> None:
+        for row, _ in rows_of(txn, tables.ACCOUNTS):
+            txn.delete(tables.ACCOUNTS, row)
+
+    any_store.update(begin_again)
+    make(any_store, *ids)
+    model = {1, *ids}
+    for begin in (None, 0, 1, after, *ids):
+        rest = sorted(account for account in model if begin is None or account > begin)
+        following = rest[limit - 1] if len(rest) > limit else None
+        assert page(any_store, begin, limit) == Page(rest[:limit], following)
+    assert all(is_there(any_store, account) for account in model)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.sets(IDS, max_size=9), st.integers(1, 4))
+def test_pages_give_each_account_once(whole_store: Store, ids: set[int], limit: int) -> None:
+    make(whole_store, *ids)
+    seen: list[int] = []
+    after: int | None = None
+    while (part := page(whole_store, after, limit)).next is not None:
+        seen += part.items
+        after = part.next
+    seen += part.items
+    assert seen == sorted(set(seen))
+    assert set(seen) >= {1, *ids}
+
+
+def fill(store: Store, account: int) -> None:
+    """Make everything there is, in an account."""
+
+    def write(txn: Transaction) -> None:
+        accounts.make(txn, account, now=1)
+        for key in ("a", "b"):
+            for token in ("s", "t"):
+                series.advance(txn, call_in(account, now=1), key, token=token)
+                attributes.put(txn, account, key, token, {"author": f"of {account}"})
+        for part in (MAJOR, MINOR, PATCH):
+            semver.bump(txn, call_in(account, now=1), "app", part, "t")
+        request = records.request_digest("a", "b")
+        retries.once(
+            txn,
+            call_in(account, now=1),
+            "key",
+            request,
+            lambda: series.advance(txn, call_in(account, now=1), "a").value,
+        )
+
+    store.update(write)
+
+
+ACTS: list[Callable[[Transaction, int], object]] = [
+    lambda txn, account: series.advance(txn, call_in(account, now=2), "a", token="new"),
+    lambda txn, account: series.seed(txn, call_in(account, now=2), "a", 100),
+    lambda txn, account: series.delete(txn, account, "a"),
+    lambda txn, account: series.delete(txn, account, "app-minor-v1"),
+    lambda txn, account: attributes.put(txn, account, "a", "s", {"author": "b"}),
+    lambda txn, account: attributes.delete(txn, account, "a", "s", "author"),
+    lambda txn, account: attributes.delete_all(txn, account, "a", "s"),
+    lambda txn, account: attributes.delete_all(txn, account, "a"),
+    lambda txn, account: semver.bump(txn, call_in(account, now=2), "app", MINOR, "new"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ACTS)))
+@pytest.mark.parametrize("account", [1, 2, 256])
+def test_what_is_done_in_an_account_is_done_there_alone(
+    whole_store: Store, account: int, number: int
+) -> None:
+    def rows_beside() -> dict[Table, Rows]:
+        own = records.account_row_key(account)
+        return {
+            table: [(row, value) for row, value in rows if not row.startswith(own)]
+            for table, rows in rows_of_store(whole_store).items()
+        }
+
+    for each in (1, 2, 3, 255, 256, 257, LAST_VALUE):
+        fill(whole_store, each)
+    everything, beside = rows_of_store(whole_store), rows_beside()
+    whole_store.update(lambda txn: ACTS[number](txn, account))
+    assert rows_of_store(whole_store) != everything
+    assert rows_beside() == beside

@@ -1,0 +1,580 @@
+"""History: the newest values of a series, against a model that forgets nothing."""
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import lmdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monotron.core import accounts, attributes, history, records, series, tables
+from monotron.core.errors import RuleError, SeedTooLow, SeriesExhausted
+from monotron.core.history import HistoryValue
+from monotron.limits import LAST_VALUE, MOST_HISTORY_VALUES, RANGE_VALUES
+from monotron.store.contract import Reading, Store, Transaction
+from monotron.store.lmdb import LmdbStore
+from monotron.store.paging import Page
+from tests.support import invariants
+from tests.support.calls import call_in
+from tests.support.invariants import faults, rows_of, rows_of_store
+
+whole_store = invariants.whole_store
+
+ACCOUNTS = itertools.count(2)
+"""Each example has an account of its own, so that all of them share one store."""
+
+KEY = "key"
+LONG = "t" * 256
+API_KEY = "k" * 24
+ENTRY_BYTES = len(records.pack_entry(records.Entry(1, 1, None, None, 1)))
+
+
+class Rules:
+    """A series with its history, as monotron has them. Its clock ticks with each call."""
+
+    def __init__(self, store: Store, account: int = 1) -> None:
+        self.store = store
+        self.account = account
+        self.now = 0
+        store.update(lambda txn: accounts.make(txn, account, now=0))
+
+    def advance(
+        self, token: str | None = None, count: int = 1, api_key: str | None = None, *, keep: int
+    ) -> int:
+        self.now += 1
+        return self.store.update(lambda txn: self._advance(txn, token, count, api_key, keep))
+
+    def fill(self, token: str | None = None, times: int = 100, *, keep: int) -> int:
+        """Take many values, with a token of the same length for each where there is one."""
+
+        def take(txn: Transaction) -> int:
+            for number in range(times):
+                each = None if token is None else f"{number}".ljust(len(token), token[0])
+                value = self._advance(txn, each, 1, None, keep)
+            return value
+
+        self.now += 1
+        return self.store.update(take)
+
+    def _advance(
+        self, txn: Transaction, token: str | None, count: int, api_key: str | None, keep: int
+    ) -> int:
+        return series.advance(
+            txn,
+            call_in(self.account, now=self.now, api_key=api_key, keep=keep),
+            KEY,
+            token=token,
+            count=count,
+        ).value
+
+    def seed(self, value: int) -> int:
+        self.now += 1
+        return self.store.update(
+            lambda txn: series.seed(txn, call_in(self.account, now=self.now), KEY, value).value
+        )
+
+    def delete(self) -> bool:
+        return self.store.update(lambda txn: series.delete(txn, self.account, KEY))
+
+    def page(
+        self, *, keep: int, limit: int = 10**9, before: int | None = None
+    ) -> Page[HistoryValue, int]:
+        def read(reading: Reading) -> Page[HistoryValue, int]:
+            state = series.get(reading, self.account, KEY)
+            if state is None:
+                return Page([], None)
+            return history.page(reading, state, keep=keep, limit=limit, before=before)
+
+        return self.store.view(read)
+
+    def values(self, *, keep: int) -> list[int]:
+        return [taken.value for taken in self.page(keep=keep).items]
+
+    def value_of(self, token: str, *, keep: int) -> int | None:
+        def read(reading: Reading) -> int | None:
+            state = series.get(reading, self.account, KEY)
+            return None if state is None else history.value_of(reading, state, token, keep=keep)
+
+        return self.store.view(read)
+
+    def rows(self) -> int:
+        """Count the rows that the history takes in the store."""
+        rows = records.history_range(self.account, KEY)
+        return self.store.view(
+            lambda reading: len(reading.scan(tables.HISTORY, *rows, limit=10**9))
+        )
+
+
+@dataclass
+class Model:
+    """All that a series has given out, oldest first, for somebody with room for it."""
+
+    value: int = 0
+    token: str | None = None
+    taken: list[HistoryValue | None] = field(default_factory=list)
+    """None for what was given out while history was off."""
+    gone: int = 0
+    """How many of the oldest some call was allowed to remove."""
+    now: int = 0
+
+    def advance(
+        self, token: str | None, count: int = 1, api_key: str | None = None, *, keep: int
+    ) -> int:
+        self.now += 1
+        return self._advance(token, count, api_key, keep)
+
+    def fill(self, token: str | None, times: int, *, keep: int) -> int:
+        self.now += 1
+        before = replace(self, taken=list(self.taken))
+        try:
+            for number in range(times):
+                each = None if token is None else f"{number}".ljust(len(token), token[0])
+                self._advance(each, 1, None, keep)
+        except SeriesExhausted:
+            # One transaction: all of them or none.
+            vars(self).update(vars(before))
+            raise
+        return self.value
+
+    def _advance(self, token: str | None, count: int, api_key: str | None, keep: int) -> int:
+        if token is not None and token == self.token:
+            return self.value
+        if self.value + count > LAST_VALUE:
+            raise SeriesExhausted
+        for value in range(self.value + 1, self.value + count + 1):
+            self.taken.append(HistoryValue(value, token, api_key, self.now) if keep else None)
+        self.value, self.token = self.value + count, token
+        self.gone = max(self.gone, len(self.taken) - keep)
+        return self.value
+
+    def seed(self, value: int) -> int:
+        self.now += 1
+        if value < self.value:
+            raise SeedTooLow
+        if value > self.value:
+            self.value, self.token = value, None
+        return self.value
+
+    def delete(self) -> bool:
+        there = self.value > 0
+        self.value, self.token, self.taken, self.gone = 0, None, [], 0
+        return there
+
+    def newest(self, keep: int, *, gone: int = 0) -> list[HistoryValue]:
+        """Give what there is of the newest `keep` without the oldest `gone`, newest first."""
+        oldest = max(len(self.taken) - keep, gone)
+        return [taken for taken in reversed(self.taken[oldest:]) if taken is not None]
+
+
+# Long tokens fill a row with five values, so that many rows come and go.
+TOKENS = st.none() | st.sampled_from([LONG, LONG[1:] + "u", "é" * 128, "short"])
+KEEPS = st.sampled_from([0, 1, 8, 1_000, 1_000]).map(lambda keep: {"keep": keep})
+FILLS = st.sampled_from([2, 33, 70])
+NOTHING = st.just(dict[str, int]())
+CALLS = st.one_of(
+    st.tuples(
+        st.just("advance"),
+        st.tuples(TOKENS, st.just(1), st.none() | st.sampled_from([API_KEY, "root"])),
+        KEEPS,
+    ),
+    st.tuples(st.just("advance"), st.tuples(st.none(), st.integers(1, 50)), KEEPS),
+    st.tuples(st.just("fill"), st.tuples(st.sampled_from([None, LONG]), FILLS), KEEPS),
+    st.tuples(st.just("seed"), st.tuples(st.integers(1, 300) | st.just(LAST_VALUE - 99)), NOTHING),
+    st.tuples(
+        st.just("read"), st.tuples(st.integers(1, 20), st.none() | st.integers(0, 60)), KEEPS
+    ),
+    st.tuples(st.just("delete"), st.just(()), NOTHING),
+)
+
+
+def outcome(
+    answerer: Rules | Model, name: str, arguments: tuple[Any, ...], others: dict[str, int]
+) -> object:
+    """Give the answer of a call, or what refused it."""
+    try:
+        return getattr(answerer, name)(*arguments, **others)
+    except RuleError as error:
+        return type(error)
+
+
+def compare(rules: Rules, model: Model, limit: int, distance: int | None, *, keep: int) -> None:
+    """Read all that can be read, and one page of it that begins somewhere."""
+    page = rules.page(keep=keep)
+    shown = page.items
+    # Whoever keeps more from now on sees again what was not removed yet, without a hole.
+    assert shown == model.newest(keep)[: len(shown)]
+    assert len(shown) >= len(model.newest(keep, gone=model.gone))
+    assert page.next is None
+
+    before = None if distance is None else max(model.value + 2 - distance, 0)
+    rest = [taken for taken in shown if before is None or taken.value < before]
+    following = rest[limit - 1].value if len(rest) > limit else None
+    assert rules.page(keep=keep, limit=limit, before=before) == Page(rest[:limit], following)
+
+    for token in {taken.token for taken in model.newest(60)} | {"never used"}:
+        if token is not None and token != model.token:
+            last = next((taken.value for taken in shown if taken.token == token), None)
+            assert rules.value_of(token, keep=keep) == last
+    if model.token is not None:
+        assert rules.value_of(model.token, keep=keep) == model.value
+
+
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(CALLS, min_size=5, max_size=15))
+def test_any_calls_leave_the_history_that_the_model_has(
+    whole_store: Store, calls: list[tuple[str, tuple[Any, ...], dict[str, int]]]
+) -> None:
+    model, rules = Model(), Rules(whole_store, next(ACCOUNTS))
+    for name, arguments, others in calls:
+        if name == "read":
+            compare(rules, model, *arguments, **others)
+        else:
+            answers = [outcome(each, name, arguments, others) for each in (rules, model)]
+            assert answers[0] == answers[1]
+    for keep in (0, 1, 7, 1_000):
+        compare(rules, model, 3, 5, keep=keep)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.sampled_from([7, 1_000]), st.data())
+def test_pages_give_each_value_once(
+    whole_store: Store, counts: list[int], keep: int, data: st.DataObject
+) -> None:
+    rules = Rules(whole_store, next(ACCOUNTS))
+    for count in counts:
+        rules.advance(count=count, keep=keep)
+    seen: list[int] = []
+    before: int | None = None
+    while True:
+        page = rules.page(keep=keep, limit=data.draw(st.integers(1, 9)), before=before)
+        seen += [taken.value for taken in page.items]
+        if page.next is None:
+            break
+        assert page.next == seen[-1]
+        before = page.next
+    assert seen == list(range(sum(counts), 0, -1))[:keep]
+
+
+@pytest.fixture
+def rules(whole_store: Store) -> Rules:
+    return Rules(whole_store)
+
+
+def test_history_tells_who_took_a_value_when_and_for_what(rules: Rules) -> None:
+    rules.advance("a", keep=9)
+    rules.advance(count=2, api_key="root", keep=9)
+    rules.advance("b", api_key=API_KEY, keep=9)
+    assert rules.page(keep=9) == Page(
+        [
+            HistoryValue(4, "b", API_KEY, 3),
+            HistoryValue(3, None, "root", 2),
+            HistoryValue(2, None, "root", 2),
+            HistoryValue(1, "a", None, 1),
+        ],
+        None,
+    )
+
+
+def test_the_same_token_again_takes_nothing(rules: Rules) -> None:
+    rules.advance("a", api_key=API_KEY, keep=9)
+    before = rows_of_store(rules.store)
+    assert rules.advance("a", api_key="root", keep=9) == 1
+    assert rows_of_store(rules.store) == before
+
+
+def test_a_refused_call_takes_nothing(rules: Rules) -> None:
+    rules.seed(LAST_VALUE - 1)
+    rules.advance(keep=9)
+    before = rows_of_store(rules.store)
+    with pytest.raises(SeriesExhausted):
+        rules.advance("a", keep=9)
+    with pytest.raises(SeedTooLow):
+        rules.seed(1)
+    assert rows_of_store(rules.store) == before
+
+
+def test_a_seed_gives_out_nothing(rules: Rules) -> None:
+    rules.seed(100)
+    assert rules.values(keep=9) == []
+    rules.advance(count=2, keep=9)
+    rules.seed(LAST_VALUE - 1)
+    assert rules.values(keep=9) == [102, 101]
+    rules.advance("last", keep=9)
+    assert rules.values(keep=9) == [LAST_VALUE, 102, 101]
+    assert rules.values(keep=2) == [LAST_VALUE, 102]
+    page = rules.page(keep=9, limit=1, before=LAST_VALUE)
+    assert page.items == [HistoryValue(102, None, None, 2)]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_nothing_is_before_the_first_value(rules: Rules, before: int) -> None:
+    rules.advance(count=3, keep=9)
+    assert rules.page(keep=9, before=before) == Page([], None)
+
+
+def test_a_series_stored_before_there_was_history_begins_with_its_next_value(
+    rules: Rules,
+) -> None:
+    row = records.series_row_key(1, KEY)
+    rules.store.update(
+        lambda txn: txn.put(tables.SERIES, row, b"\x01" + bytes(7) + b"\x07" + bytes(16) + b"old")
+    )
+    assert rules.values(keep=3) == []
+    assert rules.value_of("old", keep=3) == 7
+    rules.advance("old", keep=3)
+    assert rules.values(keep=3) == []
+    for _ in range(4):
+        rules.advance(keep=3)
+    assert rules.values(keep=3) == [11, 10, 9]
+    assert rules.value_of("old", keep=3) is None
+
+
+def test_a_token_has_the_value_that_it_got_last(rules: Rules) -> None:
+    for token in ("a", "b", "a", "c"):
+        rules.advance(token, keep=9)
+    assert [rules.value_of(token, keep=9) for token in "abcd"] == [3, 2, 4, None]
+
+
+def test_a_token_is_forgotten_when_its_value_is_too_old(rules: Rules) -> None:
+    rules.advance("a", keep=3)
+    rules.advance(count=2, keep=3)
+    assert rules.value_of("a", keep=3) == 1
+    rules.advance(keep=3)
+    assert rules.value_of("a", keep=3) is None
+
+
+def test_the_current_token_has_its_value_without_history_too(rules: Rules) -> None:
+    rules.advance("a", keep=0)
+    assert (rules.values(keep=0), rules.value_of("a", keep=0)) == ([], 1)
+    rules.advance("b", keep=0)
+    assert rules.value_of("a", keep=0) is None
+
+
+@pytest.mark.parametrize("token", ["b", "bc", "k", API_KEY, "\U00010000"])
+def test_a_token_is_not_found_in_other_text(rules: Rules, token: str) -> None:
+    for other in ("abcd", "\U00010000\U00010000", API_KEY + "k", "last"):
+        rules.advance(other, api_key=API_KEY, keep=9)
+    assert rules.value_of(token, keep=9) is None
+
+
+def test_a_range_has_one_entry_however_long_it_is(rules: Rules) -> None:
+    for _ in range(3):
+        rules.advance(count=RANGE_VALUES, api_key=API_KEY, keep=MOST_HISTORY_VALUES)
+    last = 3 * RANGE_VALUES
+    assert rules.rows() == 1
+    page = rules.page(keep=MOST_HISTORY_VALUES, limit=2, before=last - 99_997)
+    oldest = [
+        HistoryValue(last - 99_998, None, API_KEY, 3),
+        HistoryValue(last - 99_999, None, API_KEY, 3),
+    ]
+    assert page == Page(oldest, None)
+    assert rules.values(keep=4) == [last, last - 1, last - 2, last - 3]
+
+
+@pytest.mark.parametrize("keep", [1, 10, 100])
+@pytest.mark.parametrize(
+    ("token", "count", "api_key"),
+    [
+        pytest.param(None, 1, None, id="bare"),
+        pytest.param("t" * 40, 1, API_KEY, id="hash"),
+        pytest.param(LONG, 1, API_KEY, id="longest"),
+        pytest.param(None, RANGE_VALUES, API_KEY, id="ranges"),
+    ],
+)
+def test_history_takes_a_bounded_number_of_rows(
+    rules: Rules, keep: int, token: str | None, count: int, api_key: str | None
+) -> None:
+    entry = ENTRY_BYTES + len(token or "") + len(api_key or "")
+    # A row ends where one more entry would be too many bytes.
+    least = (history.ROW_BYTES - entry) // entry
+    most = min(keep // least + 2, keep)
+
+    def fill(txn: Transaction) -> None:
+        for number in range(4 * max(keep, least)):
+            each = None if token is None else f"{number}".ljust(len(token), "t")
+            series.advance(
+                txn, call_in(1, now=1, api_key=api_key, keep=keep), KEY, token=each, count=count
+            )
+            assert len(rows_of(txn, tables.HISTORY)) <= most
+
+    rules.store.update(fill)
+    assert 1 <= rules.rows() <= most
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_newest_values_are_there_whichever_of_them_begin_a_row(
+    whole_store: Store, count: int
+) -> None:
+    def fill(txn: Transaction) -> None:
+        for keep in range(1, 20):
+            for step in range(1, 50):
+                token = f"{step}".ljust(256, "t") if count == 1 else None
+                # As long as a token, if there is none.
+                api_key = API_KEY if token else LONG
+                state = series.advance(
+                    txn,
+                    call_in(1, now=1, api_key=api_key, keep=keep),
+                    f"{keep}",
+                    token=token,
+                    count=count,
+                )
+                page = history.page(txn, state, keep=keep, limit=100)
+                newest = list(range(step * count, 0, -1))[:keep]
+                assert [taken.value for taken in page.items] == newest
+
+    whole_store.update(fill)
+
+
+def test_one_great_range_pushes_everything_out(rules: Rules) -> None:
+    rules.fill(LONG, 200, keep=100)
+    many = rules.rows()
+    rules.advance(count=RANGE_VALUES, keep=100)
+    assert rules.values(keep=100) == list(range(200 + RANGE_VALUES, 100 + RANGE_VALUES, -1))
+    for _ in range(many):
+        rules.fill(None, 100, keep=100)
+    assert rules.rows() <= 3
+
+
+def test_a_smaller_setting_counts_at_once_and_its_rows_go_by_and_by(rules: Rules) -> None:
+    rules.fill(LONG, 400, keep=1_000)
+    before = rules.rows()
+    assert before > 60
+    assert rules.values(keep=1_000) == list(range(400, 0, -1))
+    assert rules.value_of("0".ljust(256, "t"), keep=400) == 1
+    assert rules.values(keep=10) == list(range(400, 390, -1))
+    for _ in range(before):
+        rules.fill(LONG, 10, keep=10)
+        after = rules.rows()
+        assert after < before or after <= 4
+        before = after
+    assert before <= 4
+
+
+def test_switched_off_history_is_not_shown_and_its_rows_go_by_and_by(rules: Rules) -> None:
+    rules.fill(LONG, 400, keep=1_000)
+    before = rules.rows()
+    assert rules.values(keep=0) == []
+    while before:
+        rules.advance(keep=0)
+        after = rules.rows()
+        assert after < before
+        before = after
+    rules.advance(keep=0)
+    assert rules.rows() == 0
+
+
+@pytest.mark.parametrize("off", [1, 3])
+def test_switched_on_again_history_keeps_what_comes_from_then_on(rules: Rules, off: int) -> None:
+    rules.fill(LONG, 45, keep=1_000)
+    for _ in range(off):
+        rules.advance("off", keep=0)
+        rules.advance("off too", keep=0)
+    last = rules.advance("on", keep=1)
+    assert rules.values(keep=1) == [last]
+    assert rules.value_of("off", keep=1_000) is None
+
+
+def make_series(store: Store, account: int, key: str) -> None:
+    """Make a series with long history and attributes."""
+
+    def fill(txn: Transaction) -> None:
+        accounts.make(txn, account, now=0)
+        for number in range(40):
+            token = f"{number}".ljust(256, "n")
+            series.advance(txn, call_in(account, now=1, keep=1_000), key, token=token)
+            attributes.put(txn, account, key, token, {"author": "a", "url": "b"})
+        attributes.put(txn, account, key, "never used", {"author": "a"})
+
+    store.update(fill)
+
+
+@pytest.mark.parametrize(
+    ("key", "others"),
+    [
+        ("a", ["ab", "a ", "a/", "a\u00a0", "a\uffff", "b", "A"]),
+        ("ab", ["a", "abc", "ac", "b"]),
+        ("k" * 256, ["k" * 255, "k", "l"]),
+        ("é", ["e", "éa", "è"]),
+    ],
+)
+def test_a_deleted_series_leaves_no_row_and_no_other_loses_one(
+    rules: Rules, key: str, others: list[str]
+) -> None:
+    store = rules.store
+    for other in others:
+        make_series(store, 1, other)
+    for account in (2, 256, LAST_VALUE):
+        make_series(store, account, key)
+    before = rows_of_store(store)
+    make_series(store, 1, key)
+    made = rows_of_store(store)
+    for table in (tables.SERIES, tables.HISTORY, tables.ATTRIBUTES):
+        assert len(made[table]) > len(before[table])
+    assert store.update(lambda txn: series.delete(txn, 1, key))
+    assert rows_of_store(store) == before
+    assert not store.update(lambda txn: series.delete(txn, 1, key))
+    assert rows_of_store(store) == before
+
+
+def test_a_series_that_begins_again_has_none_of_its_old_history(rules: Rules) -> None:
+    rules.fill(LONG, 50, keep=1_000)
+    rules.delete()
+    assert rules.page(keep=1_000) == Page([], None)
+    rules.advance("new", keep=1_000)
+    assert rules.values(keep=1_000) == [1]
+
+
+def test_no_row_of_history_takes_pages_of_its_own(store: LmdbStore) -> None:
+    key, account = "k" * 256, LAST_VALUE
+    store.update(lambda txn: accounts.make(txn, account, now=0))
+
+    def fill(txn: Transaction) -> None:
+        for api_key, token_bytes in itertools.product((None, API_KEY), (0, *range(3, 257))):
+            # Enough of the same length for a row and one more.
+            for number in range(history.ROW_BYTES // (ENTRY_BYTES + token_bytes) + 1):
+                token = f"{number:03}".ljust(token_bytes, "t") if token_bytes else None
+                series.advance(
+                    txn,
+                    call_in(account, now=LAST_VALUE, api_key=api_key, keep=100_000),
+                    key,
+                    token=token,
+                )
+
+    store.update(fill)
+    store.close()
+    with (
+        lmdb.open(str(store.folder), readonly=True, lock=False, max_dbs=20) as env,
+        env.begin() as txn,
+    ):
+        table = env.open_db(tables.HISTORY, txn, create=False)
+        stat = txn.stat(table)
+    assert stat["entries"] > 2 * 255
+    assert stat["overflow_pages"] == 0
+
+
+def test_threads_at_once_each_find_their_value_in_history(store: LmdbStore) -> None:
+    rules, threads, keep = Rules(store), 32, 1_000
+    ready = threading.Barrier(threads)
+
+    def take(number: int) -> list[tuple[int, str]]:
+        ready.wait()
+        taken = []
+        for each in range(10):
+            token = f"{number} {each}".ljust(100, "t")
+            taken.append((rules.advance(token, keep=keep), token))
+        return taken
+
+    with ThreadPoolExecutor(threads) as pool:
+        answered = [each for taken in pool.map(take, range(threads)) for each in taken]
+    page = rules.page(keep=keep)
+    assert [(taken.value, taken.token) for taken in page.items] == sorted(answered, reverse=True)
+    assert len(answered) == 10 * threads
+    assert faults(store, keep=keep) == []

@@ -1,0 +1,553 @@
+"""The layouts of keys and records."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from monotron.core import api_keys, probe, records, tables
+from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.limits import ATTRIBUTE_BYTES, IDEMPOTENCY_KEY_CHARACTERS, RANGE_VALUES
+from monotron.store import paging
+from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt
+from tests.support.web import LAST_VALUE
+
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=64)
+"""Up to 256 bytes: a character has at most 4."""
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+ACCOUNTS = st.integers(1, LAST_VALUE)
+TIMES = st.integers(0, LAST_VALUE)
+VALUES = st.integers(1, LAST_VALUE)
+PARTS = st.integers(1, 3)
+API_KEYS = st.text("aZ09", min_size=api_keys.KEY_CHARACTERS, max_size=api_keys.KEY_CHARACTERS)
+
+SERIES = st.builds(
+    Series,
+    account=ACCOUNTS,
+    key=NAMES,
+    value=VALUES,
+    token=st.none() | NAMES,
+    created_at=TIMES,
+    updated_at=TIMES,
+    given=st.integers(0, LAST_VALUE),
+    history=st.integers(0, LAST_VALUE),
+)
+ENTRIES = st.builds(
+    Entry,
+    value=VALUES,
+    count=st.integers(1, RANGE_VALUES),
+    token=st.none() | NAMES,
+    api_key=st.none() | st.just("root") | API_KEYS,
+    created_at=TIMES,
+)
+VERSIONS = st.integers(0, LAST_VALUE)
+SCOPES = st.lists(st.sampled_from(["read:series", "read,write:acl", "*:system"]), max_size=16)
+
+ONE = Series(1, "svc", 123, "7d4c", created_at=7, updated_at=8, given=100, history=90)
+NAME_ROW = b"\0\0\0\0\0\0\0\x01svc\0"
+"""How every row of account 1's series `svc` begins."""
+
+DIGEST_OF_7D4C = bytes.fromhex("949a31470a15c74d5228a0612784c2e1")
+"""As `printf 7d4c | b2sum -l 128` gives it."""
+
+API_KEY = ApiKey(1, 2, "k" * 24, b"d" * 32, ("read:series", "*:acl"), created_at=3)
+
+
+def a_history(*entries: Entry, number: int = 1) -> bytes:
+    """Give the value of a row of history."""
+    return records.pack_history(number) + b"".join(map(records.pack_entry, entries))
+
+
+# What is stored comes back
+
+
+@given(SERIES)
+def test_a_series_comes_back_as_it_was_stored(series: Series) -> None:
+    row = records.series_row_key(series.account, series.key)
+    assert records.unpack_series(row, records.pack_series(series)) == series
+
+
+@given(st.lists(ENTRIES, max_size=9), st.integers(1, 2**62))
+def test_history_comes_back_as_it_was_stored(entries: list[Entry], number: int) -> None:
+    value = a_history(*entries, number=number)
+    assert records.unpack_history_number(value) == number
+    assert records.count_history(value) == sum(entry.count for entry in entries)
+    unpacked = records.unpack_history(value)
+    assert [entry for _, entry in unpacked] == entries
+    for last, entry in unpacked:
+        number += entry.count
+        assert last == number - 1
+
+
+@given(st.builds(Attribute, token=NAMES, name=NAMES, value=TEXTS))
+@example(Attribute("t", "n", ""))
+@example(Attribute("t", "n", "\0 line\r\n\n"))
+@example(Attribute("😀" * 64, "é" * 128, "語" * (ATTRIBUTE_BYTES // 3)))
+def test_an_attribute_comes_back_as_it_was_stored(attribute: Attribute) -> None:
+    assert records.unpack_attribute(records.pack_attribute(attribute)) == attribute
+
+
+@given(st.builds(Bump, part=PARTS, token=NAMES, major=VERSIONS, minor=VERSIONS, patch=VERSIONS))
+def test_a_bump_comes_back_as_it_was_stored(bump: Bump) -> None:
+    assert records.unpack_bump(records.pack_bump(bump)) == bump
+
+
+@given(ACCOUNTS, TIMES)
+def test_an_account_comes_back_as_it_was_stored(account: int, created_at: int) -> None:
+    assert records.unpack_account_row_key(records.account_row_key(account)) == account
+    assert records.unpack_account(records.pack_account(created_at)) == created_at
+
+
+@given(
+    st.builds(
+        ApiKey,
+        account=ACCOUNTS,
+        id=VALUES,
+        key=API_KEYS,
+        digest=st.binary(min_size=32, max_size=32),
+        scopes=SCOPES.map(tuple),
+        created_at=TIMES,
+    )
+)
+def test_an_api_key_comes_back_as_it_was_stored(api_key: ApiKey) -> None:
+    row = records.api_key_row_key(api_key.key)
+    assert records.unpack_api_key(row, records.pack_api_key(api_key)) == api_key
+
+
+@given(st.integers(0, LAST_VALUE))
+def test_a_counter_comes_back_as_it_was_stored(number: int) -> None:
+    assert records.unpack_counter(records.pack_counter(number)) == number
+
+
+@given(st.builds(Retry, request=st.binary(min_size=16, max_size=16), value=VALUES))
+def test_a_retry_comes_back_as_it_was_stored(retry: Retry) -> None:
+    assert records.unpack_retry(records.pack_retry(retry)) == retry
+
+
+@given(ACCOUNTS, NAMES, NAMES, VALUES, PARTS)
+def test_rows_know_what_they_belong_to(
+    account: int, key: str, other: str, number: int, part: int
+) -> None:
+    for row in (
+        records.series_row_key(account, key),
+        records.history_row_key(account, key, number),
+        records.attribute_row_key(account, key, other, other),
+        records.bump_row_key(account, key, part, other),
+    ):
+        assert records.unpack_owner(row) == (account, key)
+    assert records.unpack_grant_row_key(records.grant_row_key(account, number)) == (account, number)
+    retry = records.retry_row_key(account, other)
+    assert records.retry_row_key_of_digest(*records.unpack_retry_row_key(retry)) == retry
+    assert records.unpack_retry_time_row_key(records.retry_time_row_key(number, retry)) == number
+    assert records.retry_row_key_of_time(records.retry_time_row_key(number, retry)) == retry
+
+
+# What an older version has stored stays readable
+
+
+def test_a_stored_series_stays_readable() -> None:
+    value = b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c"
+    assert records.series_row_key(1, "svc") == NAME_ROW
+    assert records.pack_series(ONE) == value
+    assert records.unpack_series(NAME_ROW, value) == ONE
+
+
+@pytest.mark.parametrize("token", [None, "7d4c"])
+def test_a_series_stored_before_there_was_history_stays_readable(token: str | None) -> None:
+    value = b"\x01" + struct.pack(">qqq", 123, 7, 8) + (token or "").encode()
+    expected = replace(ONE, token=token, given=123, history=0)
+    assert records.unpack_series(NAME_ROW, value) == expected
+
+
+def test_stored_history_stays_readable() -> None:
+    value = b"\x01" + struct.pack(">q", 41)
+    value += struct.pack(">qIqHH", 123, 1, 7, 4, 24) + b"7d4c" + b"k" * 24
+    value += struct.pack(">qIqHH", 130, 3, 8, 0, 0)
+    entries = [Entry(123, 1, "7d4c", "k" * 24, 7), Entry(130, 3, None, None, 8)]
+    assert records.history_row_key(1, "svc", 123) == NAME_ROW + b"\0\0\0\0\0\0\0\x7b"
+    assert a_history(*entries, number=41) == value
+    assert records.unpack_history(value) == [(41, entries[0]), (44, entries[1])]
+    assert records.unpack_history_number(value) == 41
+
+
+def test_a_stored_attribute_stays_readable() -> None:
+    row = NAME_ROW + DIGEST_OF_7D4C + bytes.fromhex("e197cae0a257c8b6b9c0679a46a4e3a9")
+    value = b"\x01\0\x04\0\x03" + b"7d4c" + b"url" + b"https://ci\n"
+    attribute = Attribute("7d4c", "url", "https://ci\n")
+    assert records.attribute_row_key(1, "svc", "7d4c", "url") == row
+    assert records.pack_attribute(attribute) == value
+    assert records.unpack_attribute(value) == attribute
+
+
+def test_a_stored_bump_stays_readable() -> None:
+    value = b"\x01\x02" + struct.pack(">qqq", 1, 3, 0) + b"7d4c"
+    bump = Bump(2, "7d4c", 1, 3, 0)
+    assert records.bump_row_key(1, "svc", 2, "7d4c") == NAME_ROW + b"\x02" + DIGEST_OF_7D4C
+    assert records.pack_bump(bump) == value
+    assert records.unpack_bump(value) == bump
+
+
+def test_a_stored_account_stays_readable() -> None:
+    assert records.account_row_key(258) == b"\0\0\0\0\0\0\x01\x02"
+    assert records.pack_account(7) == b"\x01" + struct.pack(">q", 7)
+    assert records.unpack_account_row_key(b"\0\0\0\0\0\0\x01\x02") == 258
+
+
+def test_a_stored_api_key_stays_readable() -> None:
+    value = b"\x01" + struct.pack(">QQq", 1, 2, 3) + b"d" * 32 + b"read:series\n*:acl"
+    assert records.api_key_row_key("k" * 24) == b"k" * 24
+    assert records.grant_row_key(1, 2) == struct.pack(">QQ", 1, 2)
+    assert records.pack_api_key(API_KEY) == value
+    assert records.unpack_api_key(b"k" * 24, value) == API_KEY
+
+
+def test_a_stored_counter_stays_readable() -> None:
+    assert records.pack_counter(258) == b"\x01\0\0\0\0\0\0\x01\x02"
+    assert records.unpack_counter(b"\x01\0\0\0\0\0\0\x01\x02") == 258
+
+
+def test_a_stored_retry_stays_readable() -> None:
+    value = b"\x01" + struct.pack(">q", 5) + b"r" * 16
+    row = struct.pack(">Q", 1) + bytes.fromhex("56f08d8da1cc823238aecbeb9ef99bdf")
+    assert records.retry_row_key(1, "8e03978e") == row
+    assert records.retry_time_row_key(7, row) == struct.pack(">Q", 7) + row
+    assert records.retry_row_key_of_time(struct.pack(">Q", 7) + row) == row
+    assert records.pack_retry(Retry(b"r" * 16, 5)) == value
+    assert records.unpack_retry(value) == Retry(b"r" * 16, 5)
+
+
+def test_the_digest_of_a_request_stays_the_same() -> None:
+    assert records.request_digest("series", "svc", "") == bytes.fromhex(
+        "924bc713b32fe19782c70eaf99060bc5"
+    )
+
+
+# Keys of rows
+
+
+@given(ACCOUNTS, NAMES, NAMES, VALUES, st.text(max_size=IDEMPOTENCY_KEY_CHARACTERS))
+@example(LAST_VALUE, "k" * 256, "t" * 256, LAST_VALUE, "i" * 256)
+def test_every_row_has_a_key_that_the_store_takes(
+    account: int, key: str, other: str, number: int, text: str
+) -> None:
+    retry = records.retry_row_key(account, text)
+    rows = [
+        records.series_row_key(account, key),
+        records.history_row_key(account, key, number),
+        records.attribute_row_key(account, key, other, other),
+        records.bump_row_key(account, key, 3, other),
+        records.account_row_key(account),
+        records.grant_row_key(account, number),
+        retry,
+        records.retry_time_row_key(number, retry),
+    ]
+    assert max(map(len, rows)) <= MAX_KEY_BYTES
+
+
+@given(st.lists(st.tuples(ACCOUNTS, NAMES), unique=True))
+def test_rows_are_ordered_by_account_and_then_by_code_points(
+    series: list[tuple[int, str]],
+) -> None:
+    rows = [records.series_row_key(account, key) for account, key in sorted(series)]
+    assert rows == sorted(set(rows))
+
+
+@given(ACCOUNTS, st.text("ab/é😀\U0010ffff", max_size=3), st.lists(NAMES))
+def test_a_prefix_has_the_rows_of_the_keys_that_start_with_it(
+    account: int, prefix: str, others: list[str]
+) -> None:
+    keys = [key for key in [*others, *(prefix + other for other in others), prefix] if key]
+    start, stop = records.series_range(account, prefix)
+    for key in keys:
+        inside = start <= records.series_row_key(account, key) < stop
+        assert inside == key.startswith(prefix)
+
+
+@given(ACCOUNTS, ACCOUNTS, NAMES)
+def test_accounts_do_not_mix(account: int, other: int, key: str) -> None:
+    start, stop = records.series_range(account)
+    inside = start <= records.series_row_key(other, key) < stop
+    assert inside == (account == other)
+
+
+@given(ACCOUNTS, NAMES, NAMES)
+def test_after_a_row_come_the_greater_keys_and_not_itself(
+    account: int, key: str, other: str
+) -> None:
+    after = paging.key_after(records.series_row_key(account, key))
+    assert (records.series_row_key(account, other) >= after) == (other > key)
+
+
+NEAR = st.text("ab", min_size=1, max_size=3)
+"""Names of which one is often the other, or its beginning."""
+
+FEW = st.integers(1, 2)
+
+
+def is_inside(row: bytes, rows: paging.Range) -> bool:
+    start, stop = rows
+    return start <= row < stop
+
+
+@given(FEW, FEW, NEAR, NEAR, VALUES, VALUES)
+def test_the_history_of_a_series_has_its_rows_alone(
+    account: int, other_account: int, key: str, other: str, value: int, before: int
+) -> None:
+    row = records.history_row_key(other_account, other, value)
+    same = (account, key) == (other_account, other)
+    assert is_inside(row, records.history_range(account, key)) == same
+    assert is_inside(row, records.history_range(account, key, before)) == (same and value < before)
+
+
+@given(st.sets(VALUES))
+def test_history_is_ordered_by_value(values: set[int]) -> None:
+    rows = [records.history_row_key(1, "svc", value) for value in sorted(values)]
+    assert rows == sorted(rows)
+
+
+@given(FEW, FEW, NEAR, NEAR, NEAR, NEAR, NAMES)
+def test_the_attributes_of_a_series_or_a_token_have_their_rows_alone(
+    account: int, other_account: int, key: str, other: str, token: str, other_token: str, name: str
+) -> None:
+    row = records.attribute_row_key(other_account, other, other_token, name)
+    same = (account, key) == (other_account, other)
+    assert is_inside(row, records.attribute_range(account, key)) == same
+    assert is_inside(row, records.attribute_range(account, key, token)) == (
+        same and token == other_token
+    )
+
+
+@given(FEW, FEW, NEAR, NEAR, PARTS, PARTS, NAMES)
+def test_the_bumps_of_a_part_have_its_rows_alone(
+    account: int, other_account: int, name: str, other: str, part: int, other_part: int, token: str
+) -> None:
+    row = records.bump_row_key(other_account, other, other_part, token)
+    same = (account, name, part) == (other_account, other, other_part)
+    assert is_inside(row, records.bump_range(account, name, part)) == same
+
+
+@given(ACCOUNTS, ACCOUNTS, VALUES)
+def test_the_grants_of_an_account_have_its_rows_alone(
+    account: int, other: int, number: int
+) -> None:
+    row = records.grant_row_key(other, number)
+    assert is_inside(row, records.grant_range(account)) == (account == other)
+
+
+@given(TIMES, st.integers(-LAST_VALUE, LAST_VALUE), ACCOUNTS, NAMES)
+def test_retries_are_found_by_their_time(
+    created_at: int, before: int, account: int, text: str
+) -> None:
+    row = records.retry_time_row_key(created_at, records.retry_row_key(account, text))
+    assert is_inside(row, records.retry_time_range(before)) == (created_at < before)
+
+
+@given(ACCOUNTS, NAMES, NAMES, PARTS, NAMES)
+def test_two_names_have_two_rows(account: int, key: str, token: str, part: int, other: str) -> None:
+    rows = {
+        records.attribute_row_key(account, key, token, token),
+        records.attribute_row_key(account, key, token, other),
+        records.attribute_row_key(account, key, other, token),
+        records.attribute_row_key(account, key, other, other),
+    }
+    assert len(rows) == (1 if token == other else 4)
+    bumps = {records.bump_row_key(account, key, part, each) for each in (token, other)}
+    retries = {records.retry_row_key(account, each) for each in (token, other)}
+    assert len(bumps) == len(retries) == len({token, other})
+
+
+@given(st.lists(st.text("a:1", max_size=3), max_size=3), st.lists(st.text("a:1", max_size=3)))
+@example(["a", ""], ["a"])
+@example(["a", "aa"], ["aa", "a"])
+def test_two_requests_have_two_digests(parts: list[str], others: list[str]) -> None:
+    same = records.request_digest(*parts) == records.request_digest(*others)
+    assert same == (parts == others)
+
+
+# Damage
+
+ROW = records.series_row_key(1, "svc")
+A_HISTORY = a_history(Entry(9, 1, "7d4c", "k" * 24, 7), Entry(12, 3, None, None, 8))
+
+READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
+    "unpack_series": (lambda value: records.unpack_series(ROW, value), records.pack_series(ONE)),
+    "unpack_series, format 1": (
+        lambda value: records.unpack_series(ROW, value),
+        b"\x01" + struct.pack(">qqq", 123, 7, 8) + b"7d4c",
+    ),
+    "unpack_series, row": (
+        lambda row: records.unpack_series(row, records.pack_series(ONE)),
+        ROW,
+    ),
+    "unpack_owner": (records.unpack_owner, records.history_row_key(1, "svc", 7)),
+    "unpack_history": (records.unpack_history, A_HISTORY),
+    "unpack_history_number": (records.unpack_history_number, A_HISTORY),
+    "count_history": (records.count_history, A_HISTORY),
+    "unpack_attribute": (
+        records.unpack_attribute,
+        records.pack_attribute(Attribute("7d4c", "url", "https://ci")),
+    ),
+    "unpack_bump": (records.unpack_bump, records.pack_bump(Bump(2, "7d4c", 1, 3, 0))),
+    "unpack_account_row_key": (records.unpack_account_row_key, records.account_row_key(7)),
+    "unpack_account": (records.unpack_account, records.pack_account(7)),
+    "unpack_api_key": (
+        lambda value: records.unpack_api_key(b"k" * 24, value),
+        records.pack_api_key(API_KEY),
+    ),
+    "unpack_api_key, row": (
+        lambda row: records.unpack_api_key(row, records.pack_api_key(API_KEY)),
+        records.api_key_row_key(API_KEY.key),
+    ),
+    "unpack_grant_row_key": (records.unpack_grant_row_key, records.grant_row_key(1, 2)),
+    "unpack_probe": (records.unpack_probe, records.pack_probe(7)),
+    "unpack_counter": (records.unpack_counter, records.pack_counter(7)),
+    "unpack_retry": (records.unpack_retry, records.pack_retry(Retry(b"r" * 16, 7))),
+    "unpack_retry_row_key": (records.unpack_retry_row_key, records.retry_row_key(1, "key")),
+    "unpack_retry_time_row_key": (
+        records.unpack_retry_time_row_key,
+        records.retry_time_row_key(7, b"row"),
+    ),
+}
+"""Every function that reads bytes, with bytes that it can read."""
+
+READ_VALUES = [
+    "unpack_series",
+    "unpack_history",
+    "unpack_history_number",
+    "count_history",
+    "unpack_attribute",
+    "unpack_bump",
+    "unpack_account",
+    "unpack_api_key",
+    "unpack_counter",
+    "unpack_probe",
+    "unpack_retry",
+]
+"""Those that read a value; it begins with its format."""
+
+
+def test_every_reader_is_looked_at() -> None:
+    readers = {name for name in vars(records) if name.startswith(("unpack_", "count_"))}
+    assert {name.partition(",")[0] for name in READERS} == readers
+
+
+def is_read_or_corrupt(unpack: Callable[[bytes], object], value: bytes) -> bool:
+    """Tell whether it was read; whatever else than `StoreCorrupt` it raises, fails the test."""
+    try:
+        unpack(value)
+    except StoreCorrupt:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("what", READERS)
+@given(value=st.binary(max_size=80))
+@example(value=b"")
+def test_any_bytes_are_read_or_corrupt(what: str, value: bytes) -> None:
+    unpack, whole = READERS[what]
+    assert is_read_or_corrupt(unpack, whole)
+    is_read_or_corrupt(unpack, value)
+    # So the bytes get past the format.
+    is_read_or_corrupt(unpack, whole[:1] + value)
+
+
+@pytest.mark.parametrize("what", READERS)
+@given(data=st.data())
+def test_damaged_bytes_are_read_or_corrupt(what: str, data: st.DataObject) -> None:
+    unpack, whole = READERS[what]
+    start = data.draw(st.integers(0, len(whole)))
+    stop = data.draw(st.integers(start, len(whole)))
+    is_read_or_corrupt(unpack, whole[:start] + data.draw(st.binary(max_size=4)) + whole[stop:])
+
+
+@pytest.mark.parametrize("what", READ_VALUES)
+@pytest.mark.parametrize("first", [0, 3, 127, 128, 255])
+def test_an_unknown_format_is_corrupt(what: str, first: int) -> None:
+    unpack, whole = READERS[what]
+    with pytest.raises(StoreCorrupt, match=f"format {first}"):
+        unpack(bytes([first]) + whole[1:])
+
+
+@pytest.mark.parametrize("what", READ_VALUES[1:])
+def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
+    unpack, whole = READERS[what]
+    with pytest.raises(StoreCorrupt, match="format 2"):
+        unpack(b"\x02" + whole[1:])
+
+
+@pytest.mark.parametrize(
+    ("what", "least"),
+    [
+        # Behind that comes a text, which may have any length.
+        ("unpack_series", 41),
+        ("unpack_series, format 1", 25),
+        ("unpack_series, row", 8),
+        ("unpack_owner", 8),
+        ("unpack_history_number", 9),
+        ("unpack_attribute", 5 + 4 + 3),
+        ("unpack_bump", 26),
+        ("unpack_account_row_key", 8),
+        ("unpack_account", 9),
+        ("unpack_api_key", 57),
+        ("unpack_grant_row_key", 16),
+        ("unpack_counter", 9),
+        ("unpack_probe", 9),
+        ("unpack_retry", 25),
+        ("unpack_retry_row_key", 8),
+        ("unpack_retry_time_row_key", 8),
+    ],
+)
+def test_what_is_cut_short_is_corrupt(what: str, least: int) -> None:
+    unpack, whole = READERS[what]
+    for length in range(least):
+        with pytest.raises(StoreCorrupt, match="damaged"):
+            unpack(whole[:length])
+    assert is_read_or_corrupt(unpack, whole[:least])
+
+
+def test_history_that_is_cut_within_an_entry_is_corrupt() -> None:
+    ends = {9, 9 + 24 + 28, len(A_HISTORY)}
+    readable = {
+        length
+        for length in range(len(A_HISTORY) + 1)
+        if is_read_or_corrupt(records.unpack_history, A_HISTORY[:length])
+    }
+    assert readable == ends
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["unpack_account_row_key", "unpack_account", "unpack_counter", "unpack_probe", "unpack_retry"],
+)
+def test_what_has_one_length_is_corrupt_when_it_is_longer(what: str) -> None:
+    unpack, whole = READERS[what]
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        unpack(whole + b"\0")
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "unpack_series",
+        "unpack_series, format 1",
+        "unpack_history",
+        "unpack_attribute",
+        "unpack_bump",
+        "unpack_api_key",
+    ],
+)
+def test_a_text_that_is_not_utf8_is_corrupt(what: str) -> None:
+    unpack, whole = READERS[what]
+    broken = whole.replace(b"7d4c", b"7d\xffc") if b"7d4c" in whole else whole[:-1] + b"\xff"
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        unpack(broken)
+
+
+def test_a_damaged_row_of_the_probe_is_corrupt(any_store: Store) -> None:
+    any_store.update(lambda txn: txn.put(tables.SYSTEM, b"probe", b"\x01"))
+    with pytest.raises(StoreCorrupt):
+        any_store.view(probe.read)

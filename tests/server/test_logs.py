@@ -1,0 +1,294 @@
+"""The log: one line for each event, as text or as JSON, with the request's id and no secret."""
+
+import json
+import logging
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monotron import logs
+from monotron.core.api_keys import Pair
+from monotron.limits import URL_BYTES
+from tests.conftest import ROOT, basic, held
+from tests.support import service, shown
+from tests.support.service import JOB, Serve, Service, run, wait_until
+from tests.support.web import Api
+
+folder, serve = service.folder, service.serve
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+NEW_ID = "[0-9a-f]{24}"
+
+IDS = ["a", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "Root=1-67891233:a/b+c~d=e@f_g.h", "x" * 128]
+NO_IDS = ["", "x" * 129, "a b", 'a"b', "a,b", "a\tb", "\xe9", "a;b", "{}", "<script>", "%0A"]
+
+
+def events(running: Service) -> list[dict[str, Any]]:
+    """Give what a service has logged as JSON, with the start."""
+    return [json.loads(line) for line in running.log.read_text().splitlines()]
+
+
+def accesses(running: Service) -> list[dict[str, Any]]:
+    return [event for event in events(running) if "route" in event]
+
+
+@pytest.fixture
+def lines(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+    """What was written to standard error since the last look."""
+    return lambda: capfd.readouterr().err.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Leave logging as pytest has set it up."""
+    root, access = logging.getLogger(), logging.getLogger("monotron.access")
+    handlers, level, access_level = root.handlers[:], root.level, access.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    access.setLevel(access_level)
+
+
+@pytest.fixture
+def running(serve: Serve) -> Service:
+    """A service that logs each request, as JSON."""
+    return serve("--access-log", "on", "--log-format", "json")
+
+
+# Lines
+
+
+def test_text_has_the_time_in_utc_the_level_and_the_message(
+    lines: Callable[[], list[str]],
+) -> None:
+    logs.configure("text")
+    logging.getLogger("monotron").warning("the disk is %s", "full")
+    (line,) = lines()
+    assert re.fullmatch(rf"{TIME} WARNING the disk is full", line)
+
+
+def test_json_has_the_time_in_utc_the_level_and_the_message(
+    lines: Callable[[], list[str]],
+) -> None:
+    logs.configure("json")
+    logging.getLogger("monotron").warning('the disk is %s, "ü"', "full", extra={"free": 0})
+    (line,) = lines()
+    event = json.loads(line)
+    assert re.fullmatch(TIME, event.pop("time"))
+    assert event == {"level": "WARNING", "message": 'the disk is full, "ü"', "free": 0}
+    assert line.isascii()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_an_event_is_one_line_whatever_is_in_it(
+    log_format: str, lines: Callable[[], list[str]]
+) -> None:
+    logs.configure(log_format)
+    logs.request_id.set("abc")
+    try:
+        raise RuntimeError("first\nsecond\x1b[2J")
+    except RuntimeError:
+        logging.getLogger("monotron").exception("a\r\nb\u2028c\x85")
+    logs.request_id.set(None)
+    (line,) = lines()
+    assert line.isprintable()
+    assert "RuntimeError" in line
+    assert "second" in line
+    assert "test_logs.py" in line
+    if log_format == "json":
+        event = json.loads(line)
+        assert event["traceback"].splitlines()[0] == "Traceback (most recent call last):"
+        assert event["request_id"] == "abc"
+    else:
+        assert line.endswith(" request_id=abc")
+
+
+def test_every_line_of_a_service_is_json(running: Service) -> None:
+    running.take()
+    (worker,) = running.workers()
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: running.workers() not in ({worker}, set()), "the worker is replaced")
+    running.take()
+    running.send(b"garbage\r\n\r\n")
+    assert running.stop() == 0
+    found = events(running)
+    assert [event["level"] for event in found] == [
+        *("INFO", "INFO", "ERROR", "INFO", "INFO", "INFO")
+    ]
+    assert found[-1]["message"] == "monotron stopped: SIGTERM"
+    assert all(re.fullmatch(TIME, event["time"]) for event in found)
+    assert "another one takes its place" in found[2]["message"]
+
+
+def test_a_service_that_cannot_start_says_why_in_json(running: Service) -> None:
+    ended = run(
+        "serve",
+        variables={
+            "MONOTRON_LOG_FORMAT": "json",
+            "PORT": str(running.port),
+            "STORAGE_DIR": str(running.storage_dir),
+        },
+    )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    event = json.loads(line)
+    assert event["level"] == "CRITICAL"
+    assert "cannot listen" in event["message"]
+
+
+def test_another_format_is_refused() -> None:
+    ended = run("serve", variables={"MONOTRON_LOG_FORMAT": "xml"})
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "monotron: MONOTRON_LOG_FORMAT is 'xml', but it has to be text or json\n"
+    )
+
+
+# Requests
+
+
+def test_a_request_is_an_event_with_members(running: Service) -> None:
+    answer = running.put("/v1/series/feature%2Flogin/abc")
+    running.ask("GET", "/no/such/path?count=1")
+    first, second = accesses(running)
+    for event in (first, second):
+        assert re.fullmatch(TIME, event.pop("time"))
+        assert 0 < event.pop("seconds") < service.PATIENCE
+        assert event.pop("message").startswith(f"127.0.0.1 {event['method']} {event['path']} ")
+    assert first == {
+        "level": "INFO",
+        "client": "127.0.0.1",
+        "method": "PUT",
+        "path": "/v1/series/feature%2Flogin/abc",
+        "route": "/v1/series/{key}/{token}",
+        "status": 200,
+        "api_key": None,
+        "request_id": answer.headers["X-Request-ID"],
+    }
+    assert (second["path"], second["route"], second["status"]) == ("/no/such/path", "none", 404)
+
+
+def test_operations_shows_a_request_as_it_is_logged(serve: Serve) -> None:
+    page = shown.page("docs/operations.md").partition("## The log")[2]
+    text, in_json = shown.blocks(page, "text")[1], shown.blocks(page, "json")[0]
+    for log_format, there in (("text", text.strip()), ("json", in_json.strip())):
+        running = serve("--access-log", "on", "--log-format", log_format)
+        answer = running.post("/v1/series/shop")
+        # The time, how long it took, and the id are others each time.
+        now = running.lines[-1].replace(answer.headers["X-Request-ID"], "ID")
+        varying = rf"{TIME}|\b[0-9.e-]+(?=ms)|(?<=\"seconds\": )[0-9.e-]+"
+        there = there.replace("5f0c1b7e9a3d2c4b6e8f0a12", "ID")
+        assert re.sub(varying, "X", now) == re.sub(varying, "X", there)
+
+
+def test_operations_shows_the_start_and_the_end_as_they_are_logged(
+    serve: Serve, folder: Path
+) -> None:
+    page = shown.page("docs/operations.md").partition("## The log")[2]
+    running = serve(variables={"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret})
+    running.stop()
+    now = running.log.read_text().replace(str(folder), "/srv/monotron/data")
+    now = now.replace(f":{running.port}", ":8080")
+    assert re.sub(TIME, "X", now) == re.sub(TIME, "X", shown.blocks(page, "text")[0])
+
+
+def test_a_request_that_is_no_http_is_an_event_too(running: Service) -> None:
+    answer = running.send(b"garbage\r\n\r\n")
+    running.send(b"POST /v1/series/x HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n")
+    first, second = accesses(running)
+    assert (first["status"], first["method"], first["path"]) == (400, "-", "-")
+    assert first["request_id"] == answer.headers["X-Request-ID"]
+    assert (second["status"], second["method"], second["path"]) == (413, "POST", "/v1/series/x")
+
+
+def test_a_refused_path_is_logged_as_it_was_sent(running: Service) -> None:
+    forged = "/v1/series/a%20200%201.0ms%2F"
+    running.send(f"PUT {forged} HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n".encode())
+    running.get(forged + "x" * URL_BYTES)
+    first, second = accesses(running)
+    assert (first["status"], first["path"]) == (413, forged)
+    assert (second["status"], second["path"]) == (414, forged + "x" * URL_BYTES)
+
+
+@pytest.mark.parametrize("given", IDS)
+def test_the_id_that_a_request_brings_is_the_answer_s(api: Api, given: str) -> None:
+    for path, status in [("/v1/series/none", 404), ("/livez", 200), ("/no/such/path", 404)]:
+        answer = api.get(path, headers={"X-Request-ID": given}, status=status)
+        assert answer.headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("given", NO_IDS)
+def test_what_is_no_id_is_replaced_by_a_new_one(api: Api, given: str) -> None:
+    answer = api.get("/livez", headers={"X-Request-ID": given})
+    assert re.fullmatch(NEW_ID, answer.headers["X-Request-ID"])
+
+
+def test_each_request_without_an_id_gets_one_of_its_own(running: Service) -> None:
+    answers = [running.post(JOB) for _ in range(3)]
+    answers += [running.get("/no/such/path"), running.send(b"garbage\r\n\r\n")]
+    ids = [answer.headers["X-Request-ID"] for answer in answers]
+    assert len(set(ids)) == 5
+    assert all(re.fullmatch(NEW_ID, each) for each in ids)
+    assert [event["request_id"] for event in accesses(running)] == ids
+
+
+def test_the_id_is_in_the_line_that_says_what_went_wrong(serve: Serve) -> None:
+    running = serve("--log-format", "json")
+    with held(running.storage_dir):
+        answer = running.ask("POST", JOB, headers={"X-Request-ID": "build-17"})
+    assert answer.status == 503
+    (event,) = (event for event in events(running) if event["level"] == "ERROR")
+    assert event["request_id"] == "build-17"
+    assert "write lock" in event["message"]
+
+
+def test_a_thread_forgets_the_id_with_the_request(api: Api) -> None:
+    for path, status in [("/livez", 200), ("/v1/series/a%00", 400), ("/no/such/path", 404)]:
+        api.get(path, headers={"X-Request-ID": "build-17"}, status=status)
+        assert logs.request_id.get() is None
+
+
+def test_what_belongs_to_no_request_has_no_id(running: Service) -> None:
+    running.ask("POST", JOB, headers={"X-Request-ID": "before"})
+    (worker,) = running.workers()
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: len(events(running)) > 2, "the end of the worker is logged")
+    assert "request_id" not in events(running)[0]
+    assert "request_id" not in events(running)[2]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_secret_is_logged_wherever_it_was_sent(serve: Serve, log_format: str) -> None:
+    variables = {"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret}
+    running = serve("--access-log", "on", "--log-format", log_format, variables=variables)
+    secret = "hunter2-hunter2"
+    wrong = basic(Pair("somebody", secret))
+    assert running.ask("POST", f"{JOB}?secret={secret}", headers=wrong).status == 401
+    assert running.ask("POST", JOB, headers={"Authorization": f"Bearer {secret}"}).status == 401
+    assert running.ask("POST", JOB, headers=basic(ROOT)).status == 200
+    target = f"http://somebody:{secret}@127.0.0.1:{running.port}{JOB}"
+    running.send(f"POST {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    long = "/v1/series/x?" + "y" * URL_BYTES
+    assert running.ask("GET", f"{long}{secret}", headers=wrong).status == 414
+    log = running.log.read_text()
+    # As JSON it is a member, too.
+    assert log.count(f" {JOB} ") == 4
+    assert secret not in log
+    assert ROOT.secret not in log
+    assert wrong["Authorization"].removeprefix("Basic ") not in log
+
+
+def test_json_says_which_api_key_asked(serve: Serve) -> None:
+    variables = {"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret}
+    running = serve("--access-log", "on", "--log-format", "json", variables=variables)
+    running.ask("POST", JOB, headers=basic(ROOT))
+    running.post(JOB)
+    assert [(event["status"], event["api_key"]) for event in accesses(running)] == [
+        (200, "root"),
+        (401, None),
+    ]

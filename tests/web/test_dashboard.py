@@ -1,0 +1,1489 @@
+"""The dashboard: its files, and what a user sees of it in a real Chromium."""
+
+import configparser
+import fnmatch
+import itertools
+import random
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from monotron.core import series, tables
+from monotron.core.api_keys import Pair
+from monotron.store.contract import Transaction
+from monotron.store.lmdb import LmdbStore
+from tests.conftest import ROOT, basic, new_key
+from tests.support import browser, service
+from tests.support.browser import SCREENSHOTS, Proxy, Visit, Visitor, proxy_for
+from tests.support.calls import call_in
+from tests.support.service import PATIENCE, Serve, Service
+from tests.support.web import LAST_VALUE, NAMES, UUID, Api
+
+chromium = browser.chromium
+visit = browser.visit
+serve = service.serve
+folder = service.folder
+
+FILES = {file.name: file.read_bytes() for file in files("monotron.web").iterdir() if file.is_file()}
+SERVED = sorted(name for name in FILES if not name.endswith(".py"))
+TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+FILLED: dict[str, tuple[int, int, str | None]] = {
+    UUID: (387, 787, None),
+    "app-major": (2, 2100, "4f1a9e"),
+    "app-minor-v2": (7, 1530, "02be71"),
+    "app-patch-v2.7": (3, 305, "c7d3e0"),
+    "docs": (58, 1490, "e55b08"),
+    "feature/login": (31, 184, "91f0c2"),
+    "feature/search": (46, 8, "6a20fd"),
+    "shop": (128, 67, "7d4c37"),
+    "shop/nightly": (23, 411, None),
+    "shop/release": (12, 2900, "v2026."),
+    "warehouse": (64, 21, "b0e771"),
+}
+"""Of each series of `fill`: how many values, the minutes since the last one, how tokens begin."""
+
+EXACT = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
+"""A time to the second, in a browser whose time zone is UTC."""
+
+HOSTILE = [
+    *NAMES,
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "שלום עולם",
+    "\u200fgnp.exe",
+    " ",
+    "it's",
+    "__proto__",
+    "a" * 256,
+    "W" * 256,
+]
+"""Names that break pages which take text for something else."""
+
+expect.set_options(timeout=PATIENCE * 1000)
+
+
+@pytest.fixture
+def running(serve: Serve) -> Service:
+    return serve()
+
+
+@pytest.fixture
+def guarded_service(serve: Serve) -> Service:
+    return serve(variables={"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret})
+
+
+@pytest.fixture
+def proxy(running: Service) -> Iterator[Proxy]:
+    with proxy_for(running.port) as proxy:
+        yield proxy
+
+
+def base(running: Service, host: str = "127.0.0.1") -> str:
+    return f"http://{host}:{running.port}/"
+
+
+def path(key: str) -> str:
+    return f"/v1/series/{quote(key, safe='')}"
+
+
+def take(running: Service, *keys: str) -> None:
+    for key in keys:
+        running.take(path(key))
+
+
+def row(page: Page, key: str) -> Locator:
+    """Give the row of a series in the list."""
+    return page.locator("#rows tr").filter(has=page.locator(f"a[title={quoted(key)}]"))
+
+
+def quoted(text: str) -> str:
+    """Give a string of CSS."""
+    return '"' + "".join(f"\\{ord(each):x} " for each in text) + '"'
+
+
+def keys(page: Page) -> list[str]:
+    titles: list[str] = page.locator("#rows a").evaluate_all("all => all.map(each => each.title)")
+    return titles
+
+
+def cell(page: Page, key: str, column: str) -> Locator:
+    return row(page, key).locator(f"td.{column}")
+
+
+def command(page: Page, title: str) -> Locator:
+    return page.locator(".command").filter(has=page.get_by_text(title, exact=True))
+
+
+def run_line(line: str, **variables: str) -> str:
+    """Run a line in a POSIX shell and give what it prints."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env={"PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def key_beside(folder: Path, *scopes: str, account: int = 1) -> Pair:
+    """Make an API key beside the running service, as the command does."""
+    store = LmdbStore(folder, tables.ALL)
+    try:
+        return new_key(store, *scopes, account=account)
+    finally:
+        store.close()
+
+
+def sign_in(page: Page, key: str, secret: str) -> None:
+    page.get_by_label("API key").fill(key)
+    page.get_by_label("Secret").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def fill(folder: Path) -> None:
+    """Store what a few weeks of work leave behind, in a store that nobody serves yet."""
+    now = time.time_ns() // 1000
+
+    def advance(txn: Transaction) -> None:
+        for number, (key, (count, minutes, token)) in enumerate(FILLED.items()):
+            chance = random.Random(number)
+            # The times between values, the last one first; irregular, as work is.
+            gaps = [chance.paretovariate(0.9) * 4 * minutes for _ in range(count)]
+            gaps[0] = minutes
+            moments = list(itertools.accumulate(gaps))
+            for each in range(count - 1, -1, -1):
+                name = None if token is None else f"{token}{each * 7919 + 4112:06x}"
+                ago = int(moments[each] * 60_000_000)
+                series.advance(txn, call_in(1, now=now - ago), key, token=name)
+
+    store = LmdbStore(folder, tables.ALL)
+    try:
+        store.update(advance)
+    finally:
+        store.close()
+
+
+# The files
+
+
+@pytest.mark.parametrize("name", ["", *(f"web/{name}" for name in SERVED)])
+def test_each_file_comes_with_its_type_and_a_strict_policy(api: Api, name: str) -> None:
+    response = api.get(f"/{name}")
+    file = name.removeprefix("web/") or "index.html"
+    assert response.body == FILES[file]
+    assert response.headers["Content-Type"] == TYPES[file.rpartition(".")[2]]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    policy = dict(
+        rule.split(" ", 1) for rule in response.headers["Content-Security-Policy"].split("; ")
+    )
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' blob:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+
+
+@pytest.mark.parametrize("path", ["/", "/web/dashboard.js"])
+def test_a_file_that_is_known_is_not_sent_again(api: Api, path: str) -> None:
+    etag = api.get(path).headers["ETag"]
+    again = api.get(path, headers={"If-None-Match": etag})
+    assert (again.status_int, again.body) == (304, b"")
+    assert api.get(path, headers={"If-None-Match": '"other"'}).status_int == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/web/style.css"])
+def test_head_tells_what_get_gives(api: Api, path: str) -> None:
+    head, got = api.head(path), api.get(path)
+    assert head.body == b""
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    assert head.headers["ETag"] == got.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nothing.js", "__init__.py", "%2e%2e%2fapp.py", "..%2Fapp.py", "%2Fetc%2Fpasswd", "%00.js"],
+)
+def test_no_other_file_is_served(api: Api, name: str) -> None:
+    response = api.get(f"/web/{name}", expect_errors=True)
+    assert response.status_int == 404
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_files_need_no_credentials_and_take_nothing(guarded: Api) -> None:
+    for name in ("/", *(f"/web/{name}" for name in SERVED)):
+        assert guarded.get(name).status_int == 200
+    for method in ("POST", "PUT", "DELETE"):
+        assert guarded.request("/", method=method, expect_errors=True).status_int == 405
+
+
+def test_an_installed_monotron_has_each_file() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    patterns = setup["options.package_data"]["monotron.web"].split(", ")
+    for name in SERVED:
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in patterns), name
+
+
+def test_each_file_is_used_and_nothing_comes_from_elsewhere() -> None:
+    used = {"index.html"}
+    for name in SERVED:
+        text = FILES[name].decode()
+        used |= set(re.findall(r'from "\./([^"]+)"', text))
+        used |= set(re.findall(r'(?:src|href)="web/([^"]+)"', text))
+        # A namespace and a standard's address, which nobody asks for.
+        addresses = set(re.findall(r"\b(?:https?:)?//[\w.]+[^\s\"')]*", text))
+        assert {
+            each for each in addresses if not re.match(r"https?://(www\.w3|url\.spec)", each)
+        } == (set()), name
+        for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert unsafe not in text
+    assert used == set(SERVED)
+
+
+# The list
+
+
+def test_the_list_shows_key_value_token_last_change_and_chart(
+    serve: Serve, folder: Path, visit: Visitor
+) -> None:
+    fill(folder)
+    page = visit(base(serve())).open()
+    expect(row(page, "shop")).to_be_visible()
+    assert keys(page) == sorted(FILLED)
+    expect(cell(page, "shop", "value")).to_have_text("128")
+    expect(cell(page, "shop", "token")).to_have_text("7d4c37001010")
+    expect(cell(page, "shop", "token")).to_have_attribute("title", "7d4c37001010")
+    moment = cell(page, "shop", "when").locator("time")
+    expect(moment).to_have_text("1 hour ago")
+    expect(cell(page, "shop", "when").locator(".exact")).to_have_text(EXACT)
+    chart = cell(page, "shop", "chart").get_by_role("img")
+    expect(chart).to_have_attribute("aria-label", re.compile(r"^109 to 128 in \d+ days$"))
+    assert (chart.locator(".line").get_attribute("d") or "").count("H") == 19
+
+
+def test_the_exact_time_and_the_whole_token_are_at_hand_without_a_mouse(
+    running: Service, visit: Visitor
+) -> None:
+    token = "feature/" + "a" * 100
+    running.put("/v1/series/shop/1")
+    running.put(f"/v1/series/warehouse/{quote(token, safe='')}")
+    page = visit(base(running)).open()
+    link = row(page, "warehouse").get_by_role("link")
+    expect(link).to_be_visible()
+    exact = cell(page, "warehouse", "when").locator(".exact")
+    # There for a screen reader, and not for the eye.
+    expect(page.get_by_role("cell", name=re.compile(r" \d\d:\d\d:\d\d UTC$"))).to_have_count(2)
+    expect(page.get_by_role("cell", name=token, exact=True)).to_have_count(1)
+    expect(exact).to_have_css("opacity", "0")
+    places = "[...document.querySelectorAll('td, th')].map((each) => each.offsetLeft)"
+    before = page.evaluate(places)
+    whole = """() => {
+      const row = document.activeElement.closest("tr");
+      return getComputedStyle(row.querySelector("td.token"), "::after").content;
+    }"""
+    page.get_by_role("searchbox").focus()
+    page.keyboard.press("Tab")
+    expect(row(page, "shop").get_by_role("link")).to_be_focused()
+    assert page.evaluate(whole) == "none"
+    expect(exact).to_have_css("opacity", "0")
+    page.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    expect(exact).to_have_css("opacity", "1")
+    expect(cell(page, "warehouse", "when").locator(".ago")).to_have_css("opacity", "0")
+    assert page.evaluate(whole) == f'"{token}"'
+    assert page.evaluate(places) == before
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    page.keyboard.press("/")
+    expect(exact).to_have_css("opacity", "0")
+    exact.hover()
+    expect(exact).to_have_css("opacity", "1")
+    expect(cell(page, "warehouse", "token")).to_have_attribute("title", token)
+
+
+@pytest.mark.parametrize("width", [360, 840, 1100])
+def test_without_a_mouse_the_exact_time_and_the_whole_token_stand_in_the_list(
+    running: Service, visit: Visitor, width: int
+) -> None:
+    token = "feature/" + "a" * 100
+    running.put(f"/v1/series/shop/{quote(token, safe='')}")
+    size = {"width": width, "height": 740}
+    page = visit(base(running), viewport=size, has_touch=True, is_mobile=True).open()
+    exact = cell(page, "shop", "when").locator(".exact")
+    expect(exact).to_have_text(EXACT)
+    expect(exact).to_have_css("opacity", "1")
+    expect(exact).to_be_in_viewport(ratio=1)
+    expect(cell(page, "shop", "when").locator(".ago")).to_have_css("opacity", "1")
+    shown = cell(page, "shop", "token").locator("bdi")
+    assert shown.evaluate("(each) => each.scrollWidth <= each.clientWidth")
+    assert shown.evaluate("(each) => each.clientWidth > 170")
+    expect(shown).to_be_in_viewport(ratio=1)
+    assert_fits(page, width)
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, LAST_VALUE - 1, LAST_VALUE])
+def test_each_digit_of_a_value_is_shown(running: Service, visit: Visitor, value: int) -> None:
+    running.put(path("big"), b'{"value":%d}' % (value - 2))
+    take(running, "big", "big")
+    page = visit(base(running)).open()
+    expect(cell(page, "big", "value")).to_have_text(str(value))
+    chart = cell(page, "big", "chart").get_by_role("img")
+    expect(chart).to_have_attribute("aria-label", re.compile(f"^{value - 1} to {value} in "))
+    # The line really rises, though a JavaScript number does not tell the two values apart.
+    assert re.fullmatch(
+        r"M0 100H1000V0", chart.locator(".line").get_attribute("d") or ""
+    ) or re.fullmatch(r"M500 100H500V0", chart.locator(".line").get_attribute("d") or "")
+    row(page, "big").get_by_role("link").click()
+    expect(page.locator("#one-value")).to_have_text(str(value))
+    expect(page.locator("#history-rows td.value")).to_have_text([str(value), str(value - 1)])
+
+
+def test_an_empty_store_says_how_to_take_the_first_number(running: Service, visit: Visitor) -> None:
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open()
+    line = page.locator("#first code")
+    expect(line).to_be_visible()
+    assert run_line(line.inner_text()) == "1\n"
+    tab.pass_time()
+    expect(cell(page, "my-job", "value")).to_have_text("1")
+    expect(page.locator("#first")).to_be_hidden()
+
+
+def test_the_search_finds_what_starts_with_it_as_one_types(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop", "shop/a", "sho", "x", "50%+1 & more")
+    page = visit(base(running)).open()
+    expect(page.locator("#rows tr")).to_have_count(5)
+    search = page.get_by_role("searchbox", name="Key starts with")
+    search.press_sequentially("shop")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    assert keys(page) == ["shop", "shop/a"]
+    assert page.url.endswith("#/?prefix=shop")
+    expect(page.locator("#said")).to_have_text("2 series that start with “shop”")
+    expect(search).to_be_focused()
+    search.fill("50%+1 & m")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    page.reload()
+    expect(page.locator("#rows tr")).to_have_count(1)
+    assert keys(page) == ["50%+1 & more"]
+    expect(search).to_have_value("50%+1 & m")
+    search.fill("shopp<")
+    expect(page.locator("#list-notice")).to_have_text("No series starts with “shopp<”.")
+    search.press("Escape")
+    expect(page.locator("#rows tr")).to_have_count(5)
+
+
+def test_a_search_that_no_key_can_fulfil_says_why(running: Service, visit: Visitor) -> None:
+    take(running, "shop")
+    tab = visit(base(running))
+    tab.allowed.append("status of 400")
+    page = tab.open(f"#/?prefix={'é' * 129}")
+    expect(page.locator("#list-notice")).to_contain_text("1 to 256 bytes")
+    page.get_by_role("searchbox").fill("s")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page.locator("#list-notice")).to_be_hidden()
+
+
+def test_an_earlier_answer_never_overwrites_a_later_one(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, "a", "ab", "abc")
+    proxy.hold = "prefix=a"
+    page = visit(proxy.base).open()
+    expect(page.locator("#rows tr")).to_have_count(3)
+    search = page.get_by_role("searchbox")
+    search.fill("a")
+    assert proxy.held.wait(PATIENCE)
+    proxy.hold = None
+    search.fill("ab")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    proxy.release.set()
+    assert proxy.passed_on.wait(PATIENCE)
+    # Whatever the browser was sent before this answer, the page has seen.
+    page.evaluate("fetch('livez').then((answer) => answer.text())")
+    assert keys(page) == ["ab", "abc"]
+
+
+def test_pages_lead_on_and_back(running: Service, visit: Visitor) -> None:
+    for number in range(120):
+        running.take(f"/v1/series/job-{number:03}")
+    page = visit(base(running)).open()
+    following = page.get_by_role("link", name="Next")
+    previous = page.get_by_role("link", name="Previous")
+    expect(page.locator("#rows a").first).to_have_text("job-000")
+    expect(previous).to_be_hidden()
+    following.click()
+    expect(page.locator("#rows a").first).to_have_text("job-050")
+    following.click()
+    expect(page.locator("#rows tr")).to_have_count(20)
+    expect(following).to_be_hidden()
+    previous.click()
+    expect(page.locator("#rows a").first).to_have_text("job-050")
+    page.reload()
+    expect(page.locator("#rows a").first).to_have_text("job-050")
+    page.get_by_role("link", name="First page").click()
+    expect(page.locator("#rows a").first).to_have_text("job-000")
+    page.go_back()
+    expect(page.locator("#rows a").first).to_have_text("job-050")
+
+
+def test_the_time_since_the_last_change_goes_on_by_itself_and_by_the_services_clock(
+    serve: Serve, folder: Path, visit: Visitor
+) -> None:
+    fill(folder)
+    tab = visit(base(serve()))
+    tab.page.clock.install(time="2020-02-29T12:00:00Z")
+    page = tab.open()
+    moment = cell(page, UUID, "when").locator("time")
+    expect(moment).to_have_text("13 hours ago")
+    tab.allowed.append("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    page.clock.fast_forward("05:00:00")
+    expect(moment).to_have_text("18 hours ago")
+
+
+# Keeping up
+
+
+def test_a_new_value_shows_by_itself(running: Service, visit: Visitor) -> None:
+    take(running, "shop", "other")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open()
+    expect(cell(page, "shop", "value")).to_have_text("1")
+    running.put("/v1/series/shop/7d4c379588")
+    take(running, "new")
+    running.ask("DELETE", "/v1/series/other")
+    tab.pass_time()
+    expect(cell(page, "shop", "value")).to_have_text("2")
+    expect(cell(page, "shop", "token")).to_have_text("7d4c379588")
+    expect(cell(page, "shop", "chart").get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile("^1 to 2 in ")
+    )
+    expect(page.locator("#rows tr")).to_have_count(2)
+    assert keys(page) == ["new", "shop"]
+
+
+WATCH = """() => {
+  window.touched = [];
+  new MutationObserver((all) => {
+    for (const each of all) {
+      const node = each.target.nodeType === Node.TEXT_NODE ? each.target.parentNode : each.target;
+      if (!node.closest("time")) window.touched.push(`${each.type} ${node.outerHTML}`);
+    }
+  }).observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+}"""
+
+
+@pytest.mark.parametrize("place", ["", "#/series/shop"])
+def test_nothing_is_touched_while_nothing_changes(
+    running: Service, visit: Visitor, place: str
+) -> None:
+    take(running, "shop", "shop", "other")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open(place)
+    expect(page.locator("#badge img" if place else "#rows tr").first).to_be_visible()
+    page.evaluate(WATCH)
+    for _ in range(3):
+        tab.polled(304)
+    assert page.evaluate("window.touched") == []
+    take(running, "shop")
+    tab.polled()
+    expect(page.locator("#one-value") if place else cell(page, "shop", "value")).to_have_text("3")
+    assert page.evaluate("window.touched") != []
+
+
+def test_scroll_focus_and_selection_stay_when_something_changes(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, *(f"job-{number:03}" for number in range(45)))
+    running.put("/v1/series/job-030/7d4c379588")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open()
+    cell(page, "job-030", "token").scroll_into_view_if_needed()
+    row(page, "job-031").get_by_role("link").focus()
+    page.evaluate(
+        "getSelection().selectAllChildren(document.querySelector('#rows tr:nth-child(31) td bdi'))"
+    )
+    before = page.evaluate("scrollY")
+    assert before > 0
+    take(running, "job-031", "job-035")
+    tab.polled()
+    expect(cell(page, "job-031", "value")).to_have_text("2")
+    assert page.evaluate("scrollY") == before
+    expect(row(page, "job-031").get_by_role("link")).to_be_focused()
+    assert page.evaluate("getSelection().toString()") == "7d4c379588"
+
+
+def test_it_asks_only_while_the_tab_is_in_sight(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open()
+    expect(cell(page, "shop", "value")).to_have_text("1")
+    # Headless tabs are always in sight; this is how one tells the page that it is not.
+    see = """(hidden) => {
+      Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(see, True)
+    asked = len(tab.asked)
+    take(running, "shop")
+    tab.pass_time(120_000)
+    assert len(tab.asked) == asked
+    page.evaluate(see, False)
+    expect(cell(page, "shop", "value")).to_have_text("2")
+
+    # Out of sight while an answer is on its way, it does not begin again after that.
+    proxy.hold = "v1/series"
+    tab.pass_time()
+    assert proxy.held.wait(PATIENCE)
+    page.evaluate(see, True)
+    with page.expect_event("response"):
+        proxy.release.set()
+    asked = len(tab.asked)
+    tab.pass_time(120_000)
+    assert len(tab.asked) == asked
+
+
+def test_where_the_service_is_away_it_says_since_when_and_keeps_what_it_has(
+    serve: Serve, visit: Visitor
+) -> None:
+    first = serve()
+    take(first, "shop")
+    tab = visit(base(first))
+    tab.allowed.append("ERR_CONNECTION_REFUSED")
+    tab.page.clock.install()
+    page = tab.open()
+    expect(cell(page, "shop", "value")).to_have_text("1")
+    assert first.stop() == 0
+    tab.pass_time()
+    trouble = page.locator("#trouble")
+    expect(trouble).to_have_text(
+        re.compile(r"^Monotron cannot be reached since \d\d:\d\d\. Trying again\.$")
+    )
+    said = trouble.inner_text()
+    # Less and less often, and no more than once a minute in the end.
+    for wait in (5, 10, 20, 40, 60, 60):
+        asked = len(tab.asked)
+        tab.pass_time((wait - 1) * 1000)
+        assert len(tab.asked) == asked
+        with page.expect_event("requestfailed"):
+            tab.pass_time(1000)
+    expect(trouble).to_have_text(said)
+    expect(cell(page, "shop", "value")).to_have_text("1")
+    again = serve("--port", str(first.port))
+    take(again, "shop")
+    tab.pass_time(60_000)
+    expect(cell(page, "shop", "value")).to_have_text("2")
+    expect(trouble).to_have_text("")
+
+
+def test_it_waits_as_long_as_the_service_asks(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    tab.allowed.append("status of 503")
+    tab.page.clock.install()
+    page = tab.open()
+    expect(cell(page, "shop", "value")).to_have_text("1")
+    proxy.refuse = {"Retry-After": "300"}
+    tab.polled(503)
+    expect(page.locator("#trouble")).to_have_text(re.compile(r"^Monotron answers 503 since"))
+    proxy.refuse = None
+    asked = len(tab.asked)
+    tab.pass_time(290_000)
+    assert len(tab.asked) == asked
+    tab.pass_time(10_000)
+    expect(page.locator("#trouble")).to_have_text("")
+
+
+FOREIGN = ['{"error":"log in"}', '{"series":[', "null", "[]", '{"series":[{}]}', ""]
+
+
+@pytest.mark.parametrize("place", ["", "#/series/shop"])
+def test_an_answer_of_another_program_is_named_so_and_the_next_one_asked_for(
+    running: Service, proxy: Proxy, visit: Visitor, place: str
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open(place)
+    value = page.locator("#one-value") if place else cell(page, "shop", "value")
+    expect(value).to_have_text("1")
+    trouble = page.locator("#trouble")
+    for number, body in enumerate(FOREIGN, start=2):
+        proxy.instead = ("/v1/series", "application/json", body.encode())
+        tab.polled()
+        expect(trouble).to_have_text(
+            re.compile(r"^Another program answers in place of Monotron since \d\d:\d\d\. Trying")
+        )
+        expect(value).to_have_text(str(number - 1))
+        proxy.instead = None
+        take(running, "shop")
+        tab.polled()
+        expect(trouble).to_have_text("")
+        expect(value).to_have_text(str(number))
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"), [("/v1/history", "application/json"), ("/v1/badges", "image/svg+xml")]
+)
+def test_the_parts_of_a_series_that_another_program_answers_are_asked_for_again(
+    running: Service, proxy: Proxy, visit: Visitor, what: str, kind: str
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#badge img")).to_have_attribute("alt", "shop: 1")
+    proxy.instead = (what, kind, b'{"error":"log in"}')
+    take(running, "shop")
+    tab.pass_time()
+    expect(page.locator("#trouble")).to_contain_text("Another program answers")
+    expect(page.locator("#one-value")).to_have_text("2")
+    proxy.instead = None
+    tab.pass_time()
+    expect(page.locator("#trouble")).to_have_text("")
+    expect(page.locator("#badge img")).to_have_attribute("alt", "shop: 2")
+    expect(page.locator("#history-rows td.value")).to_have_text(["2", "1"])
+
+
+def test_attributes_that_another_program_answers_can_be_asked_for_again(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    running.put("/v1/series/shop/t1")
+    proxy.instead = ("/attrs", "application/json", b'{"error":["log in"]}')
+    page = visit(proxy.base).open("#/series/shop")
+    page.locator("#one-token summary").click()
+    shown = page.locator("#one-token .attributes")
+    expect(shown).to_contain_text("Another program answers in place of Monotron. Close and open")
+    proxy.instead = None
+    page.locator("#one-token summary").click()
+    page.locator("#one-token summary").click()
+    expect(shown).to_have_text("None.")
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_mark_of_a_change_goes_again(running: Service, visit: Visitor, motion: str) -> None:
+    take(running, "shop")
+    tab = visit(base(running), reduced_motion=motion)
+    tab.page.clock.install()
+    page = tab.open()
+    expect(cell(page, "shop", "value")).to_have_text("1")
+    marked = re.compile("changed")
+    for value in ("2", "3"):
+        take(running, "shop")
+        tab.pass_time()
+        expect(row(page, "shop")).to_have_class(marked)
+        expect(cell(page, "shop", "value")).to_have_text(value)
+        tab.pass_time(2500)
+        expect(row(page, "shop")).not_to_have_class(marked)
+    # Of two changes the later one is shown as long as one alone.
+    take(running, "shop")
+    tab.pass_time()
+    expect(cell(page, "shop", "value")).to_have_text("4")
+    tab.pass_time(1500)
+    take(running, "shop")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(cell(page, "shop", "value")).to_have_text("5")
+    tab.pass_time(1000)
+    expect(row(page, "shop")).to_have_class(marked)
+    tab.pass_time(1500)
+    expect(row(page, "shop")).not_to_have_class(marked)
+
+
+# One series
+
+
+def test_one_series_shows_its_state_and_its_history(
+    serve: Serve, folder: Path, visit: Visitor
+) -> None:
+    fill(folder)
+    page = visit(base(serve())).open()
+    page.get_by_role("link", name="shop", exact=True).click()
+    heading = page.get_by_role("heading", name="shop", exact=True)
+    expect(heading).to_be_focused()
+    expect(page).to_have_title("shop · Monotron")
+    expect(page.locator("#one-value")).to_have_text("128")
+    expect(page.locator("#one-token bdi")).to_have_text("7d4c37001010")
+    expect(page.locator("#one-updated")).to_contain_text("1 hour ago")
+    expect(page.locator("#one-created")).to_contain_text(re.compile(r"\d (days|months) ago"))
+    expect(page.locator("#one-chart").get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(r"^79 to 128 in \d+ days$")
+    )
+    numbers = page.locator("#history-rows td.value")
+    expect(numbers).to_have_text([str(value) for value in range(128, 108, -1)])
+    older = page.get_by_role("button", name="Older")
+    older.click()
+    expect(numbers).to_have_count(40)
+    for count in (60, 80, 100, 120, 128):
+        older.click()
+        expect(numbers).to_have_count(count)
+    expect(numbers.last).to_have_text("1")
+    expect(older).to_be_hidden()
+
+
+def test_new_values_come_on_top_and_what_is_open_stays_open(
+    running: Service, visit: Visitor
+) -> None:
+    for number in range(45):
+        running.put(f"/v1/series/shop/t{number}")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    numbers = page.locator("#history-rows td.value")
+    page.get_by_role("button", name="Older").click()
+    expect(numbers).to_have_count(40)
+    page.locator("#history-rows summary").nth(2).click()
+    expect(page.locator("#history-rows details[open]")).to_contain_text("None.")
+    take(running, "shop", "shop")
+    tab.polled()
+    expect(numbers).to_have_text([str(value) for value in range(47, 5, -1)])
+    expect(page.locator("#one-value")).to_have_text("47")
+    expect(page.locator("#one-token")).to_have_text("none")
+    expect(page.locator("#history-rows tr").nth(4).locator("details[open]")).to_be_visible()
+    # More than a page at once leaves no gap unseen.
+    for _ in range(30):
+        take(running, "shop")
+    tab.polled()
+    expect(numbers).to_have_text([str(value) for value in range(77, 57, -1)])
+    page.get_by_role("button", name="Older").click()
+    expect(numbers).to_have_text([str(value) for value in range(77, 37, -1)])
+
+
+def values_on_show(page: Page) -> list[int]:
+    numbers: list[int] = page.locator("#history-rows td.value").evaluate_all(
+        "all => all.map(each => Number(each.textContent))"
+    )
+    return numbers
+
+
+def keep_up(tab: Visit, running: Service, value: int, count: int = 15) -> int:
+    """Take some numbers, let the page see them, and give the last."""
+    take(running, *["shop"] * count)
+    tab.polled()
+    expect(tab.page.locator("#history-rows td.value").first).to_have_text(str(value + count))
+    return value + count
+
+
+def test_the_history_of_an_open_tab_keeps_to_its_newest_page(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, *["shop"] * 30)
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#history-rows tr")).to_have_count(20)
+    value = 30
+    for _ in range(4):
+        value = keep_up(tab, running, value)
+    assert values_on_show(page) == list(range(90, 70, -1))
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator("#history-rows tr")).to_have_count(40)
+    assert values_on_show(page) == list(range(90, 50, -1))
+
+
+def test_the_history_of_a_name_that_cannot_be_asked_for_does_not_grow_either(
+    running: Service, visit: Visitor
+) -> None:
+    for _ in range(60):
+        running.take("/v1/series/%2E%2E")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/..")
+    for top in (60, 75, 90):
+        expect(page.locator("#history-rows td.value").first).to_have_text(str(top))
+        assert values_on_show(page) == list(range(top, top - 50, -1))
+        for _ in range(15):
+            running.take("/v1/series/%2E%2E")
+        tab.polled()
+    expect(page.get_by_role("button", name="Older")).to_be_hidden()
+
+
+def test_rows_that_were_asked_for_stay_as_far_as_some_hundreds(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, *["shop"] * 60)
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator("#history-rows tr")).to_have_count(40)
+    value = 60
+    for _ in range(18):
+        value = keep_up(tab, running, value, 17)
+    assert value == 366
+    assert values_on_show(page) == list(range(366, 26, -1))
+    page.get_by_role("button", name="Older").click()
+    expect(page.locator("#history-rows tr")).to_have_count(360)
+    assert values_on_show(page) == list(range(366, 6, -1))
+
+
+def test_a_short_history_has_neither_a_gap_nor_older_values(serve: Serve, visit: Visitor) -> None:
+    running = serve(variables={"MONOTRON_HISTORY": "10"})
+    take(running, *["shop"] * 30)
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#history-rows tr")).to_have_count(10)
+    value = keep_up(tab, running, 30, 5)
+    value = keep_up(tab, running, value, 8)
+    assert values_on_show(page) == list(range(43, 23, -1))
+    expect(page.get_by_role("button", name="Older")).to_be_hidden()
+    keep_up(tab, running, value, 12)
+    assert values_on_show(page) == list(range(55, 45, -1))
+
+
+@pytest.mark.parametrize("use", ["look", "open", "focus", "select"])
+def test_what_the_user_has_to_do_with_in_the_history_stays_where_it_is(
+    running: Service, visit: Visitor, use: str
+) -> None:
+    for number in range(30):
+        running.put(f"/v1/series/shop/t{number}")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    last = page.locator("#history-rows tr").filter(has=page.get_by_text("t10", exact=True))
+    expect(last.locator("td.value")).to_have_text("11")
+    expect(last).to_be_visible()
+    if use == "look":
+        last.scroll_into_view_if_needed()
+    elif use == "open":
+        last.locator("summary").click()
+        expect(last).to_contain_text("None.")
+        page.evaluate("document.activeElement.blur()")
+    elif use == "focus":
+        last.locator("summary").focus()
+    else:
+        last.locator("bdi").evaluate("(each) => getSelection().selectAllChildren(each)")
+    if use != "look":
+        page.evaluate("scrollTo(0, 0)")
+    before = last.bounding_box()
+    assert before is not None
+    value = keep_up(tab, running, 30, 5)
+    value = keep_up(tab, running, value, 5)
+    assert values_on_show(page) == list(range(40, 10, -1))
+    if use == "look":
+        # The browser moves what it scrolls by as much as has come above.
+        expect(last).to_be_in_viewport(ratio=1)
+        after = last.bounding_box()
+        assert after is not None
+        assert abs(after["y"] - before["y"]) < 1
+    page.evaluate("scrollTo(0, 0); getSelection().removeAllRanges(); document.activeElement.blur()")
+    if use == "open":
+        last.locator("details").evaluate("(each) => { each.open = false; }")
+    keep_up(tab, running, value, 1)
+    assert values_on_show(page) == list(range(41, 21, -1))
+
+
+def test_older_values_come_though_new_ones_did_while_they_were_asked_for(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, *["shop"] * 50)
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    proxy.hold = "before="
+    page.get_by_role("button", name="Older").click()
+    page.evaluate("scrollTo(0, 0)")
+    assert proxy.held.wait(PATIENCE)
+    keep_up(tab, running, 50, 5)
+    proxy.release.set()
+    expect(page.locator("#history-rows tr")).to_have_count(45)
+    assert values_on_show(page) == list(range(55, 10, -1))
+
+
+def test_a_series_that_begins_again_has_nothing_of_the_old_one(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop", "shop", "shop")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#one-value")).to_have_text("3")
+    running.ask("DELETE", "/v1/series/shop")
+    tab.pass_time()
+    expect(page.locator("#one-notice")).to_have_text(
+        "There is no such series, or it has no value yet."
+    )
+    expect(page.locator("#one-series")).to_be_hidden()
+    take(running, "shop")
+    tab.pass_time()
+    expect(page.locator("#history-rows td.value")).to_have_text(["1"])
+    expect(page.locator("#one-notice")).to_be_hidden()
+    # So quickly that nobody has seen it away.
+    take(running, "shop", "shop")
+    tab.pass_time()
+    expect(page.locator("#history-rows td.value")).to_have_text(["3", "2", "1"])
+    running.ask("DELETE", "/v1/series/shop")
+    take(running, "shop")
+    tab.pass_time()
+    expect(page.locator("#history-rows td.value")).to_have_text(["1"])
+
+
+def test_attributes_are_asked_for_when_they_are_opened(running: Service, visit: Visitor) -> None:
+    running.put("/v1/series/shop/t%2F1")
+    running.put(
+        "/v1/tokens/shop/t%2F1/attrs",
+        b'{"author":"<b>Ada</b>","bad":"javascript:alert(1)","build":"https://ci.example/1?a=b",'
+        b'"worse":"javascript://x/%0Aalert(1)"}',
+    )
+    tab = visit(base(running))
+    page = tab.open("#/series/shop")
+    current = page.locator("#one-token")
+    expect(current.locator("summary")).to_be_visible()
+    assert not [each for each in tab.asked if "attrs" in each]
+    current.locator("summary").click()
+    expect(current.locator("dd").nth(0)).to_have_text("<b>Ada</b>")
+    expect(current.locator("dd").nth(1)).to_have_text("javascript:alert(1)")
+    link = current.get_by_role("link")
+    expect(link).to_have_count(1)
+    expect(link).to_have_attribute("href", "https://ci.example/1?a=b")
+    expect(link).to_have_attribute("rel", "noreferrer noopener")
+
+
+def test_a_series_that_is_not_there_and_a_place_that_is_none_are_named_so(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop2")
+    tab = visit(base(running))
+    page = tab.open("#/series/shop")
+    expect(page.locator("#one-notice")).to_have_text(
+        "There is no such series, or it has no value yet."
+    )
+    for nowhere in ("#/series/%zz", "#/what", "#/series/"):
+        page = tab.open(nowhere)
+        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    page.locator("#nowhere").get_by_role("link", name="All series").click()
+    expect(row(page, "shop2")).to_be_visible()
+
+
+LINES = ["shop", UUID, *HOSTILE]
+
+
+def test_the_lines_for_a_shell_take_numbers_whatever_the_name(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, *sorted(set(LINES)))
+    tab = visit(base(running))
+    for key in sorted(set(LINES)):
+        page = tab.open(f"#/series/{quote(key, safe='')}")
+        expect(page.locator("#one-series")).to_be_visible()
+        expect(page.locator("#one-key")).to_have_text(key if key.strip() else "(U+0020)")
+        line = command(page, "Next number, from a shell").locator("code").inner_text()
+        assert run_line(line) == "2\n", line
+        line = command(page, "A commit's number, from a shell").locator("code").inner_text()
+        assert run_line(line, GIT_COMMIT="7d4c37") == "3\n", line
+        assert run_line(line, GIT_COMMIT="7d4c37") == "3\n", line
+        if key == UUID:
+            line = command(page, "Build number, from a shell").locator("code").inner_text()
+            assert run_line(line) == "4\n", line
+
+
+def test_the_lines_for_jenkins_and_markdown_are_quoted(running: Service, visit: Visitor) -> None:
+    key = "it's \\ a $x [b] `c` <d>"
+    take(running, key)
+    page = visit(base(running)).open(f"#/series/{quote(key)}")
+    plain = command(page, "Next number, in a Jenkinsfile").locator("code")
+    expect(plain).to_have_text("monotron.next('it\\'s \\\\ a $x [b] `c` <d>')")
+    expect(page.locator("#key-note")).to_be_hidden()
+    commit = command(page, "A commit's number, in a Jenkinsfile").locator("code")
+    expect(commit).to_have_text(
+        "monotron.next('it\\'s \\\\ a $x [b] `c` <d>', token: env.GIT_COMMIT)"
+    )
+    encoded = "it%27s%20%5C%20a%20%24x%20%5Bb%5D%20%60c%60%20%3Cd%3E"
+    expect(command(page, "In Markdown").locator("code")).to_have_text(
+        f"[![it's \\\\ a $x \\[b\\] \\`c\\` \\<d\\>]({base(running)}v1/badges/{encoded}.svg)]"
+        f"({base(running)}#/series/{encoded})"
+    )
+
+
+def test_an_address_of_the_machine_itself_is_said_to_be_one(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop")
+    for tab, said in ((visit(base(running)), True), (visit(base(running, "monotron.test")), False)):
+        page = tab.open("#/series/shop")
+        expect(command(page, "Next number, from a shell")).to_be_visible()
+        expect(page.locator("#address-note")).to_be_visible(visible=said)
+
+
+def test_copy_copies_where_the_browser_lets_it_and_else_selects(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop")
+    tab = visit(base(running), permissions=["clipboard-read", "clipboard-write"])
+    page = tab.open("#/series/shop")
+    copied = command(page, "Next number, in a Jenkinsfile")
+    copied.get_by_role("button").click()
+    expect(copied.get_by_role("button")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "monotron.next('shop')"
+
+    far = visit(base(running, "monotron.test"))
+    # By plain HTTP from another host the browser takes no notice of the header, and says so.
+    page = far.open("#/series/shop")
+    assert page.evaluate("navigator.clipboard === undefined")
+    selected = command(page, "Next number, in a Jenkinsfile")
+    selected.get_by_role("button").click()
+    expect(selected.get_by_role("button")).to_have_text("Selected")
+    assert page.evaluate("getSelection().toString()") == "monotron.next('shop')"
+
+
+def test_the_badge_is_shown_and_keeps_up(running: Service, visit: Visitor) -> None:
+    take(running, "shop")
+    tab = visit(base(running))
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    badge = page.locator("#badge img")
+    expect(badge).to_have_attribute("alt", "shop: 1")
+    assert badge.evaluate("(each) => each.naturalWidth") > 20
+    # Whatever comes below it is told whenever the page's layout changes.
+    page.evaluate(
+        """() => {
+          const place = () => document.querySelector("#badge-command").offsetTop;
+          window.places = new Set([place()]);
+          const badge = document.querySelector("#badge");
+          new MutationObserver(() => window.places.add(place())).observe(badge, {
+            childList: true,
+            attributes: true,
+          });
+          new ResizeObserver(() => window.places.add(place())).observe(badge);
+        }"""
+    )
+    made = badge.get_attribute("src")
+    take(running, "shop")
+    tab.pass_time()
+    expect(badge).to_have_attribute("alt", "shop: 2")
+    assert badge.evaluate("(each) => each.naturalWidth") > 20
+    assert len(page.evaluate("[...window.places]")) == 1
+    tab.allowed.append("ERR_FILE_NOT_FOUND|Failed to load resource|Content Security Policy")
+    # The picture before is not kept in memory.
+    gone = "(at) => Object.assign(new Image(), {src: at}).decode().then(() => 0, () => 1)"
+    assert page.evaluate(gone, made) == 1
+    assert page.evaluate(gone, badge.get_attribute("src")) == 0
+
+
+def test_a_badge_that_is_late_never_shows_on_another_series(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop", "warehouse")
+    page = visit(base(running)).page
+    # The first picture takes its time.
+    page.add_init_script(
+        """const decode = HTMLImageElement.prototype.decode;
+        const late = new Promise((resolve) => { window.release = resolve; });
+        HTMLImageElement.prototype.decode = async function () {
+          HTMLImageElement.prototype.decode = decode;
+          document.documentElement.dataset.waiting = this.alt;
+          await late;
+          await decode.call(this);
+          document.documentElement.dataset.decoded = this.alt;
+        };"""
+    )
+    page.goto(f"{base(running)}#/series/shop")
+    expect(page.locator("html")).to_have_attribute("data-waiting", "shop: 1")
+    page.evaluate("location.hash = '#/series/warehouse'")
+    badge = page.locator("#badge img")
+    expect(badge).to_have_attribute("alt", "warehouse: 1")
+    page.evaluate("window.release()")
+    expect(page.locator("html")).to_have_attribute("data-decoded", "shop: 1")
+    expect(badge).to_have_attribute("alt", "warehouse: 1")
+
+
+# Names that mean harm
+
+
+def test_every_name_is_shown_as_text_and_can_be_opened(running: Service, visit: Visitor) -> None:
+    names = sorted(set(HOSTILE), key=lambda name: name.encode())
+    for name in names:
+        running.put(f"{path(name)}/{quote(name, safe='')}")
+    tab = visit(base(running))
+    page = tab.open()
+    expect(page.locator("#rows tr")).to_have_count(len(names))
+    assert keys(page) == names
+    for name in names:
+        expect(row(page, name).locator("bdi").first).to_have_text(
+            name if name.strip() else "(U+0020)", use_inner_text=False
+        )
+        row(page, name).get_by_role("link").click()
+        expect(page.locator("#one-token bdi").first).to_have_text(
+            name if name.strip() else "(U+0020)"
+        )
+        expect(page.locator("#history-rows tr")).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(row(page, name).get_by_role("link")).to_be_focused()
+    assert page.locator("main script, main img:not(#badge img)").count() == 0
+
+
+def test_a_name_that_a_browser_cannot_ask_for_says_so(running: Service, visit: Visitor) -> None:
+    running.put("/v1/series/%2E%2E/t1")
+    page = visit(base(running)).open("#/series/..")
+    expect(page.locator("#one-value")).to_have_text("1")
+    expect(page.locator("#history-notice")).to_contain_text("a browser takes . and .. for steps")
+    expect(page.locator("#history-rows td.value")).to_have_text(["1"])
+    page.locator("#one-token summary").click()
+    expect(page.locator("#one-token .attributes")).to_contain_text("A browser cannot ask")
+
+
+# Below a prefix
+
+
+def test_it_works_below_a_prefix(running: Service, proxy: Proxy, visit: Visitor) -> None:
+    take(running, "feature/login")
+    page = visit(proxy.base).open()
+    row(page, "feature/login").get_by_role("link").click()
+    expect(page.locator("#one-value")).to_have_text("1")
+    expect(page.locator("#badge img")).to_be_visible()
+    expect(command(page, "Next number, from a shell").locator("code")).to_have_text(
+        f"curl -fsS -X POST -H 'Accept: text/plain' '{proxy.base}v1/series/feature%2Flogin'"
+    )
+    assert page.url == f"{proxy.base}#/series/feature%2Flogin"
+
+
+# Signing in
+
+
+def test_it_asks_for_a_key_and_shows_just_that_account(
+    guarded_service: Service, visit: Visitor, folder: Path
+) -> None:
+    mine = key_beside(folder, "read:series", account=7)
+    writer = key_beside(folder, "write:series", account=7)
+    guarded_service.ask("POST", "/v1/accounts/7/series/mine", headers=basic(ROOT))
+    guarded_service.ask("POST", "/v1/series/theirs", headers=basic(ROOT))
+    tab = visit(base(guarded_service))
+    tab.allowed += ["status of 401", "status of 403"]
+    tab.page.clock.install()
+    page = tab.open()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_label("API key")).to_be_focused()
+    expect(page.locator("#wrong")).to_have_text("")
+
+    sign_in(page, mine.key, "wrong")
+    expect(page.get_by_role("alert")).to_have_text(
+        "This was not accepted: there is no such API key, or its secret is another one."
+    )
+    sign_in(page, writer.key, writer.secret)
+    expect(page.get_by_role("alert")).to_have_text(
+        "This API key may not look at series: this needs the scope read:series."
+    )
+    asked = len(tab.asked)
+    tab.pass_time(120_000)
+    assert len(tab.asked) == asked
+
+    sign_in(page, mine.key, mine.secret)
+    expect(row(page, "mine")).to_be_visible()
+    assert keys(page) == ["mine"]
+    expect(page.locator("#caller")).to_contain_text(mine.key)
+    page.reload()
+    expect(row(page, "mine")).to_be_visible()
+    row(page, "mine").get_by_role("link").click()
+    expect(page.locator("#badge img")).to_be_visible()
+    line = command(page, "Next number, from a shell").locator("code").inner_text()
+    assert '-u "$MONOTRON_KEY"' in line
+    expect(page.locator("#key-note")).to_contain_text("MONOTRON_KEY holds KEY:SECRET")
+    expect(page.locator("#key-note")).to_contain_text("monotron is the id of credentials")
+    expect(command(page, "Next number, in a Jenkinsfile").locator("code")).to_have_text(
+        "monotron.next('mine', credentials: 'monotron')"
+    )
+    expect(command(page, "A commit's number, in a Jenkinsfile").locator("code")).to_have_text(
+        "monotron.next('mine', token: env.GIT_COMMIT, credentials: 'monotron')"
+    )
+    assert run_line(line, MONOTRON_KEY=f"{writer.key}:{writer.secret}") == "2\n"
+    address = re.search(r"\]\((\S+\.svg)\)", command(page, "In Markdown").inner_text())
+    assert address is not None
+    assert address[1] == f"{base(guarded_service)}v1/accounts/7/badges/mine.svg"
+    shown = guarded_service.ask("GET", urlsplit(address[1]).path, headers=basic(mine))
+    assert shown.headers["Content-Type"] == "image/svg+xml"
+
+
+def test_the_key_is_kept_for_the_tab_alone_until_it_is_signed_out(
+    guarded_service: Service, visit: Visitor
+) -> None:
+    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
+    tab = visit(base(guarded_service))
+    tab.allowed.append("status of 401")
+    page = tab.open()
+    # The secret of the tests' root pair has letters beyond ASCII, and a colon.
+    sign_in(page, ROOT.key, ROOT.secret)
+    expect(row(page, "shop")).to_be_visible()
+    assert page.evaluate("localStorage.length") == 0
+    assert page.context.cookies() == []
+
+    other = Visit(page.context.new_page(), tab.base, allowed=tab.allowed)
+    other.open()
+    expect(other.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    other.assert_quiet()
+
+    # It needs no answer to forget.
+    tab.allowed.append("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Sign out").click()
+    expect(row(page, "shop")).to_have_count(0)
+    assert page.evaluate("sessionStorage.length") == 0
+    assert "shop" not in page.content()
+    page.context.set_offline(False)
+    page.reload()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_key_and_secret_can_be_pasted_as_the_command_prints_them(
+    guarded_service: Service, visit: Visitor, folder: Path
+) -> None:
+    pair = key_beside(folder, "read:series")
+    tab = visit(base(guarded_service))
+    tab.allowed.append("status of 401")
+    page = tab.open()
+    page.get_by_label("API key").fill(f"{pair.key}:{pair.secret}\n")
+    expect(page.get_by_label("API key")).to_have_value(pair.key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#first")).to_be_visible()
+
+
+def test_a_key_that_is_withdrawn_shows_nothing_any_more(
+    guarded_service: Service, visit: Visitor, folder: Path
+) -> None:
+    pair = key_beside(folder, "read:series")
+    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
+    tab = visit(base(guarded_service))
+    tab.allowed.append("status of 401")
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    sign_in(page, pair.key, pair.secret)
+    expect(page.locator("#one-value")).to_have_text("1")
+    guarded_service.ask("DELETE", f"/v1/accounts/1/grants/{pair.key}", headers=basic(ROOT))
+    tab.pass_time()
+    expect(page.get_by_role("alert")).to_contain_text("This was not accepted")
+    expect(page.locator("#one")).to_be_hidden()
+    for left in ("shop", pair.key, "monotron.next"):
+        assert left not in page.locator("#one").inner_html()
+    asked = len(tab.asked)
+    tab.pass_time(120_000)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert len(tab.asked) == asked
+
+
+# For everybody
+
+
+def test_the_keyboard_reaches_everything(running: Service, visit: Visitor) -> None:
+    take(running, "shop", "ware/house")
+    page = visit(base(running)).open()
+    expect(page.locator("#rows tr")).to_have_count(2)
+    key = page.locator("#rows th").first
+    unfocused = key.screenshot()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(row(page, "shop").get_by_role("link")).to_be_focused()
+    assert key.screenshot() != unfocused
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+    assert key.screenshot() == unfocused
+    page.keyboard.type("ware/")
+    expect(search).to_have_value("ware/")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="ware/house")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(row(page, "ware/house").get_by_role("link")).to_be_focused()
+    assert page.url.endswith("#/?prefix=ware%2F")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="ware/house")).to_be_focused()
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+
+
+def test_a_slash_leads_to_the_search_before_the_list_is_there(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, "shop", "warehouse")
+    proxy.hold = "recent=20"
+    tab = visit(proxy.base)
+    tab.page.clock.install()
+    page = tab.open("#/series/shop")
+    expect(page.locator("#one-value")).to_have_text("1")
+    page.keyboard.press("/")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.type("ware")
+    assert proxy.held.wait(PATIENCE)
+    proxy.hold = None
+    proxy.release.set()
+    expect(page.locator("#rows tr")).to_have_count(2)
+    expect(search).to_be_focused()
+    page.keyboard.type("house")
+    expect(search).to_have_value("warehouse")
+    tab.pass_time(500)
+    expect(page.locator("#rows tr")).to_have_count(1)
+    assert keys(page) == ["warehouse"]
+    expect(search).to_be_focused()
+    # Elsewhere the search keeps nothing.
+    page.evaluate("history.back()")
+    expect(page.get_by_role("heading", name="shop")).to_be_focused()
+
+
+def test_back_leads_to_where_the_list_was_left(running: Service, visit: Visitor) -> None:
+    take(running, *(f"job-{number:03}" for number in range(45)))
+    page = visit(base(running)).open()
+    link = row(page, "job-040").get_by_role("link")
+    link.scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    assert before > 0
+    link.click()
+    expect(page.get_by_role("heading", name="job-040")).to_be_focused()
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    expect(link).to_be_focused()
+    assert page.evaluate("scrollY") == before
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_anybody_out(
+    guarded_service: Service, visit: Visitor, scheme: str
+) -> None:
+    for number in range(25):
+        guarded_service.ask("PUT", f"/v1/series/shop/{number}", headers=basic(ROOT))
+    for name in (" ", "a" * 256, UUID):
+        guarded_service.ask("POST", path(name), headers=basic(ROOT))
+    # axe is put into the page, which the policy does not let anybody do.
+    tab = visit(base(guarded_service), color_scheme=scheme, bypass_csp=True)
+    tab.allowed.append("status of 401")
+    page = tab.open()
+    expect(page.get_by_label("API key")).to_be_focused()
+    assert_accessible(page)
+    sign_in(page, ROOT.key, "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("not accepted")
+    assert_accessible(page)
+    sign_in(page, ROOT.key, ROOT.secret)
+    expect(row(page, "shop")).to_be_visible()
+    assert_accessible(page)
+    tab.open("#/series/shop")
+    expect(page.locator("#badge img")).to_be_visible()
+    page.locator("summary").first.click()
+    expect(page.locator(".attributes").first).to_have_text("None.")
+    assert_accessible(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert_accessible(page)
+
+
+def assert_accessible(page: Page) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_dark_where_the_user_has_it_dark(running: Service, visit: Visitor) -> None:
+    take(running, "shop")
+    brightness = {}
+    for scheme in ("light", "dark"):
+        page = visit(base(running), color_scheme=scheme).open()
+        expect(row(page, "shop")).to_be_visible()
+        for what in ("backgroundColor", "color"):
+            colour = page.evaluate(f"getComputedStyle(document.documentElement).{what}")
+            brightness[scheme, what] = sum(map(int, re.findall(r"\d+", colour)[:3]))
+    assert brightness["light", "backgroundColor"] > 700 > 200 > brightness["light", "color"]
+    assert brightness["dark", "backgroundColor"] < 100 < 600 < brightness["dark", "color"]
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_a_narrow_screen_never_scrolls_sideways(
+    guarded_service: Service, visit: Visitor, width: int
+) -> None:
+    for name in (*HOSTILE, UUID):
+        called = f"{path(name)}/{quote(name, safe='')}"
+        guarded_service.ask("PUT", called, headers=basic(ROOT))
+    guarded_service.ask("PUT", path("big"), b'{"value":%d}' % (LAST_VALUE - 1), basic(ROOT))
+    guarded_service.ask("POST", path("big"), headers=basic(ROOT))
+    tab = visit(base(guarded_service), viewport={"width": width, "height": 740})
+    tab.allowed.append("status of 401")
+    page = tab.open()
+    expect(page.get_by_label("API key")).to_be_focused()
+    assert_fits(page, width)
+    sign_in(page, ROOT.key, ROOT.secret)
+    expect(row(page, "big")).to_be_visible()
+    assert_fits(page, width)
+    for name in ("big", "W" * 256, UUID):
+        tab.open(f"#/series/{name}")
+        expect(page.locator("#badge img")).to_be_visible()
+        assert_fits(page, width)
+
+
+def assert_fits(page: Page, width: int) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_screenshots(serve: Serve, folder: Path, visit: Visitor) -> None:
+    """They are looked at by people; CI keeps them."""
+    fill(folder)
+    running = serve()
+    running.put(
+        "/v1/tokens/shop/7d4c37001010/attrs",
+        b'{"author":"Ada Lovelace","build":"https://ci.example/job/shop/128/"}',
+    )
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    shots: list[tuple[str, str, dict[str, Any]]] = [
+        ("list-light", "", {}),
+        ("list-dark", "", {"color_scheme": "dark"}),
+        ("series-light", "#/series/shop", {"viewport": {"width": 1200, "height": 1000}}),
+        ("list-narrow", "", {"viewport": {"width": 360, "height": 740}}),
+        ("series-narrow", "#/series/shop", {"viewport": {"width": 360, "height": 740}}),
+    ]
+    for name, place, options in shots:
+        page = visit(base(running), **options).open(place)
+        if place:
+            page.locator("#one-token summary").click()
+            expect(page.locator("#one-token a")).to_be_visible()
+            expect(page.locator("#badge img")).to_be_visible()
+        else:
+            expect(row(page, "shop")).to_be_visible()
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    guarded = serve(
+        variables={
+            "STORAGE_DIR": str(folder.parent / "guarded"),
+            "ROOT_API_KEY": ROOT.key,
+            "ROOT_API_SECRET": ROOT.secret,
+        }
+    )
+    tab = visit(base(guarded))
+    tab.allowed.append("status of 401")
+    page = tab.open()
+    expect(page.get_by_label("API key")).to_be_focused()
+    page.screenshot(path=SCREENSHOTS / "sign-in.png")
+    assert len(list(SCREENSHOTS.glob("*.png"))) >= 6

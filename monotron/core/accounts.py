@@ -1,4 +1,4 @@
-"""Accounts: each has its own series and API keys, and sees no other's."""
+"""Accounts: each has its own series and API keys, and cannot see another account's."""
 
 from monotron.core import records, tables
 from monotron.core.errors import NoSuchAccount
@@ -7,31 +7,31 @@ from monotron.store.contract import Reading, Transaction
 from monotron.store.paging import Page
 
 FIRST_ACCOUNT = 1
-"""The account that is always there, without a row; the caller's if authentication is off."""
+"""The account that always exists, without a row; the caller's when authentication is off."""
 
 
 def make(txn: Transaction, account: int, *, now: int) -> None:
-    """Make an account; one that is there already stays as it is."""
+    """Create an account; an existing one stays as it is."""
     row_key = records.account_row_key(account)
     if account != FIRST_ACCOUNT and txn.get(tables.ACCOUNTS, row_key) is None:
         txn.put(tables.ACCOUNTS, row_key, records.pack_account(now))
 
 
 def require(reading: Reading, account: int) -> None:
-    """Raise `NoSuchAccount` if there is no such account."""
+    """Raise `NoSuchAccount` if the account does not exist."""
     if not exists(reading, account):
-        raise NoSuchAccount(f"there is no account {account}")
+        raise NoSuchAccount(f"account {account} does not exist")
 
 
 def exists(reading: Reading, account: int) -> bool:
-    """Return whether there is such an account."""
+    """Return whether the account exists."""
     if account == FIRST_ACCOUNT:
         return True
     return reading.get(tables.ACCOUNTS, records.account_row_key(account)) is not None
 
 
 def page(reading: Reading, *, after: int | None, limit: int) -> Page[int, int]:
-    """Return at most `limit` ids of accounts that are greater than `after`; None for the first."""
+    """Return at most `limit` account ids above `after`, or from the first if it is None."""
     start, stop = paging.EVERYTHING
     if after is not None:
         start = paging.key_after(records.account_row_key(after))

@@ -1,7 +1,7 @@
-"""API keys: who may act in an account, and what each may do there.
+"""API keys: credentials for an account, and what each of them allows.
 
 A secret is 128 random letters and digits, over 760 bits. Nobody can guess it from its digest, so a
-fast digest is as good as a slow one, which is for passwords that people choose.
+fast digest is as good as a slow one; slow ones are for passwords that people choose.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def new_pair() -> Pair:
 
 
 def create(txn: Transaction, call: Call, pair: Pair, scopes: tuple[str, ...]) -> ApiKey:
-    """Make an API key in an account; `scopes` as `scopes.parse` returns them.
+    """Create an API key in the caller's account; `scopes` are as `scopes.parse` returns them.
 
     Raises `NoSuchAccount`, and `TooManyApiKeys` if the account has no room for another.
     """
@@ -47,13 +47,13 @@ def create(txn: Transaction, call: Call, pair: Pair, scopes: tuple[str, ...]) ->
 
 
 def add(txn: Transaction, api_key: ApiKey) -> None:
-    """Store an API key whose id is greater than all ids so far.
+    """Store an API key whose id is greater than every id so far.
 
     Raises `TooManyApiKeys` if the account has no room for another.
     """
     range_ = records.grant_range(api_key.account)
     if len(txn.scan(tables.GRANTS, *range_, limit=API_KEYS)) == API_KEYS:
-        raise TooManyApiKeys(f"an account has at most {API_KEYS} API keys: delete one first")
+        raise TooManyApiKeys(f"an account can have at most {API_KEYS} API keys: delete one first")
     row_key = records.api_key_row_key(api_key.key)
     use_ids(txn, api_key.id)
     txn.put(tables.API_KEYS, row_key, records.pack_api_key(api_key))
@@ -61,13 +61,13 @@ def add(txn: Transaction, api_key: ApiKey) -> None:
 
 
 def last_id(reading: Reading) -> int:
-    """Return the last id that was used; 0 before the first API key."""
+    """Return the last id used; 0 before the first API key."""
     counted = reading.get(tables.SYSTEM, records.API_KEY_IDS_ROW_KEY)
     return 0 if counted is None else records.unpack_counter(counted)
 
 
 def use_ids(txn: Transaction, last: int) -> None:
-    """Let no API key have an id up to `last` from now on."""
+    """Reserve every id up to `last`: no new API key gets one of them."""
     if last > last_id(txn):
         txn.put(tables.SYSTEM, records.API_KEY_IDS_ROW_KEY, records.pack_counter(last))
 
@@ -79,8 +79,8 @@ def get(reading: Reading, account: int, key: str) -> ApiKey | None:
 
 
 def find(reading: Reading, key: str) -> ApiKey | None:
-    """Return an API key of whatever account, or None if there is no such key."""
-    # Any other text is no key of ours, and may be too long for one of the store's.
+    """Return the API key with this key, whichever account it belongs to, or None."""
+    # Any other text is not one of our keys, and may be too long to be a row key.
     if len(key) != KEY_CHARACTERS or not key.isascii():
         return None
     row_key = records.api_key_row_key(key)
@@ -105,9 +105,9 @@ def delete(txn: Transaction, account: int, key: str) -> bool:
 
 
 def verified(reading: Reading, pair: Pair) -> ApiKey | None:
-    """Return the API key if the secret is its own.
+    """Return the API key if the pair's secret is the right one, else None.
 
-    An unknown key takes as long as a wrong secret.
+    An unknown key takes as long to reject as a wrong secret.
     """
     api_key = find(reading, pair.key)
     same = hmac.compare_digest(api_key.digest if api_key else _NOBODY, digest(pair.secret))
@@ -115,7 +115,7 @@ def verified(reading: Reading, pair: Pair) -> ApiKey | None:
 
 
 def digest(text: str) -> bytes:
-    """Return the digest that is kept in place of a secret."""
+    """Return the digest that is stored in place of a secret."""
     return hashlib.sha256(text.encode()).digest()
 
 

@@ -1,6 +1,6 @@
 """Attributes: texts kept beside a token, such as a commit's author or a build's URL.
 
-The token need not have been used on the series; the attributes go with the series all the same.
+The token need not have been used on the series; deleting the series deletes its attributes anyway.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ def get_all(reading: Reading, account: int, key: str, token: str) -> dict[str, s
 def put(
     txn: Transaction, account: int, key: str, token: str, attributes: Mapping[str, str]
 ) -> None:
-    """Store the attributes; others of the token stay.
+    """Store the attributes; the token's other attributes stay.
 
-    Raises `InvalidAttribute` if the token would have more than it may.
+    Raises `InvalidAttribute` if the token would then have too many.
     """
     row_keys = {name: records.attribute_row_key(account, key, token, name) for name in attributes}
     there = txn.scan(
@@ -42,7 +42,7 @@ def put(
     count = len({row_key for row_key, _ in there} | set(row_keys.values()))
     if count > ATTRIBUTES:
         raise InvalidAttribute(
-            f"a token has at most {ATTRIBUTES} attributes, with these it would have {count}"
+            f"a token can have at most {ATTRIBUTES} attributes; these would make it {count}"
         )
     for name, row_key in row_keys.items():
         attribute = Attribute(token, name, attributes[name])
@@ -50,19 +50,19 @@ def put(
 
 
 def delete(txn: Transaction, account: int, key: str, token: str, name: str) -> bool:
-    """Remove an attribute; returns whether there was one."""
+    """Remove an attribute; return whether it existed."""
     return txn.delete(tables.ATTRIBUTES, records.attribute_row_key(account, key, token, name))
 
 
 def delete_all(txn: Transaction, account: int, key: str, token: str | None = None) -> int:
-    """Remove all attributes of a token, or of all tokens; returns how many there were."""
+    """Remove all attributes of a token, or of all tokens; return how many there were."""
     return txn.delete_range(tables.ATTRIBUTES, *records.attribute_range(account, key, token))
 
 
 def valid(attributes: Mapping[str, object], *, new: bool = True) -> dict[str, str]:
-    """Return `attributes` if they can be kept; raises `InvalidName` or `InvalidAttribute`.
+    """Return `attributes` if they can be stored; raises `InvalidName` or `InvalidAttribute`.
 
-    With `new` off they may have names that only an earlier version let in.
+    If `new` is off, names that only an earlier version allowed are accepted too.
     """
     return {
         names.attribute(name, new=new): _valid_value(name, value)
@@ -72,15 +72,15 @@ def valid(attributes: Mapping[str, object], *, new: bool = True) -> dict[str, st
 
 def _valid_value(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidAttribute(f"the attribute {name!r} has to be a string")
+        raise InvalidAttribute(f"the attribute {name!r} must be a string")
     try:
         size = len(value.encode())
     except UnicodeEncodeError as error:
         raise InvalidAttribute(
-            f"the attribute {name!r} has half of a surrogate pair, which UTF-8 does not encode"
+            f"the attribute {name!r} contains half of a surrogate pair, which UTF-8 cannot encode"
         ) from error
     if size > ATTRIBUTE_BYTES:
         raise InvalidAttribute(
-            f"an attribute has at most {ATTRIBUTE_BYTES} bytes of UTF-8, {name!r} has {size}"
+            f"an attribute can have at most {ATTRIBUTE_BYTES} bytes of UTF-8; {name!r} has {size}"
         )
     return value

@@ -1,6 +1,6 @@
-"""Badges: what one says of a series or of a version.
+"""Badges: the text and color that show a series' value or a version.
 
-It has what shields.io calls an endpoint badge: a label, a message and a color
+A badge has the fields of a shields.io endpoint badge: a label, a message and a color
 (https://shields.io/badges/endpoint-badge).
 """
 
@@ -16,7 +16,7 @@ VALUE, VERSION = "value", "version"
 """What a badge can show."""
 
 PLACE = "{value}"
-"""What stands in a message for what is shown."""
+"""The placeholder in a message for the value or version shown."""
 
 DEFAULT_COLOR = "blue"
 
@@ -27,7 +27,7 @@ COLORS: Mapping[str, str] = {
     "yellow": "dfb317",
     "orange": "fe7d37",
     "red": "e05d44",
-    # A trace darker than on shields.io, so that white text can be read on it as well.
+    # Slightly darker than on shields.io, so that white text is readable on it.
     "blue": "007abf",
     "blueviolet": "8a2be2",
     "grey": "555555",
@@ -40,35 +40,35 @@ COLORS: Mapping[str, str] = {
     "informational": "007abf",
     "inactive": "9f9f9f",
 }
-"""The names that shields.io has for colors, and each in six hex digits."""
+"""The color names of shields.io, each with its six hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a badge is to look like."""
+    """The badge a caller asked for."""
 
     show: str
     """`VALUE` or `VERSION`."""
     label: str | None
-    """The left text; empty for none, None for the name of what is shown."""
+    """The left text; empty for none, None for the name of the series or version."""
     message: str
     color: str
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a badge says."""
+    """The text and color of a badge."""
 
     label: str
     """The left text; empty if it has none."""
     message: str
     """The right text; never empty."""
     color: str
-    """A name out of `COLORS`, or 3 or 6 hex digits, in lower case."""
+    """A name from `COLORS`, or 3 or 6 hex digits, in lower case."""
 
 
 def wanted(query: Mapping[str, str]) -> Wanted:
-    """Read `show`, `label`, `message` and `color`; raises `InvalidName` for what cannot be one."""
+    """Read `show`, `label`, `message` and `color`; raises `InvalidName` if one is not valid."""
     show = query.get("show", VALUE)
     if show not in (VALUE, VERSION):
         raise InvalidName(f"a badge shows {VALUE} or {VERSION}")
@@ -82,7 +82,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
 
 
 def get(reading: Reading, account: int, name: str, wanted: Wanted) -> Badge | None:
-    """Return a badge, or None if there is no value yet, or no version; raises `InvalidName`."""
+    """Return a badge, or None if there is no value or version yet; raises `InvalidName`."""
     found = _shown(reading, account, name, wanted.show)
     if found is None:
         return None
@@ -107,5 +107,5 @@ def _shown(reading: Reading, account: int, name: str, show: str) -> str | None:
 def _color(text: str) -> str:
     color = text.lower()
     if color not in COLORS and not re.fullmatch(r"[0-9a-f]{3}|[0-9a-f]{6}", color):
-        raise InvalidName(f"a color is 3 or 6 hex digits, or one of {', '.join(COLORS)}")
+        raise InvalidName(f"a color must be 3 or 6 hex digits, or one of {', '.join(COLORS)}")
     return color

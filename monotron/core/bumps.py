@@ -1,7 +1,7 @@
-"""Bumps: which version a token got when it bumped a part.
+"""Bumps: the version that a token got when it bumped a part.
 
-A bump belongs to the series of its part, which is named after the version that it was a part of. It
-is forgotten with that series, so that a series that starts again gives no old version again.
+A bump belongs to the series of its part, which is named after the version it is a part of. It is
+forgotten with that series, so that a series that starts again does not repeat an old version.
 """
 
 import re
@@ -17,7 +17,7 @@ PARTS = {"major": MAJOR, "minor": MINOR, "patch": PATCH}
 
 
 def series_key(name: str, part: int, major: int, minor: int) -> str:
-    """Return the key of the series that counts a part, by the series API's convention."""
+    """Return the key of the series that counts a part, following the series API's convention."""
     if part == MAJOR:
         return f"{name}-major"
     if part == MINOR:
@@ -26,25 +26,25 @@ def series_key(name: str, part: int, major: int, minor: int) -> str:
 
 
 def find(reading: Reading, account: int, name: str, part: int, token: str) -> Bump | None:
-    """Return what the token got when it bumped the part, or None if it has not."""
+    """Return the token's bump of a part, or None if it has not bumped it."""
     value = reading.get(tables.BUMPS, records.bump_row_key(account, name, part, token))
     return None if value is None else records.unpack_bump(value)
 
 
 def remember(txn: Transaction, account: int, name: str, bump: Bump) -> None:
-    """Keep what a token got."""
+    """Store a bump."""
     row_key = records.bump_row_key(account, name, bump.part, bump.token)
     txn.put(tables.BUMPS, row_key, records.pack_bump(bump))
 
 
 def all_of(reading: Reading, account: int, name: str, part: int) -> Iterator[Bump]:
-    """Return every bump of a part."""
+    """Iterate over every bump of a part."""
     for _, value in paging.rows(reading, tables.BUMPS, *records.bump_range(account, name, part)):
         yield records.unpack_bump(value)
 
 
 def forget(txn: Transaction, account: int, key: str) -> None:
-    """Forget what was made with a series, if its key is that of a part."""
+    """Forget the bumps that a series was used for, if its key is that of a part."""
     match = _PART.fullmatch(key)
     if match is None:
         return

@@ -1,4 +1,4 @@
-"""What holds in every store, whatever was done to it: a walk through all tables."""
+"""The invariants of every store, whatever was done to it, checked by a walk through all tables."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,16 +24,16 @@ class Report:
     """What a walk found."""
 
     rows: dict[Table, int] = field(default_factory=lambda: dict.fromkeys(tables.ALL, 0))
-    """How many rows were looked at."""
+    """How many rows were checked."""
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    """What is worth a word, and need not be damage."""
+    """Findings worth mentioning that need not be damage."""
     newest_change: int = 0
-    """When a series was changed last, in microseconds since 1970-01-01T00:00:00Z; 0 for never."""
+    """When any series last changed, in microseconds since 1970-01-01T00:00:00Z; 0 for never."""
 
 
 def walk(reading: Reading) -> Report:
-    """Look at every row: whether it can be read, is what its key says, and fits to the others."""
+    """Check every row: that it can be read, matches its row key, and agrees with other rows."""
     found = _Found(reading)
     for look in _LOOKS:
         look(found)
@@ -50,7 +50,7 @@ class _Found:
         self.report.problems.append(f"{what}: {problem}")
 
     def rows(self, table: Table, read: Callable[[bytes, bytes], T]) -> Iterator[tuple[bytes, T]]:
-        """Return the rows that can be read; each of the others is a problem."""
+        """Iterate over the readable rows; every other row is reported as a problem."""
         for row_key, value in paging.rows(self.reading, table, *paging.EVERYTHING):
             self.report.rows[table] += 1
             try:
@@ -61,7 +61,7 @@ class _Found:
                 yield row_key, record
 
     def obeys(self, what: str, rule: Callable[[T], object], subject: T) -> bool:
-        """Return whether a rule accepts what is stored; where not, that is a problem."""
+        """Return whether a rule accepts a stored value; if not, report a problem."""
         try:
             rule(subject)
         except RuleError as error:
@@ -71,13 +71,13 @@ class _Found:
 
     def belongs(self, what: str, account: int) -> None:
         if account not in self.accounts:
-            self.problem(what, f"there is no account {account}")
+            self.problem(what, f"account {account} does not exist")
 
     def get(self, table: Table, row_key: bytes) -> bytes | None:
         return self.reading.get(table, row_key) if 1 <= len(row_key) <= MAX_KEY_BYTES else None
 
     def series(self, account: int, key: str) -> Series | None:
-        """Return a series; raises `StoreCorrupt` where its row, a problem already, is damaged."""
+        """Return a series; raises `StoreCorrupt` if its row, already reported, is damaged."""
         row_key = records.series_row_key(account, key)
         value = self.reading.get(tables.SERIES, row_key)
         return None if value is None else records.unpack_series(row_key, value)
@@ -89,7 +89,7 @@ class _Found:
 def _accounts(found: _Found) -> None:
     for _, account in found.rows(tables.ACCOUNTS, _read_account):
         if account == FIRST_ACCOUNT:
-            found.problem(f"account {account}", "it has a row, and is there without one")
+            found.problem(f"account {account}", "it has a row, although it exists without one")
         found.accounts.add(account)
 
 
@@ -99,9 +99,9 @@ def _api_keys(found: _Found) -> None:
     for row_key, api_key in found.rows(tables.API_KEYS, records.unpack_api_key):
         what = f"API key {api_key.key!r} of account {api_key.account}"
         if found.get(tables.GRANTS, records.grant_row_key(api_key.account, api_key.id)) != row_key:
-            found.problem(what, "it is not in the list of its account")
+            found.problem(what, "it is missing from its account's list")
         if not 1 <= api_key.id <= last or api_key.id in ids:
-            found.problem(what, f"its number is {api_key.id}, and {last} was the last new one")
+            found.problem(what, f"its id is {api_key.id}, but the last id given out was {last}")
         ids.add(api_key.id)
         found.belongs(what, api_key.account)
         found.obeys(what, scopes.parse, api_key.scopes)
@@ -119,7 +119,7 @@ def _grants(found: _Found) -> None:
     count: Counter[int] = Counter()
     for _, (account, key) in found.rows(tables.GRANTS, _read_grant):
         if found.get(tables.API_KEYS, key) is None:
-            found.problem(f"account {account}", f"it lists the API key {key!r}, which is not there")
+            found.problem(f"account {account}", f"it lists the API key {key!r}, which is missing")
         count[account] += 1
     for account, number in count.items():
         if number > API_KEYS:
@@ -152,12 +152,12 @@ class _Part:
     account: int
     key: str
     number: int
-    """Of the first value in it, counted from 1 in the order in which they were given out."""
+    """The number of its first value, counted from 1 in the order in which values were given out."""
     entries: list[tuple[int, Entry]]
 
     @property
     def first(self) -> int:
-        """The first value in it."""
+        """Its first value."""
         _, entry = self.entries[0]
         return entry.value - entry.count + 1
 
@@ -171,7 +171,7 @@ def _history(found: _Found) -> None:
             state = found.series(account, key)
             if state is None:
                 found.problem(
-                    what, f"there is no such series, but {len(parts)} rows of its history"
+                    what, f"the series is missing, but {len(parts)} rows of its history exist"
                 )
             else:
                 _newest(found, what, state, parts[-1])
@@ -179,7 +179,7 @@ def _history(found: _Found) -> None:
 
 
 def _values(found: _Found, what: str, parts: list[_Part]) -> None:
-    """Look at the values in a history: each is given out once, and in order."""
+    """Check the values in a history: each was given out once, and in order."""
     value = number = skipped = 0
     for part in parts:
         if part.row_key != records.history_row_key(part.account, part.key, max(part.first, 0)):
@@ -187,7 +187,7 @@ def _values(found: _Found, what: str, parts: list[_Part]) -> None:
                 what, f"a row of its history that begins with {part.first} has another key"
             )
         if part.number <= number:
-            found.problem(what, f"{part.first} in its history has a number that was there before")
+            found.problem(what, f"{part.first} in its history has a number that was used before")
         for last, entry in part.entries:
             if entry.count < 1 or entry.value - entry.count < value:
                 found.problem(what, f"{entry.value} in its history comes after {value}")
@@ -198,7 +198,7 @@ def _values(found: _Found, what: str, parts: list[_Part]) -> None:
 
 
 def _newest(found: _Found, what: str, state: Series, part: _Part) -> None:
-    """Compare a series with the newest row of its history."""
+    """Check a series against the newest row of its history."""
     number, entry = part.entries[-1]
     if number > state.given or entry.value - number > state.value - state.given:
         found.problem(
@@ -206,7 +206,7 @@ def _newest(found: _Found, what: str, state: Series, part: _Part) -> None:
             f"it is at {state.value} with {state.given} values given out, but the newest of its "
             f"history is {entry.value}, number {number}",
         )
-    # A seed is newer than what was given out last, and it leaves no token.
+    # A seed is newer than the last value given out, and leaves no token.
     last = entry.value, entry.token
     if state.token and number == state.given and last != (state.value, state.token):
         found.problem(
@@ -219,18 +219,18 @@ def _newest(found: _Found, what: str, state: Series, part: _Part) -> None:
             what,
             f"the newest row of its history begins with {part.first}, not with {state.history}",
         )
-    # Once history was turned off, it is the last value since then, which has no row.
+    # After history was turned off, it is the last value since then, which has no row.
     elif state.history > part.first and state.token and state.history != state.value:
         found.problem(what, f"the row of its history that begins with {state.history} is missing")
 
 
 def _holes(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
-    """Remark on values that the history of a series should hold, and does not."""
+    """Remark on values that a series' history should hold but does not."""
     held = sum(entry.count for part in parts for _, entry in part.entries)
     missing = state.given - parts[0].number + 1 - held
     if missing > 0:
         found.report.remarks.append(
-            f"{what}: its history has holes of {missing} values, as where it was turned off"
+            f"{what}: {missing} values are missing from its history, as if it had been turned off"
         )
 
 
@@ -249,7 +249,7 @@ def _attributes(found: _Found) -> None:
             count += 1
             size = len(attribute.value.encode())
             if row_key != records.attribute_row_key(account, key, token, attribute.name):
-                found.problem(what, f"the attribute {attribute.name!r} stands in another's row")
+                found.problem(what, f"the attribute {attribute.name!r} is in another's row")
             found.obeys(what, _attribute, attribute.name)
             if size > ATTRIBUTE_BYTES:
                 found.problem(what, f"the attribute {attribute.name!r} has {size} bytes")
@@ -264,10 +264,10 @@ def _bumps(found: _Found) -> None:
         found.belongs(what, account)
         found.obeys(what, _token, bump.token)
         if bump.part not in bumps.PARTS.values():
-            found.problem(what, f"it bumped part {bump.part}, which is none")
+            found.problem(what, f"it bumped part {bump.part}, which does not exist")
         elif found.obeys(what, _version_name, name):
             if row_key != records.bump_row_key(account, name, bump.part, bump.token):
-                found.problem(what, "it stands in another's row")
+                found.problem(what, "it is in another's row")
             with suppress(StoreCorrupt):
                 got = _bumped(found, what, account, name, bump)
                 if got in given:
@@ -276,14 +276,14 @@ def _bumps(found: _Found) -> None:
 
 
 def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tuple[int, str, int]:
-    """Compare what a token got with the series that it is from; returns which number of which."""
+    """Check a bump against its series; return the account, the series key and the value."""
     key = bumps.series_key(name, bump.part, bump.major, bump.minor)
     number = (bump.major, bump.minor, bump.patch)[bump.part - 1]
     state = found.series(account, key)
     if state is None:
-        found.problem(what, f"it got {number} of the series {key!r}, which is not there")
+        found.problem(what, f"it got {number} from the series {key!r}, which is missing")
     elif not 1 <= number <= state.value:
-        found.problem(what, f"it got {number} of the series {key!r}, which is at {state.value}")
+        found.problem(what, f"it got {number} from the series {key!r}, which is at {state.value}")
     return account, key, number
 
 
@@ -294,12 +294,10 @@ def _retries(found: _Found) -> None:
         found.belongs(what, account)
         found.obeys(what, numbers.value, retry.value)
         if times[row_key] != 1:
-            found.problem(what, f"it has {times[row_key]} times at which it is removed, not one")
+            found.problem(what, f"it has {times[row_key]} removal times, not one")
         del times[row_key]
     for row_key in times:
-        found.problem(
-            f"retry {row_key.hex()}", "it is not there, but the time at which it is removed"
-        )
+        found.problem(f"retry {row_key.hex()}", "it is missing, but its removal time exists")
 
 
 def _system(found: _Found) -> None:
@@ -358,14 +356,14 @@ def _read_retry_time(row_key: bytes, value: bytes) -> bytes:
 
 
 def _read_system(row_key: bytes, value: bytes) -> bool:
-    """Return whether it is a row that this version knows."""
+    """Return whether this version knows the row."""
     if row_key == records.PROBE_ROW_KEY:
         records.unpack_probe(value)
-    # `_api_keys` has read the other one.
+    # `_api_keys` reads the other one.
     return row_key in (records.PROBE_ROW_KEY, records.API_KEY_IDS_ROW_KEY)
 
 
-# What a name may be that is stored: an earlier version may have let it in
+# The rules for stored names, which an earlier version may have allowed
 
 _series_key = partial(names.series_key, new=False)
 _token = partial(names.token, new=False)

@@ -1,8 +1,8 @@
-"""What the rules refuse. Each message is for the person who made the call."""
+"""What the rules refuse. Each message is written for the person who made the call."""
 
 
 class RuleError(Exception):
-    """A call that a rule refuses. Nothing was changed."""
+    """A call that a rule refused. Nothing was changed."""
 
 
 class InvalidName(RuleError):
@@ -10,31 +10,31 @@ class InvalidName(RuleError):
 
 
 class InvalidNumber(RuleError):
-    """A number outside of what is allowed."""
+    """A number outside its allowed range."""
 
 
 class SeriesExhausted(RuleError):
-    """The series has no value left for this call."""
+    """The series does not have enough values left for this call."""
 
 
 class SeedTooLow(RuleError):
-    """The seed would move the series back, and numbers would be given twice."""
+    """The seed would move the series back, and numbers would be given out twice."""
 
 
 class InvalidScope(RuleError):
-    """A text that names no operations on a resource."""
+    """A text that does not name operations on a resource."""
 
 
 class InvalidAttribute(RuleError):
-    """An attribute that cannot be kept."""
+    """An attribute that cannot be stored."""
 
 
 class InvalidIdempotencyKey(RuleError):
-    """A header that is no Idempotency-Key."""
+    """A header that is not a valid Idempotency-Key."""
 
 
 class IdempotencyKeyReused(RuleError):
-    """The Idempotency-Key stands for another request already."""
+    """The Idempotency-Key already stands for another request."""
 
 
 class TooManyApiKeys(RuleError):
@@ -42,4 +42,4 @@ class TooManyApiKeys(RuleError):
 
 
 class NoSuchAccount(RuleError):
-    """There is no account with that id."""
+    """No account has this id."""

@@ -1,12 +1,12 @@
-"""History: the newest values of each series, who took them, when and for which token.
+"""History: the newest values of each series, with the API key, time and token of each.
 
-Entries stand several in a row of the store, oldest first, and the newest row is written anew with
-each entry. So a batch that takes many values of one series writes one row for all of them, and no
-entry has a row of its own to find and to remove. Whole rows are removed at the old end; a value
-that is too old is not shown although its row is still there.
+A row of the store holds several entries, oldest first, and each new entry rewrites the newest row.
+So a batch that takes many values of one series writes one row for all of them, and no entry needs a
+row of its own to be found and removed. Whole rows are removed at the old end; a value that is too
+old is not shown even while its row is still there.
 
-Values are numbered in the order in which they were given out, from 1. Those numbers have no gaps,
-unlike the values of a series that was moved up, and so they tell how many are newer.
+Values are numbered in the order in which they were given out, from 1. Unlike the values of a series
+that was moved up, these numbers have no gaps, so they say how many values are newer.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,11 +20,11 @@ from monotron.store.contract import Reading, Transaction
 from monotron.store.paging import Page
 
 ROW_BYTES = 1_700
-"""Where a row ends: with its key it is less than half a page of LMDB, so it stays in the tree. Some
-20 entries with a git hash and an API key."""
+"""The most bytes in a row: with its key it is less than half an LMDB page, so it stays in the tree.
+That is some 20 entries with a git hash and an API key."""
 
 TRIM_ROWS = 4
-"""Rows that one new row may push out; more than one, so that a smaller setting is reached."""
+"""Rows that one new row may push out; more than one, so that a lowered setting takes effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class HistoryValue:
 def page(
     reading: Reading, series: Series, *, keep: int, limit: int, before: int | None = None
 ) -> Page[HistoryValue, int]:
-    """Return at most `limit` of the newest `keep` values, newest first.
+    """Return up to `limit` of the newest `keep` values, newest first.
 
-    With `before`, only values below that. `next` is the `before` of the next page.
+    If `before` is set, only values below it. `next` is the `before` of the next page.
     """
     taken: list[HistoryValue] = []
     top = series.value if before is None else min(before - 1, series.value)
@@ -66,7 +66,7 @@ def newest(reading: Reading, series: Series, *, keep: int, limit: int) -> list[H
 
 
 def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int | None:
-    """Return the last value that `token` got, or None if history does not hold it any more."""
+    """Return the last value that `token` got, or None if history no longer holds it."""
     if token == series.token:
         return series.value
     for number, entry in _entries(reading, series, None, token.encode()):
@@ -80,10 +80,10 @@ def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int 
 def add(
     txn: Transaction, before: Series | None, account: int, key: str, entry: Entry, *, keep: int
 ) -> int:
-    """Add what was just given out, and remove what is beyond the newest `keep` values.
+    """Add an entry that was just given out, and remove values older than the newest `keep`.
 
-    `before` is the state of the series until then. Returns the first value of the newest row,
-    which belongs in the new state; 0 if there is none.
+    `before` is the state of the series before that. Returns the first value of the newest row,
+    which belongs in the new state; 0 if there is no row.
     """
     given, newest = (before.given, before.history) if before else (0, 0)
     if keep == 0:
@@ -106,12 +106,12 @@ def add(
 
 
 def stored(reading: Reading, series: Series) -> list[tuple[int, Entry]]:
-    """Return every entry there is, each with its last number, oldest first."""
+    """Return every stored entry, each with its last number, oldest first."""
     return list(_entries(reading, series, None))[::-1] if series.history else []
 
 
 def last(reading: Reading, series: Series) -> tuple[int, Entry] | None:
-    """Return the newest entry there is with its last number."""
+    """Return the newest stored entry with its last number, or None."""
     if not series.history:
         return None
     row_key = records.history_row_key(series.account, series.key, series.history)
@@ -130,10 +130,10 @@ def extend(
     newest: int,
     keep: int | None,
 ) -> int:
-    """Add entries that come with their last numbers, as `stored` returns them, oldest first.
+    """Add entries with their last numbers, oldest first, as `stored` returns them.
 
-    `newest` is the first value of the newest row so far, and so is what is given. Unless `keep`
-    is None, what is too old is removed as `add` does it.
+    `newest` is the first value of the newest row so far; the new one is returned. Unless `keep` is
+    None, values that are too old are removed as `add` removes them.
     """
     row = b""
     if newest:
@@ -141,7 +141,7 @@ def extend(
     number_before = records.unpack_history(row)[-1][0] if row else 0
     for number, entry in entries:
         packed = records.pack_entry(entry)
-        # The numbers within a row have no gap.
+        # The numbers within a row have no gaps.
         follows = number - entry.count == number_before
         if not row or not follows or len(row) + len(packed) > ROW_BYTES:
             if row:
@@ -165,9 +165,9 @@ def delete(txn: Transaction, account: int, key: str) -> None:
 def _entries(
     reading: Reading, series: Series, before: int | None, containing: bytes = b""
 ) -> Iterator[tuple[int, Entry]]:
-    """Return the entries that begin before a value, newest first, each with its last number.
+    """Iterate over the entries that begin before a value, newest first, with their last numbers.
 
-    With `containing`, rows without these bytes are passed over: they need not be taken apart.
+    Rows without the bytes `containing` are skipped without being unpacked.
     """
     range_ = records.history_range(series.account, series.key, before)
     for _, value in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
@@ -176,7 +176,7 @@ def _entries(
 
 
 def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
-    """Remove rows at the old end whose values all have a number up to `gone`."""
+    """Remove rows at the old end whose values are all numbered up to `gone`."""
     if gone <= 0:
         return
     rows = txn.scan(tables.HISTORY, *records.history_range(account, key), limit=TRIM_ROWS + 1)
@@ -187,10 +187,10 @@ def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
 
 
 def _forget(txn: Transaction, account: int, key: str, value: int) -> int:
-    """Remove a part of what is left from a time when history was on; returns what `add` does.
+    """Remove some of the rows left from when history was on; return what `add` returns.
 
-    While something is left that is `value`, which has no row: what comes once history is on again
-    begins one of its own, because the numbers within a row have no gap.
+    While rows are left, that is `value`, which has no row: once history is on again, the next entry
+    begins a new row, because the numbers within a row have no gaps.
     """
     rows = txn.scan(tables.HISTORY, *records.history_range(account, key), limit=TRIM_ROWS)
     for row_key, _ in rows:

@@ -1,7 +1,8 @@
-"""Imports: what another store or another service had, brought into this one.
+"""Imports: data from another store or service, brought into this one.
 
-Nothing is ever moved back or replaced. Of two values of a series the larger one counts; whatever
-else is there already stays as it is. So what is imported twice changes nothing the second time.
+Nothing is ever moved back or replaced. Of two values of a series, the larger one wins; anything
+else that already exists stays as it is. So importing the same data twice changes nothing the second
+time.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
 from monotron.store.contract import Transaction
 
 Numbered = tuple[int, Entry]
-"""An entry of history, and the number of its last value among those given out."""
+"""The number of an entry's last value among those given out, and the entry of history."""
 
 
 class Outcome(Enum):
-    """What became of something that was brought."""
+    """What happened to an imported record."""
 
     NEW = "new"
     RAISED = "raised"
@@ -26,14 +27,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of a series, and how many values its history got."""
+    """What happened to an imported series, and how many values its history got."""
 
     outcome: Outcome
     values: int = 0
 
 
 def add_account(txn: Transaction, account: int, *, now: int) -> Outcome:
-    """Make an account, unless it is there."""
+    """Create an account unless it exists."""
     if accounts.exists(txn, account):
         return Outcome.KEPT
     accounts.make(txn, account, now=now)
@@ -43,11 +44,11 @@ def add_account(txn: Transaction, account: int, *, now: int) -> Outcome:
 def add_series(
     txn: Transaction, brought: Series, entries: Sequence[Numbered], *, keep: int
 ) -> ImportResult:
-    """Bring a series to where another one is, with the values that were given out there.
+    """Bring a series up to where the imported one is, with the values that were given out there.
 
-    A new one becomes the same, to the byte. One that is there moves up, if it has to. Its history
-    gets the values that are beyond its newest, because entries are in the order of their values; a
-    token that comes too late for that is not known here.
+    A new series becomes identical, to the byte. An existing one moves up if it is behind. Its
+    history gets only values above its newest, because entries are in the order of their values; a
+    token whose value is below that is not known here.
     """
     before = series.get(txn, brought.account, brought.key)
     if before is not None:
@@ -55,16 +56,16 @@ def add_series(
     kept = entries if keep else ()
     newest = history.extend(txn, brought.account, brought.key, kept, newest=0, keep=None)
     if kept and kept[-1][0] < brought.given:
-        # The next value begins a row of its own, as it does after history was off.
+        # The next value begins a new row, as it does after history was off.
         newest = brought.value
     series.put(txn, replace(brought, history=newest) if newest else brought)
     return ImportResult(Outcome.NEW, _count(kept))
 
 
 def add_attribute(txn: Transaction, account: int, key: str, attribute: Attribute) -> Outcome:
-    """Store an attribute, unless the token has one of that name.
+    """Store an attribute unless the token already has one of that name.
 
-    Raises `InvalidAttribute` if the token would have more than it may.
+    Raises `InvalidAttribute` if the token would then have too many.
     """
     token, name = attribute.token, attribute.name
     if attributes.get(txn, account, key, token, name) is not None:
@@ -76,10 +77,10 @@ def add_attribute(txn: Transaction, account: int, key: str, attribute: Attribute
 def add_bumps(
     txn: Transaction, account: int, name: str, part: int, brought: Sequence[Bump], *, now: int
 ) -> list[tuple[Outcome, Outcome]]:
-    """Remember which versions tokens got, and move the series of the part up to them.
+    """Remember the versions that tokens got, and move the part's series up to them.
 
-    A version that another token has here stays that token's alone. Returns what became of each and
-    of its series.
+    A version that another token has here stays with that token. Returns what happened to each bump
+    and to its series.
     """
     taken = {_made(name, bump) for bump in bumps.all_of(txn, account, name, part)}
     outcomes = []
@@ -97,7 +98,7 @@ def add_bumps(
 
 
 def add_api_key(txn: Transaction, api_key: ApiKey) -> Outcome:
-    """Store an API key, unless there is one with that key; if its id is used, under the next one.
+    """Store an API key unless its key exists; if its id is taken, under the next free id.
 
     Raises `TooManyApiKeys` if the account has no room for another.
     """
@@ -111,7 +112,7 @@ def add_api_key(txn: Transaction, api_key: ApiKey) -> Outcome:
 def add_retry(
     txn: Transaction, account: int, digest: bytes, retry: Retry, *, made_at: int
 ) -> Outcome:
-    """Keep an answer under an Idempotency-Key of this digest, unless there is one."""
+    """Keep an answer under an Idempotency-Key with this digest, unless there is one already."""
     row_key = records.retry_row_key_of_digest(account, digest)
     if txn.get(tables.RETRIES, row_key) is not None:
         return Outcome.KEPT
@@ -135,7 +136,7 @@ def _bring_up(
         after = replace(
             after, value=brought.value, token=brought.token, updated_at=brought.updated_at
         )
-    # What has a token was given out, also where no history tells of it.
+    # A value with a token was given out, even if no history records it.
     if raised and brought.token and not (newer and newer[-1][1].value == brought.value):
         after = replace(after, given=given + 1, history=brought.value if newest else 0)
     series.put(txn, after)
@@ -145,10 +146,10 @@ def _bring_up(
 def _newer(
     before: Series, last: Numbered | None, entries: Sequence[Numbered]
 ) -> list[tuple[int, Entry]]:
-    """Return what is beyond the newest entry that is there, numbered to go on behind it.
+    """Return the entries newer than the newest one here, numbered to follow it.
 
-    Values that the series has passed already were given out, or skipped, before its present one;
-    they get numbers that leave as many skipped.
+    Values that the series has already passed were given out, or skipped, before its present one;
+    they get numbers that leave as many values skipped.
     """
     number, top = (last[0], last[1].value) if last else (0, 0)
     newer = []
@@ -164,13 +165,13 @@ def _newer(
 
 
 def _made(name: str, bump: Bump) -> tuple[str, int]:
-    """Return the series of a bump, and which of its values the bump got."""
+    """Return the key of a bump's series, and the value that the bump got from it."""
     key = bumps.series_key(name, bump.part, bump.major, bump.minor)
     return key, (bump.major, bump.minor, bump.patch)[bump.part - 1]
 
 
 def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:
-    """Return whether a series got this value by hand for another token, which can bump to it."""
+    """Return whether another token, which can still bump to this value, got it by hand."""
     if state is None or state.value != value:
         return False
     return state.token is not None and state.token != bump.token

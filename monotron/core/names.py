@@ -1,4 +1,4 @@
-"""Names: what a series key and a token may be."""
+"""Names: the rules for series keys, tokens and other names."""
 
 import unicodedata
 
@@ -6,21 +6,21 @@ from monotron.core.errors import InvalidName
 from monotron.limits import NAME_BYTES, VERSION_NAME_BYTES
 
 FOLDED_AWAY = (".", "..")
-"""What a browser, `fetch` and many proxies take out of a path, with the segment before it (RFC
-3986, section 5.2.4; percent-encoded too, https://url.spec.whatwg.org/#path-state): the call would
-reach another series."""
+"""Segments that browsers, `fetch` and many proxies remove from a path; `..` takes the one before it
+along (RFC 3986, section 5.2.4; percent-encoded too, https://url.spec.whatwg.org/#path-state). The
+call would reach another series."""
 
 INVISIBLE = frozenset("\ufeff\u200b\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""A byte order mark, two spaces of no width, and the controls that turn the direction of text
-(https://unicode.org/reports/tr9/#Directional_Formatting_Characters). They come along when a name
-is copied, and make two series of names that look the same."""
+"""A byte order mark, two zero-width characters, and the controls that change the direction of text
+(https://unicode.org/reports/tr9/#Directional_Formatting_Characters). They slip in when a name is
+copied, and make two series out of names that look the same."""
 
 
 def series_key(text: str, *, new: bool = True) -> str:
     """Return `text` if it can name a series; raises `InvalidName` otherwise.
 
-    With `new` off it may also be a name that only an earlier version let in: what has such a name
-    can still be read and deleted. So it is for all the kinds of names below.
+    If `new` is off, names that only an earlier version allowed are accepted too: a series with such
+    a name can still be read and deleted. The same goes for all the kinds of names below.
     """
     return _name("series key", text, new=new)
 
@@ -36,38 +36,38 @@ def attribute(text: str, *, new: bool = True) -> str:
 
 
 def version_name(text: str, *, new: bool = True) -> str:
-    """Return `text` if versions can be made under it; raises `InvalidName` otherwise."""
+    """Return `text` if it can name versions; raises `InvalidName` otherwise."""
     return _name("version name", text, VERSION_NAME_BYTES, new=new)
 
 
 def prefix(text: str) -> str:
-    """Return `text` if a series key can start with it, which every one does with no text."""
+    """Return `text` if a series key can start with it; every key starts with the empty text."""
     return _name("prefix", text, new=False) if text else text
 
 
 def label(text: str) -> str:
-    """Return `text` if a badge can have it as its label (the empty text too)."""
+    """Return `text` if it can be a badge's label, which may be empty; raises `InvalidName`."""
     return _name("label", text, new=False) if text else text
 
 
 def message(text: str) -> str:
-    """Return `text` if a badge can say it; raises `InvalidName` otherwise."""
+    """Return `text` if it can be a badge's message; raises `InvalidName` otherwise."""
     return _name("message", text, new=False)
 
 
 def _name(what: str, text: str, most: int = NAME_BYTES, *, new: bool) -> str:
-    # Plain ASCII, the usual case: no control characters in it, and one byte a character.
+    # Printable ASCII is the usual case: no control characters, and one byte per character.
     if not (text.isascii() and text.isprintable() and 0 < len(text) <= most):
         size = len(text.encode("utf-8", errors="surrogatepass"))
         if not 1 <= size <= most:
             raise InvalidName(
-                f"{_article(what)} {what} has 1 to {most} bytes of UTF-8, this one has {size}"
+                f"{_article(what)} {what} must have 1 to {most} bytes of UTF-8; this one has {size}"
             )
         for character in text:
             _check(what, character, new=new)
     if new and text in FOLDED_AWAY:
         raise InvalidName(
-            f"{_article(what)} {what} cannot be {text!r}, which browsers take out of a path"
+            f"{_article(what)} {what} cannot be {text!r}, which browsers remove from a path"
         )
     return text
 
@@ -80,7 +80,9 @@ def _check(what: str, character: str, *, new: bool) -> None:
         kind = "invisible characters"
     else:
         return
-    raise InvalidName(f"{_article(what)} {what} has no {kind}, this one has U+{ord(character):04X}")
+    raise InvalidName(
+        f"{_article(what)} {what} cannot have {kind}; this one has U+{ord(character):04X}"
+    )
 
 
 def _article(what: str) -> str:

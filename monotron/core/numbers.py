@@ -1,4 +1,4 @@
-"""Numbers: what a count, a value, a page's limit and an account's id may be."""
+"""Numbers: the bounds of a count, a value, a page's limit and an account's id."""
 
 import re
 
@@ -7,22 +7,24 @@ from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES, RECENT_VALUES
 
 
 def parsed(what: str, text: str) -> int:
-    """Return the number that plain ASCII digits are; raises `InvalidNumber` for anything else."""
+    """Return the number in plain ASCII digits; raises `InvalidNumber` for any other text."""
     if not _DIGITS.fullmatch(text):
-        raise InvalidNumber(f"{what} is a whole number in at most 19 digits, not {text[:40]!r}")
+        raise InvalidNumber(
+            f"{what} must be a whole number of at most 19 digits, not {text[:40]!r}"
+        )
     return int(text)
 
 
 def whole(what: str, value: object, least: int, most: int) -> int:
     """Return `value` if it is a whole number within bounds; raises `InvalidNumber` otherwise."""
-    # In Python True is a number, too.
+    # In Python, True is an int too.
     if type(value) is not int or not least <= value <= most:
-        raise InvalidNumber(f"{what} is a whole number from {least} to {most}")
+        raise InvalidNumber(f"{what} must be a whole number from {least} to {most}")
     return value
 
 
 def count(number: int) -> int:
-    """Return `number` if one call may take so many values; raises `InvalidNumber` otherwise."""
+    """Return `number` if one call may take that many values; raises `InvalidNumber` otherwise."""
     return whole("count", number, 1, RANGE_VALUES)
 
 
@@ -37,12 +39,12 @@ def bound(what: str, number: int) -> int:
 
 
 def limit(number: int) -> int:
-    """Return `number` if a page may have so many rows; raises `InvalidNumber` otherwise."""
+    """Return `number` if a page may have that many rows; raises `InvalidNumber` otherwise."""
     return whole("limit", number, 1, PAGE_ROWS)
 
 
 def recent(number: int) -> int:
-    """Return `number` if a list may show so many values of each series.
+    """Return `number` if a list may show that many values of each series.
 
     Raises `InvalidNumber` otherwise.
     """
@@ -50,7 +52,7 @@ def recent(number: int) -> int:
 
 
 def account(number: int) -> int:
-    """Return `number` if an account can have it; raises `InvalidNumber` otherwise."""
+    """Return `number` if it can be an account's id; raises `InvalidNumber` otherwise."""
     return whole("an account's id", number, 0, LAST_VALUE)
 
 

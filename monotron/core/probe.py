@@ -1,4 +1,4 @@
-"""The row by which a store is tried out."""
+"""The probe: a row that is written and read to see whether the store works."""
 
 from monotron.core import records, tables
 from monotron.store.contract import Reading, Transaction

@@ -1,21 +1,21 @@
-"""Every key and record layout in the store; no other module knows a byte of them.
+"""Every row key and record layout in the store; no other module knows a byte of them.
 
-A row is a key and a value, both bytes. The key of a row is called its *row key* here, because a
+A row is a key and a value, both bytes. A row's key is called its *row key* here, because a
 series key is the name of a series and an API key is a credential:
 
-- `*_row_key(...)` returns the row key of something, `unpack_*_row_key(row_key)` reads it;
-- `*_range(...)` returns the range of row keys of several;
-- `pack_*(...)` returns the value of a row, `unpack_*(...)` reads it.
+- `*_row_key(...)` returns a row key, `unpack_*_row_key(row_key)` reads one;
+- `*_range(...)` returns a range of row keys;
+- `pack_*(...)` returns a row's value, `unpack_*(...)` reads one.
 
-The row key of whatever belongs to a series begins with the account (8 bytes, big-endian), the
-series key's UTF-8 and a zero byte: so a scan reads in the order of accounts, then of series keys,
-and a range is all that a series has. A name has no zero byte, so no row key is the start of
-another's.
+The row key of everything that belongs to a series begins with the account (8 bytes, big-endian),
+the series key in UTF-8 and a zero byte. So a scan reads in the order of accounts, then of series
+keys, and one range holds everything of a series. A name has no zero byte, so no row key is a prefix
+of another series' row keys.
 
-A second name in a row key is a digest of 16 bytes, since two long names would pass the 511 bytes
+A second name in a row key is a 16-byte digest, because two long names would exceed the 511 bytes
 that a key may have; its text is in the value.
 
-A value is a format byte and then a packed struct. A format once released stays readable.
+A value is a format byte followed by a packed struct. Every released format stays readable.
 """
 
 import functools
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def _reads(what: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Make a function raise `StoreCorrupt` for a row that it cannot take apart."""
+    """Make a function raise `StoreCorrupt` for a row that it cannot unpack."""
 
     def decorate(unpack: Callable[..., T]) -> Callable[..., T]:
         @functools.wraps(unpack)
@@ -59,16 +59,16 @@ class Series:
     value: int
     """The last value given out, from 1."""
     token: str | None
-    """What the value stands for, or None if it was taken without a token."""
+    """The token that the value stands for, or None if it was taken without one."""
     created_at: int
     """Microseconds since 1970-01-01T00:00:00Z; for people, no rule looks at it."""
     updated_at: int
-    """The same, of the last change."""
+    """The time of the last change, in the same unit."""
     given: int = 0
     """How many values were given out; fewer than `value` if the series was moved up."""
     history: int = 0
-    """The first value of the newest row of its history; 0 if it has none. It may also be a
-    value without a row: then what is given out next begins a row."""
+    """The first value of the newest row of its history; 0 if it has no row. It may also be a
+    value without a row: then the next value begins a new row."""
 
 
 def series_row_key(account: int, key: str) -> bytes:
@@ -79,13 +79,13 @@ def series_row_key(account: int, key: str) -> bytes:
 def series_range(account: int, prefix: str = "") -> Range:
     """Return the range of an account's series whose series keys start with `prefix`."""
     start = _NUMBER.pack(account) + prefix.encode()
-    # No byte of UTF-8 is 0xFF, so this is past every key that starts like that.
+    # No byte of UTF-8 is 0xFF, so this is past every key that starts with the prefix.
     return start, start + b"\xff"
 
 
 @_reads("something that belongs to a series")
 def unpack_owner(row_key: bytes) -> tuple[int, str]:
-    """Read the account and the name that a row key begins with."""
+    """Return the account and the name that a row key begins with."""
     (account,) = _NUMBER.unpack_from(row_key)
     return account, row_key[_NUMBER.size :].partition(b"\0")[0].decode()
 
@@ -100,7 +100,7 @@ def pack_series(series: Series) -> bytes:
         series.given,
         series.history,
     )
-    # A token is never empty, so no token needs no mark.
+    # A token is never empty, so the absence of a token needs no marker.
     return head + (series.token or "").encode()
 
 
@@ -108,7 +108,7 @@ def pack_series(series: Series) -> bytes:
 def unpack_series(row_key: bytes, value: bytes) -> Series:
     """Read a series from its row; raises `StoreCorrupt` for an unknown format or damage."""
     if value and value[0] == 1:
-        # Until history was kept: as if every value had been given out.
+        # Written before history existed: as if every value had been given out.
         _, number, created_at, updated_at = _SERIES_1.unpack_from(value)
         given, history, token = number, 0, value[_SERIES_1.size :].decode()
     else:
@@ -130,16 +130,16 @@ class Entry:
     value: int
     """The last value of the range."""
     count: int
-    """How many values it has, from 1."""
+    """How many values it has, at least 1."""
     token: str | None
     api_key: str | None
-    """Which API key took it; None if authentication was off."""
+    """The API key that took it; None if authentication was off."""
     created_at: int
     """Microseconds since 1970-01-01T00:00:00Z."""
 
 
 def history_row_key(account: int, key: str, first: int) -> bytes:
-    """Return the row key of the history whose first value is `first`."""
+    """Return the row key of the row of history whose first value is `first`."""
     return series_row_key(account, key) + _NUMBER.pack(first)
 
 
@@ -150,15 +150,15 @@ def history_range(account: int, key: str, before: int | None = None) -> Range:
 
 
 def pack_history(number: int) -> bytes:
-    """Return the value of an empty row of history.
+    """Return the value of a row of history without entries.
 
-    The first value in it is to be the series' `number`-th that was given out, from 1.
+    The first value added to it will be the series' `number`-th value given out, from 1.
     """
     return _HISTORY.pack(_HISTORY_FORMAT, number)
 
 
 def pack_entry(entry: Entry) -> bytes:
-    """Return an entry's bytes, which follow those of the one before."""
+    """Return an entry's bytes, to be appended to a row of history."""
     token, api_key = (entry.token or "").encode(), (entry.api_key or "").encode()
     head = _ENTRY.pack(entry.value, entry.count, entry.created_at, len(token), len(api_key))
     return head + token + api_key
@@ -193,7 +193,7 @@ def unpack_history(value: bytes) -> list[tuple[int, Entry]]:
 
 @_reads("a history")
 def count_history(value: bytes) -> int:
-    """Return how many values a row of history holds; it takes no entry apart."""
+    """Return how many values a row of history holds, without unpacking its entries."""
     _check_format("a history", value, _HISTORY_FORMAT)
     count, place = 0, _HISTORY.size
     while place < len(value):
@@ -249,7 +249,7 @@ def unpack_attribute(value: bytes) -> Attribute:
     )
 
 
-# Semantic versions: which token got which
+# Semantic versions: the version that each token got
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,18 +310,18 @@ def unpack_account_row_key(row_key: bytes) -> int:
 
 @_reads("an account")
 def unpack_account(value: bytes) -> int:
-    """Read when an account was made: microseconds since 1970-01-01T00:00:00Z."""
+    """Return when an account was created, in microseconds since 1970-01-01T00:00:00Z."""
     _check_format("an account", value, _ACCOUNT_FORMAT)
     return int(_ACCOUNT.unpack(value)[1])
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key, what it may do and where. Of its secret only the digest is known."""
+    """An API key with its account and scopes. Only the digest of its secret is stored."""
 
     account: int
     id: int
-    """From 1, in the order in which the keys of all accounts were made."""
+    """From 1, in the order in which the keys of all accounts were created."""
     key: str
     digest: bytes
     """The SHA-256 digest of the secret."""
@@ -365,7 +365,7 @@ def grant_range(account: int) -> Range:
 
 @_reads("an API key")
 def unpack_grant_row_key(row_key: bytes) -> tuple[int, int]:
-    """Read the account and the API key's id from such a row key."""
+    """Return the account and the API key's id from the row key of a grant."""
     return _NUMBER.unpack_from(row_key)[0], _NUMBER.unpack_from(row_key, _NUMBER.size)[0]
 
 
@@ -374,7 +374,7 @@ def unpack_grant_row_key(row_key: bytes) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What was asked for under an Idempotency-Key, and the value that was given."""
+    """The request made under an Idempotency-Key, and the value that was its answer."""
 
     request: bytes
     """A digest of the request."""
@@ -387,13 +387,13 @@ def retry_row_key(account: int, idempotency_key: str) -> bytes:
 
 
 def retry_row_key_of_digest(account: int, digest: bytes) -> bytes:
-    """Return the row key of a retry whose Idempotency-Key is known by its digest alone."""
+    """Return the row key of a retry from the digest of its Idempotency-Key."""
     return _NUMBER.pack(account) + digest
 
 
 @_reads("a retry")
 def unpack_retry_row_key(row_key: bytes) -> tuple[int, bytes]:
-    """Read the account and the Idempotency-Key's digest from the row key of a retry."""
+    """Return the account and the Idempotency-Key's digest from the row key of a retry."""
     return _NUMBER.unpack_from(row_key)[0], row_key[_NUMBER.size :]
 
 
@@ -411,12 +411,12 @@ def unpack_retry(value: bytes) -> Retry:
 
 
 def request_digest(*parts: str) -> bytes:
-    """Return what tells one request from another: 16 bytes, whatever the parts hold."""
+    """Return a 16-byte digest that identifies a request, whatever the parts contain."""
     return _digest("".join(f"{len(part)}:{part}" for part in parts))
 
 
 def retry_time_row_key(created_at: int, row_key: bytes) -> bytes:
-    """Return the row key by which the retry at `row_key` is found once it is too old."""
+    """Return the row key that finds the retry at `row_key` once it is too old."""
     return _NUMBER.pack(created_at) + row_key
 
 
@@ -426,44 +426,44 @@ def retry_time_range(before: int) -> Range:
 
 
 def retry_row_key_of_time(row_key: bytes) -> bytes:
-    """Return the row key of the retry that such a row stands for."""
+    """Return the row key of the retry from that of its time."""
     return row_key[_NUMBER.size :]
 
 
 @_reads("a retry")
 def unpack_retry_time_row_key(row_key: bytes) -> int:
-    """Read when the retry was made: microseconds since 1970-01-01T00:00:00Z."""
+    """Return when the retry was made, in microseconds since 1970-01-01T00:00:00Z."""
     return int(_NUMBER.unpack_from(row_key)[0])
 
 
 # Rows about the store itself
 
 API_KEY_IDS_ROW_KEY = b"api_keys"
-"""Of the row that counts the ids that API keys have had; it is read by `unpack_counter`."""
+"""The row key of the last id given to an API key; `unpack_counter` reads its value."""
 PROBE_ROW_KEY = b"probe"
-"""Of the row by which a store is tried out; it is read by `unpack_probe`."""
+"""The row key of the probe; `unpack_probe` reads its value."""
 
 
 def pack_counter(number: int) -> bytes:
-    """Return the value of a row that counts something."""
+    """Return the value of a counter's row."""
     return _COUNTER.pack(_COUNTER_FORMAT, number)
 
 
 @_reads("a counter")
 def unpack_counter(value: bytes) -> int:
-    """Read such a row."""
+    """Return the number in a counter's row."""
     _check_format("a counter", value, _COUNTER_FORMAT)
     return int(_COUNTER.unpack(value)[1])
 
 
 def pack_probe(now: int) -> bytes:
-    """Return the value of the row by which a store is tried out."""
+    """Return the value of the probe's row."""
     return _PROBE.pack(_PROBE_FORMAT, now)
 
 
 @_reads("the readiness check")
 def unpack_probe(value: bytes) -> int:
-    """Read when it was written: microseconds since 1970-01-01T00:00:00Z."""
+    """Return when the probe was written, in microseconds since 1970-01-01T00:00:00Z."""
     _check_format("the readiness check", value, _PROBE_FORMAT)
     return int(_PROBE.unpack(value)[1])
 
@@ -475,8 +475,8 @@ def _digest(text: str) -> bytes:
 def _check_format(what: str, value: bytes, expected: int) -> None:
     if value and value[0] != expected:
         raise StoreCorrupt(
-            f"{what} is stored in format {value[0]}, this version of monotron reads {expected}: "
-            "was the store written by another version?"
+            f"{what} is stored in format {value[0]}, but this version of monotron reads format "
+            f"{expected}: was the store written by another version?"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a backup takes back when it is restored, and how to be safe from numbers given twice."""
+"""Restoring a backup: what it takes back, and how no number is given out twice after it."""
 
 from dataclasses import dataclass
 
@@ -13,46 +13,46 @@ from monotron.store.paging import PAGE_ROWS, Page
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a store has given out that its backup knows nothing of."""
+    """The values that a store has given out and its backup does not have."""
 
     behind: int
-    """How many series are further than in the backup."""
+    """How many series are ahead of the backup."""
     missing: int
-    """How many the backup has not."""
+    """How many series the backup does not have."""
     example: str
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """How all series were moved up."""
+    """The result of moving all series up."""
 
     series: int
     capped: list[Series]
-    """Those that had fewer values left, as they were before."""
+    """Series that had fewer values left, as they were before."""
 
 
 def loss(present: Reading, backup: Reading) -> Loss | None:
-    """Return what the present store would lose, or None if it would give no number again."""
+    """Return what the present store would lose, or None if no number would be given out again."""
     behind, missing, example = 0, 0, ""
     for row_key, value in paging.rows(present, tables.SERIES, *paging.EVERYTHING):
         state = records.unpack_series(row_key, value)
         before = backup.get(tables.SERIES, row_key)
         if before is None:
             missing += 1
-            told = "is not in the backup"
+            told = "the backup does not have it"
         elif (old := records.unpack_series(row_key, before).value) < state.value:
             behind += 1
-            told = f"is at {old} in the backup"
+            told = f"the backup has {old}"
         else:
             continue
         example = example or (
-            f"the series {state.key!r} of account {state.account} is at {state.value} and {told}"
+            f"the series {state.key!r} of account {state.account} is at {state.value}, but {told}"
         )
     return Loss(behind, missing, example) if example else None
 
 
 def advance_all(store: Store, by: int, *, now: int) -> Advanced:
-    """Move every series of all accounts up by as much, as a seed does; none beyond the last value.
+    """Move every series of all accounts up by `by`, like a seed, but not past the last value.
 
     Raises `InvalidNumber`.
     """
@@ -75,7 +75,7 @@ def advance_all(store: Store, by: int, *, now: int) -> Advanced:
 
 
 def distance(by: int) -> int:
-    """Return `by` back if all series may be moved up by it; raises `InvalidNumber` otherwise."""
+    """Return `by` if all series may be moved up by it; raises `InvalidNumber` otherwise."""
     if not 1 <= by <= RANGE_VALUES:
-        raise InvalidNumber(f"series are moved up by a whole number from 1 to {RANGE_VALUES}")
+        raise InvalidNumber(f"series can be moved up by a whole number from 1 to {RANGE_VALUES}")
     return by

@@ -1,10 +1,10 @@
 """Retries: the same Idempotency-Key with the same request gives the first answer again.
 
-The answer is kept in the transaction that takes the number, so there is no moment at which one is
-there without the other: a request that is still in progress has not taken its number yet, and one
-that comes beside it with the same key waits for its turn and then finds the answer.
+The answer is stored in the transaction that takes the number, so neither ever exists without the
+other: a request in progress has not taken its number yet, and a concurrent one with the same key
+waits for its turn and then finds the answer.
 
-The header is that of draft-ietf-httpapi-idempotency-key-header: its value is a string of RFC 8941.
+The header follows draft-ietf-httpapi-idempotency-key-header: its value is an RFC 8941 string.
 """
 
 import re
@@ -30,10 +30,10 @@ def once(
 ) -> int:
     """Return the value that `take` returns, or the one it returned when the key was first used.
 
-    `request` is what the key stands for, see `records.request_digest`. What `take` raises is not
-    kept. Raises `IdempotencyKeyReused` if the key stands for another request.
+    `request` is what the key stands for, see `records.request_digest`. If `take` raises, nothing is
+    stored. Raises `IdempotencyKeyReused` if the key stands for another request.
 
-    Each new answer pushes out two that are too old, so there is nothing to sweep.
+    Each new answer removes up to two expired ones, so no sweep is needed.
     """
     row_key = records.retry_row_key(call.account, idempotency_key)
     kept = txn.get(tables.RETRIES, row_key)
@@ -41,7 +41,7 @@ def once(
         retry = records.unpack_retry(kept)
         if retry.request != request:
             raise IdempotencyKeyReused(
-                "this Idempotency-Key was used for another request: each request has its own"
+                "this Idempotency-Key was used for another request: each request needs its own"
             )
         return retry.value
     value = take()
@@ -60,12 +60,12 @@ def key_of_header(text: str) -> str:
     key = _ESCAPED.sub(r"\1", quoted[1]) if quoted else text
     if not quoted and not _BARE.fullmatch(text):
         raise InvalidIdempotencyKey(
-            "an Idempotency-Key is a string of printable ASCII characters, in double quotes or "
-            "bare; bare it has no blanks, quotes, commas or semicolons"
+            "an Idempotency-Key must be printable ASCII characters, in double quotes or bare; a "
+            "bare one cannot have blanks, quotes, commas or semicolons"
         )
     if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARACTERS:
         raise InvalidIdempotencyKey(
-            f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters, "
+            f"an Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters; "
             f"this one has {len(key)}"
         )
     return key

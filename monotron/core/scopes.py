@@ -1,4 +1,4 @@
-"""Scopes: what an API key may do, written `OPERATIONS:RESOURCE`, such as `read,write:series`."""
+"""Scopes: the permissions of an API key, `OPERATIONS:RESOURCE`, such as `read,write:series`."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -8,7 +8,7 @@ from monotron.limits import SCOPES
 
 
 class Operation(Enum):
-    """What is done to a resource."""
+    """An operation on a resource."""
 
     READ = "read"
     WRITE = "write"
@@ -16,7 +16,7 @@ class Operation(Enum):
 
 
 class Resource(Enum):
-    """What it is done to."""
+    """The resource that an operation acts on."""
 
     SERIES = "series"
     """Series with their history and attributes, and semantic versions."""
@@ -27,13 +27,13 @@ class Resource(Enum):
 
 
 def parse(texts: Iterable[object]) -> tuple[str, ...]:
-    """Return each scope in its one spelling; raises `InvalidScope`.
+    """Return each scope in its canonical spelling; raises `InvalidScope`.
 
     Upper case and blanks around words are accepted, as in the older series service.
     """
     scopes = tuple(_parse(text) for text in texts)
     if len(scopes) > SCOPES:
-        raise InvalidScope(f"an API key has at most {SCOPES} scopes, not {len(scopes)}")
+        raise InvalidScope(f"an API key can have at most {SCOPES} scopes, not {len(scopes)}")
     return scopes
 
 
@@ -50,17 +50,19 @@ def allow(scopes: Iterable[str], operation: Operation, resource: Resource) -> bo
 
 def _parse(text: object) -> str:
     if not isinstance(text, str):
-        raise InvalidScope("a scope is a string, such as read,write:series")
+        raise InvalidScope("a scope must be a string, for example read,write:series")
     operations, colon, resource = text.strip().lower().partition(":")
     words = [word.strip() for word in operations.split(",")]
-    if not colon or resource.strip() not in _RESOURCES:
+    if not colon:
+        raise InvalidScope(f"invalid scope {text[:80]!r}: expected for example read,write:series")
+    if resource.strip() not in _RESOURCES:
         raise InvalidScope(
-            f"{text[:80]!r} is no scope: after a colon it names one of {', '.join(_RESOURCES)}"
+            f"invalid scope {text[:80]!r}: after the colon, expected one of {', '.join(_RESOURCES)}"
         )
     if words != ["*"] and not set(words) <= set(_OPERATIONS):
         raise InvalidScope(
-            f"{text[:80]!r} is no scope: its operations are {', '.join(_OPERATIONS)}, with commas "
-            "between them, or *"
+            f"invalid scope {text[:80]!r}: before the colon, expected {', '.join(_OPERATIONS)}, "
+            "separated by commas, or *"
         )
     return f"{','.join(dict.fromkeys(words))}:{resource.strip()}"
 

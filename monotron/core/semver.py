@@ -1,9 +1,9 @@
 """Semantic versions: three kinds of series, bumped in one transaction.
 
-The convention is that of the series API: `{name}-major`, `{name}-minor-v{major}` and
-`{name}-patch-v{major}.{minor}`, where a part whose series does not exist yet is 0. So a bump of a
-part leaves the lower ones at 0 without touching them (https://semver.org, 7 and 8), and the series
-can be read and advanced one by one.
+The keys follow the series API's convention: `{name}-major`, `{name}-minor-v{major}` and
+`{name}-patch-v{major}.{minor}`; a part whose series does not exist yet is 0. So bumping a part
+leaves the lower ones at 0 without touching them (https://semver.org, 7 and 8), and each series can
+still be read and advanced by itself.
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,16 +18,16 @@ from monotron.store.contract import Reading, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of something."""
+    """A semantic version."""
 
     name: str
     token: str | None
-    """What it was made for; None if its last part was advanced without a token."""
+    """The token that it was made for; None if its last part was advanced without one."""
     major: int
     minor: int
     patch: int
     advanced: bool = field(default=False, compare=False, kw_only=True)
-    """Whether a series was advanced for it, just now."""
+    """Whether this call advanced a series for it."""
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
@@ -40,10 +40,11 @@ def current(reading: Reading, account: int, name: str) -> Version | None:
 
 
 def bump(txn: Transaction, call: Call, name: str, part: int, token: str) -> Version:
-    """Return the next version: one more of `part`.
+    """Return the next version, with `part` raised by one.
 
-    The same part and token give the same version again, however long ago that was. Where the part's
-    series was advanced for the token by hand, its version is that of then: lower parts are 0.
+    The same part and token get the same version again, however long ago that was. If the part's
+    series was advanced for the token by hand, the version is the one of that moment: lower parts
+    are 0.
 
     Raises `SeriesExhausted`.
     """
@@ -55,7 +56,7 @@ def bump(txn: Transaction, call: Call, name: str, part: int, token: str) -> Vers
     key = bumps.series_key(name, part, before.major, before.minor)
     state = series.get(txn, account, key)
     if state is not None and state.token == token:
-        # It was advanced for this token by hand: the lower parts have moved on since, perhaps.
+        # It was advanced for this token by hand; the lower parts may have moved on since.
         numbers = (before.major, before.minor, before.patch)[:part] + (0, 0, 0)[part:]
         after = Version(name, token, *numbers)
     else:
@@ -72,15 +73,15 @@ def made(reading: Reading, account: int, name: str, part: int, token: str) -> Ve
 
 
 def part_named(text: str) -> int:
-    """Return the part that `text` names; raises `InvalidName` for anything else."""
+    """Return the part that `text` names; raises `InvalidName` if it names none."""
     try:
         return PARTS[text]
     except KeyError:
-        raise InvalidName("the part of a version is major, minor or patch") from None
+        raise InvalidName("a version's part must be major, minor or patch") from None
 
 
 def _read(reading: Reading, account: int, name: str) -> Version:
-    """Read the three series; a version of three zeros is none."""
+    """Read the three series; three zeros mean that there is no version yet."""
     numbers, token = [0, 0, 0], None
     for part in (MAJOR, MINOR, PATCH):
         key = bumps.series_key(name, part, numbers[0], numbers[1])

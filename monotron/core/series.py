@@ -1,7 +1,7 @@
 """The rules of a series: plain functions over a transaction.
 
-Each reads first, refuses what it has to refuse, and only then writes, so that a refusal leaves
-nothing to undo.
+Each one reads first, makes all its refusals, and only then writes, so that a refusal leaves nothing
+to undo.
 """
 
 from dataclasses import replace
@@ -26,27 +26,25 @@ def get(reading: Reading, account: int, key: str) -> Series | None:
 def advance(
     txn: Transaction, call: Call, key: str, *, token: str | None = None, count: int = 1
 ) -> Series:
-    """Give out the next `count` values of a series as one gap-free range that ends at `value`.
+    """Take the next `count` values of a series, as one gap-free range that ends at `value`.
 
-    With a token that is the series' current one nothing is given out: it gets its value again.
-    Only the current token is compared; an older one gets a new value.
+    The series' current token gets its value again, and nothing is taken. Only the current token is
+    compared; an older one gets a new value.
 
-    The newest `call.keep` values stay in the series' history, with the API key that took each.
+    The newest `call.keep` values stay in the series' history, each with the API key that took it.
 
-    Raises `SeriesExhausted` if fewer than `count` values are left, and `InvalidNumber` for a
-    token with more than one value: a repeat could not tell which values the token had got.
+    Raises `SeriesExhausted` if fewer than `count` values are left, and `InvalidNumber` for a token
+    with more than one value: a repeat could not tell which values the token got.
     """
     if token is not None and count != 1:
-        raise InvalidNumber("a token stands for one value: with a token, count is 1")
+        raise InvalidNumber("a token stands for one value: with a token, count must be 1")
     before = get(txn, call.account, key)
     if before is None:
         value, given, created_at = count, count, call.now
     elif token is not None and token == before.token:
         return before
     elif before.value > LAST_VALUE - count:
-        raise SeriesExhausted(
-            f"the series {key!r} is at {before.value}; the last value there is, is {LAST_VALUE}"
-        )
+        raise SeriesExhausted(_exhausted(before, count))
     else:
         value, given = before.value + count, before.given + count
         created_at = before.created_at
@@ -58,7 +56,7 @@ def advance(
 def seed(txn: Transaction, call: Call, key: str, value: int) -> Series:
     """Move a series up to `value`, so that the next one given out is `value + 1`.
 
-    Where it is there already, nothing changes. Raises `SeedTooLow` where it is beyond it.
+    If it is already there, nothing changes. Raises `SeedTooLow` if it is past it.
     """
     before = get(txn, call.account, key)
     if before is None:
@@ -71,16 +69,16 @@ def seed(txn: Transaction, call: Call, key: str, value: int) -> Series:
 
 
 def move_up(txn: Transaction, before: Series, value: int, *, now: int) -> Series:
-    """Move a series up to a value that is not lower than its own; if it is the same, do nothing."""
+    """Move a series up to `value`, which is not below its own; if they are equal, do nothing."""
     if value == before.value:
         return before
     return put(txn, replace(before, value=value, token=None, updated_at=now))
 
 
 def delete(txn: Transaction, account: int, key: str) -> bool:
-    """Remove a series with its history and attributes; returns whether there was one.
+    """Remove a series with its history and attributes; return whether it existed.
 
-    The next value of that key is 1 again, and no version that was made with it is remembered.
+    The next value under that key is 1 again, and no version made with it is remembered.
     """
     history.delete(txn, account, key)
     attributes.delete_all(txn, account, key)
@@ -91,7 +89,7 @@ def delete(txn: Transaction, account: int, key: str) -> bool:
 def page(
     reading: Reading, account: int, *, prefix: str, after: str | None, limit: int
 ) -> Page[Series, str]:
-    """Return at most `limit` series whose keys start with `prefix` and come after `after`.
+    """Return up to `limit` series whose keys start with `prefix` and come after `after`.
 
     Keys are ordered by their UTF-8 bytes, which is the order of their code points.
     """
@@ -104,7 +102,16 @@ def page(
 
 
 def put(txn: Transaction, state: Series) -> Series:
-    """Store the state of a series as it is, and return it: for rules that have made sure of it."""
+    """Store the state of a series unchecked, and return it; for rules that have checked it."""
     row_key = records.series_row_key(state.account, state.key)
     txn.put(tables.SERIES, row_key, records.pack_series(state))
     return state
+
+
+def _exhausted(before: Series, count: int) -> str:
+    if before.value == LAST_VALUE:
+        return f"the series {before.key!r} has reached its last value, {LAST_VALUE}"
+    return (
+        f"the series {before.key!r} is at {before.value}: there are not {count} values left up to "
+        f"its last, {LAST_VALUE}"
+    )

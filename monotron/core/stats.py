@@ -1,4 +1,4 @@
-"""Figures of what is stored that the store itself does not count."""
+"""Figures about the stored data that the store itself does not count."""
 
 from monotron.core import records, tables
 from monotron.store import paging
@@ -7,7 +7,7 @@ from monotron.store.paging import PAGE_ROWS, Page
 
 
 def history_values(store: Store) -> int:
-    """Return how many values the histories of all series hold together."""
+    """Return how many values the histories of all series hold in total."""
 
     def read(reading: Reading, after: bytes | None) -> Page[int, bytes]:
         page = paging.page(reading, tables.HISTORY, after, size=PAGE_ROWS)

@@ -1,6 +1,6 @@
-"""The tables of a store, by the names that they have inside every engine.
+"""The tables of a store, with the names that every engine stores them under.
 
-To an engine they are only names: it is handed `ALL` when a store is opened.
+To an engine they are only names: it gets `ALL` when a store is opened.
 """
 
 from typing import Final
@@ -16,15 +16,15 @@ def _table(name: str) -> Table:
 
 
 SERIES: Final = _table("series")
-"""One row for each series: its current state. It stands first: every store has it, however old."""
+"""One row for each series: its current state. It comes first: every store has it, however old."""
 HISTORY: Final = _table("history")
-"""The values that each series gave out last, several in a row."""
+"""The newest values of each series, several in a row."""
 ATTRIBUTES: Final = _table("attributes")
 """One row for each attribute of a token."""
 BUMPS: Final = _table("bumps")
-"""One row for each part and token of a semantic version: which version it got."""
+"""One row for each part and token of a semantic version: the version that the token got."""
 ACCOUNTS: Final = _table("accounts")
-"""One row for each account but the first, which is always there."""
+"""One row for each account except the first, which always exists."""
 API_KEYS: Final = _table("api_keys")
 """One row for each API key."""
 GRANTS: Final = _table("grants")

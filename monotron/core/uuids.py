@@ -13,14 +13,14 @@ _FORMS = re.compile(
 
 
 def resembles(text: str) -> bool:
-    """Return whether somebody may have meant a UUID, which has 32 hex digits at least."""
+    """Return whether the text may be meant as a UUID, which has at least 32 hex digits."""
     return text.lower().startswith("urn:uuid:") or len(_DIGIT.findall(text)) >= 32
 
 
 def canonical(text: str) -> str:
     """Return the canonical text of a UUID: lower case, with hyphens (RFC 9562, section 4).
 
-    Accepted are 36 characters with hyphens, the same in braces or after `urn:uuid:`, and 32 hex
+    It accepts 36 characters with hyphens, the same in braces or after `urn:uuid:`, and 32 hex
     digits, in upper or lower case. Raises `InvalidName` for anything else.
     """
     if _CANONICAL.fullmatch(text):
@@ -28,7 +28,7 @@ def canonical(text: str) -> str:
     match = _FORMS.fullmatch(text)
     if match is None:
         raise InvalidName(
-            "a UUID is 32 hex digits: with hyphens (8-4-4-4-12), the same in braces or after "
+            "a UUID must be 32 hex digits: with hyphens (8-4-4-4-12), the same in braces or after "
             "urn:uuid:, or without hyphens"
         )
     digits = (match[1] or match[2] or match[3]).replace("-", "").lower()

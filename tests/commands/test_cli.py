@@ -499,7 +499,7 @@ def test_an_account_can_be_named(guarded: Service, command: Command) -> None:
 
 def test_an_account_that_does_not_exist_is_named(running: Service, command: Command) -> None:
     for arguments in (["next", "svc"], ["get", "svc"], ["list"], ["keys", "list"]):
-        assert "no account 8" in command.failure(*arguments, "--account", "8")
+        assert "account 8 does not exist" in command.failure(*arguments, "--account", "8")
     assert running.get(SERIES).json["series"] == []
 
 

@@ -59,7 +59,7 @@ def test_an_account_is_there_once_it_is_made(whole_store: Store) -> None:
 
 
 def test_an_account_that_is_not_there_is_named(whole_store: Store) -> None:
-    with pytest.raises(NoSuchAccount, match="no account 77"):
+    with pytest.raises(NoSuchAccount, match="account 77 does not exist"):
         whole_store.view(lambda reading: accounts.require(reading, 77))
 
 

@@ -198,14 +198,17 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda txn: txn.put(tables.SERIES, SHOP[:-1] + b"\1", txn.get(tables.SERIES, SHOP) or b""),
         "'shop'.*its row has another key",
     ),
-    "a token that cannot be": (put_series("shop", token="a\tb"), "'shop'.*token has no control"),
+    "a token that cannot be": (
+        put_series("shop", token="a\tb"),
+        "'shop'.*token cannot have",
+    ),
     "a series in no account": (
         lambda txn: series.advance(txn, call_in(9, now=NOW), "shop"),
-        "'shop' of account 9: there is no account 9",
+        "'shop' of account 9: account 9 does not exist",
     ),
     "an account gone": (
         delete(tables.ACCOUNTS, records.account_row_key(7)),
-        "é.*there is no account 7",
+        "é.*account 7 does not exist",
     ),
     "an account that cannot be read": (
         cut(tables.ACCOUNTS, records.account_row_key(7), 3),
@@ -215,7 +218,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         put(tables.ACCOUNTS, records.account_row_key(1), records.pack_account(NOW)),
         "account 1",
     ),
-    "a series gone": (delete(tables.SERIES, SHOP), "'shop'.*no such series.*history"),
+    "a series gone": (delete(tables.SERIES, SHOP), "'shop'.*the series is missing.*history"),
     "the newest row of a history gone": (
         lambda txn: txn.delete(tables.HISTORY, newest_history(txn)),
         "'shop'.* is missing",
@@ -235,26 +238,26 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         put_history(1, 1, entry(1), entry(5, 5)),
         "'shop'.*5 in its history comes after 1",
     ),
-    "a number that was there before": (
+    "a number that was used before": (
         put_history(2, 1, entry(2)),
-        "'shop'.*number that was there before",
+        "'shop'.*number that was used before",
     ),
     "a number that is too large": (put_history(1, 5, entry(1)), "'shop'.*the wrong number 5"),
     "an attribute in no account": (
         lambda txn: attributes.put(txn, 9, "shop", "token", {"author": ""}),
-        "'shop' of account 9, token 'token': there is no account 9",
+        "'shop' of account 9, token 'token': account 9 does not exist",
     ),
     "an attribute of a key that cannot be": (
         lambda txn: attributes.put(txn, 1, "a\tb", "token", {"author": ""}),
-        "token 'token': a series key has no control",
+        "token 'token': a series key cannot have control",
     ),
     "an attribute of a token that cannot be": (
         lambda txn: attributes.put(txn, 1, "shop", "a\tb", {"author": ""}),
-        "'shop'.*: a token has no control",
+        "'shop'.*: a token cannot have control",
     ),
     "an attribute with a name that cannot be": (
         lambda txn: attributes.put(txn, 1, "shop", "token", {"a\tb": ""}),
-        "'shop'.*: an attribute name has no control",
+        "'shop'.*: an attribute name cannot have control",
     ),
     "an attribute in another's row": (
         put(
@@ -286,7 +289,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a bump without its series": (
         delete(tables.SERIES, records.series_row_key(1, "lib-minor-v1")),
-        "version 'lib'.*'token 2'.*'lib-minor-v1', which is not there",
+        "version 'lib'.*'token 2'.*'lib-minor-v1', which is missing",
     ),
     "a bump beyond its series": (
         put(
@@ -314,11 +317,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a bump in no account": (
         lambda txn: semver.bump(txn, call_in(9, now=NOW), "lib", MAJOR, "token"),
-        "version 'lib' of account 9, token 'token': there is no account 9",
+        "version 'lib' of account 9, token 'token': account 9 does not exist",
     ),
     "a bump of a token that cannot be": (
         lambda txn: semver.bump(txn, call_in(1, now=NOW), "lib", MAJOR, "a\tb"),
-        "version 'lib' of account 1.*: a token has no control",
+        "version 'lib' of account 1.*: a token cannot have control",
     ),
     "a bump of no part": (
         put(
@@ -334,12 +337,12 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
             records.bump_row_key(1, "x" * 480, MAJOR, "t"),
             records.pack_bump(Bump(MAJOR, "t", 1, 0, 0)),
         ),
-        "version name has 1 to 209",
+        "version name must have 1 to 209",
     ),
     "an API key without grant": (delete(tables.GRANTS, GRANT), f"'{PAIR.key}' of account 7"),
     "an API key in no account": (
         delete(tables.ACCOUNTS, records.account_row_key(7)),
-        f"'{PAIR.key}' of account 7: there is no account 7",
+        f"'{PAIR.key}' of account 7: account 7 does not exist",
     ),
     "more API keys than an account may have": (
         too_many_grants,
@@ -366,20 +369,20 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a retry without its time": (
         delete(tables.RETRY_TIMES, records.retry_time_row_key(NOW, RETRY)),
-        f"{RETRY.hex()} of account 1.*0 times",
+        f"{RETRY.hex()} of account 1.*0 removal times",
     ),
     "a retry with two times": (
         put(tables.RETRY_TIMES, records.retry_time_row_key(5, RETRY), b""),
-        f"{RETRY.hex()} of account 1.*2 times",
+        f"{RETRY.hex()} of account 1.*2 removal times",
     ),
-    "a time without its retry": (delete(tables.RETRIES, RETRY), f"{RETRY.hex()}.*not there"),
+    "a time without its retry": (delete(tables.RETRIES, RETRY), f"{RETRY.hex()}.*is missing"),
     "a retry of no value": (
         put(tables.RETRIES, RETRY, records.pack_retry(Retry(bytes(16), 0))),
         f"{RETRY.hex()}.*value",
     ),
     "a retry in no account": (
         lambda txn: retries.once(txn, call_in(9, now=NOW), "one", bytes(16), lambda: 5),
-        "of account 9: there is no account 9",
+        "of account 9: account 9 does not exist",
     ),
     "history that the series does not know of": (
         put_series("shop", history=0),

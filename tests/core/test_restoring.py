@@ -46,14 +46,14 @@ def test_series_that_would_go_back_or_be_gone_are_counted_with_an_example(
     found = lost(any_store, backup)
     assert found is not None
     assert (found.behind, found.missing) == (2, 1)
-    assert found.example == "the series 'b' of account 1 is at 5 and is at 3 in the backup"
+    assert found.example == "the series 'b' of account 1 is at 5, but the backup has 3"
 
 
 def test_a_series_that_is_not_in_the_backup_is_an_example_too(any_store: Store) -> None:
     give(any_store, "a", 1)
     found = lost(any_store, MemoryStore())
     assert found is not None
-    assert "not in the backup" in found.example
+    assert "the backup does not have it" in found.example
 
 
 def test_every_series_of_every_account_is_moved_up(any_store: Store) -> None:

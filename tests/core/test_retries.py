@@ -281,7 +281,7 @@ def test_a_key_is_the_same_bare_and_quoted(key: str) -> None:
 @pytest.mark.parametrize("length", [0, 257, 10_000])
 def test_a_key_has_1_to_256_characters(write: Callable[[str], str], length: int) -> None:
     assert retries.key_of_header(write("k" * 256)) == "k" * 256
-    with pytest.raises(InvalidIdempotencyKey, match=f"1 to 256 characters, this one has {length}"):
+    with pytest.raises(InvalidIdempotencyKey, match=f"1 to 256 characters; this one has {length}"):
         retries.key_of_header(write("k" * length))
 
 

@@ -86,7 +86,7 @@ def test_a_uuid_needs_no_version(text: str) -> None:
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(InvalidName, match="a UUID is 32 hex digits"):
+    with pytest.raises(InvalidName, match="a UUID must be 32 hex digits"):
         uuids.canonical(text)
 
 

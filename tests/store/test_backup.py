@@ -372,7 +372,7 @@ def test_series_that_would_go_back_are_told_and_stay(
     line = command.failure("restore", backup)
     assert "2 series would go back" in line
     assert "1 would be gone" in line
-    assert "'feature/login' of account 1 is at 2 and is at 1 in the backup" in line
+    assert "'feature/login' of account 1 is at 2, but the backup has 1" in line
     assert (stored / "data.mdb").read_bytes() == before
     assert sorted(file.name for file in stored.iterdir()) == [
         *("data.mdb", "lock.mdb", "open.lock", "turn.lock", "write.lock")
@@ -385,7 +385,7 @@ def test_a_series_that_the_backup_has_not_stays(
     backup: Path, stored: Path, command: Command
 ) -> None:
     change(stored, advance("new", 3))
-    assert "'new' of account 1 is at 3 and is not in the backup" in command.failure(
+    assert "'new' of account 1 is at 3, but the backup does not have it" in command.failure(
         "restore", backup
     )
     assert values(stored)["new"] == 3

@@ -1,4 +1,4 @@
-"""Copies of a store: taken beside a running service, looked at, and put in a store's place."""
+"""Copies of a store: taken while a service runs, inspected, and put in a store's place."""
 
 import errno
 import os
@@ -22,29 +22,29 @@ T = TypeVar("T")
 
 
 class CannotCopy(Exception):
-    """A store that cannot be copied, or not be put in another's place; the message says why."""
+    """A store that cannot be copied, or cannot replace another; the message says why."""
 
 
 # Taking a backup
 
 
 def path_of(target: str, now: datetime) -> Path:
-    """Give the file that a backup goes to; in a folder it is named after the time."""
+    """Return the file that a backup goes to; in a folder it is named after the time."""
     if target.endswith("/") or Path(target).is_dir():
         return Path(target) / f"monotron-{now:%Y%m%dT%H%M%SZ}.mdb"
     return Path(target)
 
 
 def take(store: OpenStore, path: Path, counted: Table) -> int:
-    """Write a backup into a new file, durably; returns how many rows of a table it has.
+    """Write a backup to a new file, durably; return how many rows the table `counted` has in it.
 
-    Others go on writing to the store meanwhile. Raises `CannotCopy` where there is such a file
-    already or it cannot be written; nothing of it is left then.
+    Others can go on writing to the store meanwhile. Raises `CannotCopy` if the file exists or
+    cannot be written; nothing of it is left behind.
     """
     try:
         if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, "there is such a file already")
-        # It can be read by its owner only.
+            raise FileExistsError(errno.EEXIST, "the file already exists")
+        # Only its owner can read it.
         handle, name = tempfile.mkstemp(prefix=".monotron-", suffix=".partial", dir=path.parent)
         partial = Path(name)
         try:
@@ -63,7 +63,7 @@ def take(store: OpenStore, path: Path, counted: Table) -> int:
 
 
 def _name(partial: Path, path: Path) -> None:
-    """Give the file its name, but not that of another, however late that one came."""
+    """Give the file its name, unless another file has it, even one that was made just now."""
     try:
         os.link(partial, path)
     except OSError as error:
@@ -77,7 +77,7 @@ def _name(partial: Path, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A data file that nobody writes."""
+    """A data file that nobody writes to."""
 
     path: Path
     copied: bool
@@ -86,10 +86,10 @@ class Still:
 
 @contextmanager
 def standing_still(target: Path) -> Iterator[Still]:
-    """Give a data file to look at: `target`, or that of the store in the folder `target`.
+    """Return a data file to inspect: `target`, or that of the store in the folder `target`.
 
-    A store in use is copied, page by page, into a file that has no name and that goes by itself.
-    One that is not cannot be opened by anybody meanwhile. Raises `CannotCopy`.
+    A store in use is copied, page by page, to a file without a name, which vanishes by itself. A
+    store not in use cannot be opened by anybody meanwhile. Raises `CannotCopy`.
     """
     target = storage_folder.absolute(target)
     if target.name == "data.mdb" and (target.parent / "lock.mdb").exists():
@@ -116,8 +116,8 @@ def _copy_pages(folder: Path, file: IO[bytes]) -> None:
     size, free = (folder / "data.mdb").stat().st_size, shutil.disk_usage(folder).free
     if free < 2 * size:
         raise CannotCopy(
-            f"the store is in use, and a copy of its {size} bytes would leave too little room for "
-            f"it on the disk, where {free} are free; check a backup instead"
+            f"the store is in use, and a copy of its {size} bytes would leave it too little room "
+            f"on the disk, which has {free} bytes free; check a backup instead"
         )
     store = LmdbStore(folder, (), create=False)
     try:
@@ -138,27 +138,27 @@ def restore(
     *,
     replace: bool,
 ) -> T:
-    """Make a copy of a backup the store in `folder`; gives what `accept` gives.
+    """Put a copy of a backup in the place of the store in `folder`; return what `accept` returns.
 
-    `accept` gets that copy, to look at it and to change it, and raises where it has to stay out.
-    It also gets what the store in `folder` holds; None with `replace`, or where there is none.
+    `accept` gets the copy, which it may inspect and change, and raises to reject it. It also gets a
+    reading of the store in `folder`, or None with `replace` or if there is no store.
 
-    Up to the last moment the store is as it was, and nobody can open it meanwhile. Raises
-    `CannotCopy` where it is open, and `StoreCorrupt` for a damaged backup.
+    Until the last moment the store is unchanged, and nobody can open it meanwhile. Raises
+    `CannotCopy` if it is open, and `StoreCorrupt` if the backup is damaged.
     """
     if not file.is_file():
-        raise CannotCopy(f"there is no file {file}")
+        raise CannotCopy(f"the file {file} does not exist")
     folder = storage_folder.prepare(folder)
     with _lock(folder) as lock:
         if not lock.take_alone():
-            raise CannotCopy(f"the store in {folder} is in use; stop whatever has it open first")
+            raise CannotCopy(f"the store in {folder} is in use: first stop what has it open")
         work = folder / ".restore"
         _remove(work)
         try:
             work.mkdir(mode=0o700)
             _copy_durably(file, work / "data.mdb")
             result = _accepted(file, work, None if replace else folder / "data.mdb", tables, accept)
-            # It names readers of the old file, and is made anew.
+            # It lists readers of the old file, and will be recreated.
             (folder / "lock.mdb").unlink(missing_ok=True)
             (work / "data.mdb").rename(folder / "data.mdb")
             storage_folder.sync(folder)
@@ -177,7 +177,7 @@ def _accepted(
     accept: Callable[[LmdbStore, FileReading | None], T],
 ) -> T:
     if problems := verify_file(work / "data.mdb"):
-        raise StoreCorrupt(f"{file} is damaged or no backup: {problems[0]}")
+        raise StoreCorrupt(f"{file} is damaged, or not a backup: {problems[0]}")
     with reading_file(work / "data.mdb", tables):
         pass
     copy = LmdbStore(work, tables, create=False)
@@ -187,7 +187,7 @@ def _accepted(
         if problems := verify_file(present):
             raise StoreCorrupt(
                 f"{present} is damaged, so it cannot be compared with the backup; --replace puts "
-                f"the backup in its place: {problems[0]}"
+                f"the backup in its place anyway: {problems[0]}"
             )
         with reading_file(present, tables) as reading:
             return accept(copy, reading)
@@ -221,4 +221,4 @@ def _lock(folder: Path) -> Iterator[OpenLock]:
 
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-"""How a file system says that a file has one name there."""
+"""The errors of a file system without hard links."""

@@ -1,12 +1,11 @@
-"""Group commit: the updates that wait at the same moment share one durable commit.
+"""Group commit: updates that wait at the same moment share one durable commit.
 
-An update that finds nobody writing commits on its own thread, and pays for nothing else. Those
-that come while a commit is under way gather in a queue, and the writer's thread takes all of them
-into the next one. So a commit's two syncs are shared by as many callers as there are, and there is
-no timer anywhere.
+An update that finds nobody writing commits on its own thread, at no further cost. Updates that
+arrive during a commit gather in a queue, and the writer's thread takes all of them into the next
+one. So all waiting callers share a commit's two syncs, and there is no timer anywhere.
 
-Writing on the caller's thread saves two thread hand-overs: 230 of 720 µs, of a lone client's
-median on two cores.
+Writing on the caller's thread saves two thread hand-overs: 230 µs of a lone client's median of
+720 µs on two cores.
 """
 
 import queue
@@ -22,12 +21,12 @@ T = TypeVar("T")
 
 
 GRACE_SECONDS = 0.1
-"""How long one that comes too late waits all the same: the lock may be free at this very moment,
-and the writer's thread about to wake."""
+"""How long an update waits even if it is too late: the lock may just have been released, and the
+writer's thread may be about to wake."""
 
 
 class Update:
-    """One caller's function, and then what came of it."""
+    """One caller's function, and later its result or error."""
 
     __slots__ = ("_claim", "_done", "error", "fn", "result")
 
@@ -40,7 +39,7 @@ class Update:
         self._done.acquire()
 
     def claim(self) -> bool:
-        """Decide, once, who has the last word: the writer that runs it, or the caller who left."""
+        """Claim the update; only the first claim, by its writer or by a departing caller, wins."""
         return self._claim.acquire(blocking=False)
 
     def finish(self) -> None:
@@ -48,9 +47,10 @@ class Update:
         self._done.release()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for `finish`; gives up after `seconds` if the writer has not begun with it by then.
+        """Wait for `finish`; give up after `seconds` if the writer has not started on it by then.
 
-        Once begun, it waits to the end: only then is it known whether the update was kept.
+        Once the writer has started, it waits to the end: only then is it known whether the update
+        was kept.
         """
         if self._done.acquire(timeout=seconds):
             return True
@@ -60,31 +60,31 @@ class Update:
 
 
 class Lock(Protocol):
-    """Keeps the writers of other processes out."""
+    """A lock that keeps out the writers of other processes."""
 
     def acquire(self, *, blocking: bool) -> bool:
-        """Take the lock; False where that would mean to wait and `blocking` is off."""
+        """Take the lock; return False if it is taken and `blocking` is off."""
         ...
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         ...
 
 
 class Observer(Protocol):
-    """Is told what goes on, in the thread in which it does; it has to be quick."""
+    """Gets notified of events, on the thread where they happen; it must be quick."""
 
     def waiting(self, updates: int) -> None:
-        """So many updates wait for a commit."""
+        """Note how many updates are waiting for a commit."""
         ...
 
     def committed(self, updates: int, seconds: float) -> None:
-        """So many shared one that took so long."""
+        """Note a commit: how many updates shared it, and how long it took."""
         ...
 
 
 class NoObserver:
-    """Lets it go."""
+    """An observer that does nothing."""
 
     def waiting(self, updates: int) -> None:
         """See `Observer`."""
@@ -94,10 +94,10 @@ class NoObserver:
 
 
 class GroupCommit:
-    """Runs updates, one batch at a time in all processes together.
+    """Runs updates, one batch at a time across all processes.
 
-    `commit(batch)` has to run every update of the batch durably, and leave each one's `result` or
-    `error` in it. It is called by one thread at a time, with the lock held.
+    `commit(batch)` must run every update of the batch durably, and set each one's `result` or
+    `error`. It is called by one thread at a time, with the lock held.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class GroupCommit:
         self._locked = False
         self._has_lock = threading.Event()
         self._waiting_since: float | None = None
-        """Since when the thread has waited for other processes."""
+        """When the writer's thread began to wait for other processes; None while it does not."""
         self._thread = threads.start(self._run, "monotron-writer")
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
-        """Give what `fn` gives, once it is durable; raise what it raised.
+        """Return what `fn` returns, once it is durable; raise what it raised.
 
-        Raises `StoreUnavailable` when the writer could not begin within the time it is given, for
-        instance because another process holds the lock and does not move.
+        Raises `StoreUnavailable` if the writer could not start in time, for instance because
+        another process holds the lock and is stuck.
         """
         update = Update(fn)
         if not self._commit_alone(update):
@@ -150,10 +150,10 @@ class GroupCommit:
         return result
 
     def close(self) -> bool:
-        """Run what waits, then end the thread.
+        """Run the waiting updates, then end the thread.
 
-        It waits for a commit that has begun, but not for another process: False where the thread
-        still waits for that one's lock, with no caller left. The lock has to stay open then.
+        It waits for a commit that has begun, but not for another process: it returns False if the
+        thread is still waiting for the lock, with no caller left. The lock must then stay open.
         """
         with self._gate:
             if not self._closed:
@@ -163,15 +163,15 @@ class GroupCommit:
         if self._thread.is_alive() and not self._locked:
             return False
         self._thread.join()
-        # Whoever commits alone at this moment has begun before.
+        # A lone commit that is running now began before.
         with self._writing:
             return True
 
     def _patience(self) -> float:
-        """Give how long an update that comes now may wait, in seconds.
+        """Return how long an update that arrives now may wait, in seconds.
 
-        All that wait for another process give up at the same moment, and whoever comes later
-        nearly at once: a process that was stopped with the lock in hand may hold it for good.
+        All updates that wait for another process give up at the same moment, and later ones almost
+        at once: a process that was stopped with the lock in hand may hold it forever.
         """
         since = self._waiting_since
         if since is None:
@@ -179,7 +179,7 @@ class GroupCommit:
         return since + self._wait_seconds - time.monotonic()
 
     def _commit_alone(self, update: Update) -> bool:
-        """Commit on this thread; False where another one writes or waits to."""
+        """Commit on this thread; return False if another one is writing or waiting to."""
         if not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
@@ -218,7 +218,7 @@ class GroupCommit:
                     finally:
                         self._locked = False
                         self._lock.release()
-                # The thread has to outlive whatever went wrong, and each caller to hear of it.
+                # The thread must survive any failure, and each caller must hear of it.
                 except BaseException as error:  # noqa: BLE001
                     self._waiting_since = None
                     for update in batch:
@@ -227,7 +227,7 @@ class GroupCommit:
                 update.finish()
 
     def _gather(self, batch: list[Update]) -> bool:
-        """Add what waits by now. It is called with the lock held: more gathers while one waits."""
+        """Add the updates waiting by now; called with the lock held, as more gather until then."""
         try:
             while True:
                 update = self._queue.get_nowait()

@@ -1,14 +1,14 @@
-"""What a storage engine promises: an ordered key-value store with serializable updates.
+"""The contract of a storage engine: an ordered key-value store with serializable updates.
 
 The verbs are bbolt's `View` and `Batch`, the functions are FoundationDB's transactional functions:
 
 - `view(fn)` runs `fn` on a consistent snapshot and never waits for a writer;
 - `update(fn)` runs `fn` in a write transaction and returns once its writes are durable.
 
-Tables, keys and values are bytes, and what they mean is not the store's business.
+Tables, keys and values are bytes; their meaning is not the store's business.
 
-An engine is one module that implements `Store`. The conformance suite in `tests/` is the
-contract's other half: whatever passes it is an engine.
+An engine is one module that implements `Store`. The conformance suite in `tests/` is the other half
+of the contract: whatever passes it is an engine.
 """
 
 from collections.abc import Callable
@@ -22,33 +22,33 @@ MAX_KEY_BYTES = 511
 
 
 Table = bytes
-"""The name of a table, in ASCII. An engine is handed the tables there are when it opens a store,
-and knows no others."""
+"""The name of a table, in ASCII. An engine gets the list of tables when it opens a store, and knows
+no others."""
 
 
 class StoreError(Exception):
-    """A failure of the store. Nothing of the update that raised it was kept."""
+    """A failure of the store. None of the failed update's writes were kept."""
 
 
 class StoreFull(StoreError):
-    """The disk or the map has no room. It works again once there is room."""
+    """The disk or the map is full. The store works again once there is room."""
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be reached now: closed, locked by another process, or failing I/O."""
+    """The store cannot be reached at present: closed, locked by another process, or failing I/O."""
 
 
 class StoreCorrupt(StoreError):
-    """What is stored cannot be understood: not a store, damaged, or written by a newer version."""
+    """The data cannot be understood: not a store, damaged, or written by a newer version."""
 
 
 class Reading(Protocol):
-    """A consistent snapshot of all tables. It is valid only inside the function it was given to."""
+    """A consistent snapshot of all tables, valid only inside the function that received it."""
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """Return the value at `key`, or None.
 
-        Raises `ValueError` if the key is not of 1 to 511 bytes.
+        Raises `ValueError` unless the key has 1 to 511 bytes.
         """
         ...
 
@@ -57,26 +57,27 @@ class Reading(Protocol):
     ) -> list[tuple[bytes, bytes]]:
         """Return the first `limit` rows with `start <= key < stop`, in the keys' byte order.
 
-        With `reverse`, the last rows of the range, last first. The bounds may be of any length.
-        A list with a limit, not an iterator: a snapshot must not stay open while a caller thinks.
+        With `reverse`, the last rows of the range, last first. The bounds may have any length. The
+        result is a list with a limit, not an iterator, because a snapshot must not stay open while
+        the caller is busy elsewhere.
         """
         ...
 
 
 class Transaction(Reading, Protocol):
-    """A snapshot that can be written to and sees its own writes."""
+    """A snapshot that can be written to, and sees its own writes."""
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
-        """Store `value` at `key`, in place of what was there.
+        """Store `value` at `key`, in place of any value there.
 
-        Raises `ValueError` if the key is not of 1 to 511 bytes.
+        Raises `ValueError` unless the key has 1 to 511 bytes.
         """
         ...
 
     def delete(self, table: Table, key: bytes) -> bool:
-        """Remove the row at `key`; return whether there was one.
+        """Remove the row at `key`; return whether it existed.
 
-        Raises `ValueError` if the key is not of 1 to 511 bytes.
+        Raises `ValueError` unless the key has 1 to 511 bytes.
         """
         ...
 
@@ -89,40 +90,41 @@ class Store(Protocol):
     """A storage engine. Its methods may be called from any thread."""
 
     def view(self, fn: Callable[[Reading], T]) -> T:
-        """Return what `fn` returns on a snapshot that holds every update that returned before.
+        """Run `fn` on a snapshot with every update that has returned, and return its result.
 
-        That includes updates which another process made. It never waits for a writer.
-        Raises what `fn` raises, or a `StoreError`.
+        That includes updates by other processes. It never waits for a writer. Raises what `fn`
+        raises, or a `StoreError`.
         """
         ...
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
-        """Return what `fn` returns in a write transaction, once its writes are durable.
+        """Run `fn` in a write transaction; return its result once its writes are durable.
 
-        Updates are serializable. Those that wait at the same moment share one durable commit;
-        one that comes alone waits for nobody. `fn` may run more than once, on any thread, so it
-        has no effect besides its writes; it must not call the store again.
+        Updates are serializable. Those that wait at the same moment share one durable commit; a
+        lone one waits for nobody. `fn` may run more than once, on any thread, so it must have no
+        effect besides its writes; it must not call the store again.
 
-        What `fn` raises is raised here, and none of its writes are kept; the others that share
-        its commit do not notice. Raises a `StoreError` if the store failed: nothing was kept.
+        If `fn` raises, the exception is raised here and none of its writes are kept; updates that
+        share its commit are not affected. Raises a `StoreError` if the store failed: nothing was
+        kept.
         """
         ...
 
     def close(self) -> None:
-        """Finish the updates that wait, then let go of the store. Closing again does nothing.
+        """Finish the waiting updates, then release the store. Closing again does nothing.
 
-        Any call after it raises `StoreUnavailable`.
+        Any later call raises `StoreUnavailable`.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Something that an engine says of itself to people who watch it, in its own words."""
+    """A figure that an engine reports about itself, with its own name and meaning."""
 
     name: str
     """Lower-case words joined by underscores, the last one the unit, such as `size_bytes`."""
     meaning: str
     value: float
     table: Table | None = None
-    """Which table it is of, if it is not of the whole store."""
+    """The table that it is about; None for the whole store."""

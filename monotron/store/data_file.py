@@ -1,4 +1,4 @@
-"""A data file that nobody writes, such as a backup: verified, then read."""
+"""A data file that nobody writes to, such as a backup: verified, then read."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from monotron.store.lmdb import SPARE_TABLES, Handles, LmdbReading, no_address_s
 
 
 class FileReading(LmdbReading):
-    """What a data file holds. A table that is younger than the file is empty."""
+    """A reading of a data file. A table that is newer than the file is empty."""
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See `contract.Reading.get`."""
@@ -29,15 +29,15 @@ class FileReading(LmdbReading):
         return super().scan(table, start, stop, limit=limit, reverse=reverse)
 
     def count(self, table: Table) -> int:
-        """Give how many rows a table has."""
+        """Return how many rows a table has."""
         return self._txn.stat(self._handles[table])["entries"] if table in self._handles else 0
 
 
 @contextmanager
 def reading_file(data: Path, tables: Sequence[Table]) -> Iterator[FileReading]:
-    """Read a data file that nobody writes and that `verify_file` has found whole.
+    """Read a data file that nobody writes to and that `verify_file` has found intact.
 
-    The first of the `tables` has to be in it. Raises `StoreCorrupt` if it is not, or if the file
+    It must contain the first of the `tables`. Raises `StoreCorrupt` if it does not, or if the file
     cannot be opened, and `StoreUnavailable` if this process may not map so large a file.
     """
     handles: Handles = {}
@@ -57,7 +57,7 @@ def reading_file(data: Path, tables: Sequence[Table]) -> Iterator[FileReading]:
                 with suppress(lmdb.NotFoundError):
                     handles[table] = env.open_db(table, txn, create=False)
             if tables[0] not in handles:
-                raise StoreCorrupt(f"{data} is an LMDB file, but holds no {tables[0].decode()}")
+                raise StoreCorrupt(f"{data} is an LMDB file, but has no table {tables[0].decode()}")
             yield FileReading(txn, handles)
     except lmdb.Error as error:
         if error.code == errno.ENOMEM:
@@ -66,10 +66,10 @@ def reading_file(data: Path, tables: Sequence[Table]) -> Iterator[FileReading]:
 
 
 def verify_file(data: Path) -> list[str]:
-    """Give what is wrong with the pages of a data file that nobody writes; nothing if it is whole.
+    """Return the problems in the pages of a data file that nobody writes to; none if it is intact.
 
-    It never hands the file to LMDB, which may crash on a damaged one. Raises `StoreUnavailable`
-    where it cannot be read at all.
+    It never hands the file to LMDB, which may crash on a damaged one. Raises `StoreUnavailable` if
+    it cannot be read at all.
     """
     try:
         problems: list[str] = verify(data)  # type: ignore[no-untyped-call]

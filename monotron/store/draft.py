@@ -1,4 +1,4 @@
-"""Drafts: the writes of an update, kept aside until it is known that they stay."""
+"""Drafts: the writes of an update, set aside until it is certain that they are kept."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from monotron.store.contract import MAX_KEY_BYTES, Reading, Table
 
 
 class Target(Protocol):
-    """What a draft is applied to: a transaction of an engine, or the draft below."""
+    """The target of a draft: an engine's transaction, or the draft below."""
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Store a row."""
@@ -19,12 +19,12 @@ class Target(Protocol):
 
 
 class Draft:
-    """A transaction over another one's snapshot; `apply` hands its writes on, or nobody does.
+    """A transaction on top of another's snapshot; its writes go nowhere until `apply`.
 
-    What a failed update wrote is simply forgotten, and so the others in its batch need not run
-    again. It also keeps the engine quiet: py-lmdb lets go of the GIL at each `get` and `put`, and
-    on a busy server it costs a fight to get it back. However many updates of one row a batch
-    has, they are one `get` and one `put`: 3,000 to 4,000 increments a second, at 64 clients.
+    The writes of a failed update are simply forgotten, so the others in its batch need not run
+    again. It also spares the engine: py-lmdb releases the GIL at each `get` and `put`, and on a
+    busy server getting it back is expensive. However many updates of one row a batch has, they cost
+    one `get` and one `put`: 3,000 to 4,000 increments a second, at 64 clients.
     """
 
     def __init__(self, below: Reading) -> None:
@@ -46,7 +46,7 @@ class Draft:
         ours = {
             key: value for key, value in self._writes.get(table, {}).items() if start <= key < stop
         }
-        # However many of the rows below are hidden by ours, enough are left to fill the limit.
+        # Even if ours hide that many of the rows below, enough are left to fill the limit.
         rows: dict[bytes, bytes | None] = dict(
             self._below.scan(table, start, stop, limit=limit + len(ours), reverse=reverse)
         )

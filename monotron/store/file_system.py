@@ -1,8 +1,8 @@
 """File systems: which one a folder is on, and whether numbers are safe there.
 
-A local one is taken. One that is reached through a network, or through a program (FUSE), is refused
-by name: LMDB's memory map and locks cannot be relied on there. One that nobody here has heard of is
-taken with a warning, and so is one that does not last.
+A local one is accepted. A network file system, or one behind a program (FUSE), is refused by name:
+LMDB's memory map and locks cannot be relied on there. An unknown one is accepted with a warning,
+and so is one that does not survive a reboot or a container.
 """
 
 import re
@@ -33,7 +33,7 @@ LOCAL = frozenset(
         "vfat",
         "xfs",
         "zfs",
-        # These can only be read.
+        # These are read-only.
         "cramfs",
         "erofs",
         "iso9660",
@@ -41,7 +41,7 @@ LOCAL = frozenset(
         "squashfs",
     }
 )
-"""Types, as in /proc/self/mountinfo, that the kernel of this machine keeps on a disk."""
+"""Types, as in /proc/self/mountinfo, that this machine's kernel keeps on a disk."""
 
 NETWORK = frozenset(
     {
@@ -82,7 +82,7 @@ NETWORK = frozenset(
         "wekafs",
     }
 )
-"""Those that another machine can change too: a server, others of a cluster, the host of this one.
+"""Types that another machine can change too: a server, a cluster's nodes, this machine's host.
 
 "Do not use LMDB databases on remote filesystems, even between processes on the same host. This
 breaks flock() on some OSes, possibly memory map sync, and certainly sync between programs on
@@ -90,16 +90,16 @@ different hosts." (LMDB documentation, Caveats)
 """
 
 MEMORY = frozenset({"devtmpfs", "ramfs", "rootfs", "tmpfs"})
-"""Those that end with the machine."""
+"""Types that do not survive a reboot."""
 
 LAYERS = frozenset({"aufs", "fuse.fuse-overlayfs", "overlay", "overlayfs"})
-"""What a container has in place of a volume. Rootless Podman's is a FUSE one, on the local disk."""
+"""Types of a container's own layer, without a volume. Rootless Podman's is FUSE on a local disk."""
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
 
 def require_local(folder: Path, mountinfo: Path = MOUNTINFO) -> None:
-    """Raise `StoreUnavailable` if `folder` is on a network file system, or on a FUSE one."""
+    """Raise `StoreUnavailable` if `folder` is on a network or FUSE file system."""
     kind = kind_of(folder, mountinfo)
     if kind in LAYERS:
         return
@@ -112,7 +112,7 @@ def require_local(folder: Path, mountinfo: Path = MOUNTINFO) -> None:
 
 
 def warning(folder: Path, mountinfo: Path = MOUNTINFO) -> str | None:
-    """Return what whoever stores in `folder` has to know of its file system, or None."""
+    """Return a warning about the file system that `folder` is on, or None."""
     kind = kind_of(folder, mountinfo)
     if kind is None or kind in LOCAL:
         return None
@@ -121,25 +121,25 @@ def warning(folder: Path, mountinfo: Path = MOUNTINFO) -> str | None:
         return f"{place}, which is in memory: a reboot loses every number. Use a folder on a disk"
     if kind in LAYERS:
         return (
-            f"{place}, which a container without a volume has: `docker rm` loses every number. "
-            "Mount a volume there"
+            f"{place}, the file system of a container without a volume: `docker rm` loses every "
+            "number. Mount a volume there"
         )
     return (
-        f"{place}, a file system that Monotron does not know: if it is on a network, numbers are "
-        "not safe"
+        f"{place}, a file system that Monotron does not know: numbers are not safe if it is on a "
+        "network"
     )
 
 
 def kind_of(path: Path, mountinfo: Path = MOUNTINFO) -> str | None:
-    """Return the type of the file system that `path` is on, or None if that is not known."""
+    """Return the type of the file system that `path` is on, or None if it is unknown."""
     mount = mount_of(path, mountinfo)
     return None if mount is None else mount.kind
 
 
 def is_read_only(path: Path, mountinfo: Path = MOUNTINFO) -> bool:
-    """Return whether nobody can write to the file system that `path` is on, wherever it is mounted.
+    """Return whether the file system that `path` is on is read-only at every mount.
 
-    Where it is mounted once more, for reading only, others may write to it.
+    If only this mount of it is read-only, others may still write to it.
     """
     mount = mount_of(path, mountinfo)
     return mount is not None and mount.read_only
@@ -147,18 +147,18 @@ def is_read_only(path: Path, mountinfo: Path = MOUNTINFO) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """What the kernel says of where a file system is mounted."""
+    """A mounted file system, as the kernel reports it."""
 
     kind: str
     point: Path
     read_only: bool
-    """Whether the file system itself is, and not just this mount of it."""
+    """Whether the file system itself is read-only, not just this mount of it."""
 
 
 def mount_of(path: Path, mountinfo: Path = MOUNTINFO) -> Mount | None:
-    """Return the mount that `path` is on, or None if that is not known.
+    """Return the mount that `path` is on, or None if it is unknown.
 
-    The path is a full one without links; it need not exist. The format is that of
+    The path must be absolute and free of links; it need not exist. The format is described in
     proc_pid_mountinfo(5). Only Linux has it.
     """
     try:
@@ -166,14 +166,14 @@ def mount_of(path: Path, mountinfo: Path = MOUNTINFO) -> Mount | None:
     except FileNotFoundError:
         return None
     nearest: Mount | None = None
-    # A name may hold what `splitlines` takes for the end of a line.
+    # A name may contain characters that `splitlines` takes for the end of a line.
     for line in text.split("\n"):
         before, _, after = line.partition(" - ")
         if not after:
             continue
         point = Path(_unescape(before.split(" ")[4]))
         kind, _, options = after.split(" ", 2)
-        # Of two that are mounted on one point, the later one hides the earlier.
+        # If two are mounted at one point, the later one hides the earlier.
         if path.is_relative_to(point) and (
             nearest is None or len(point.parts) >= len(nearest.point.parts)
         ):
@@ -182,9 +182,9 @@ def mount_of(path: Path, mountinfo: Path = MOUNTINFO) -> Mount | None:
 
 
 def is_fuse(kind: str | None) -> bool:
-    """Return whether a program keeps the data: `fuse`, `fuse.sshfs`, or `fuseblk` (ntfs-3g).
+    """Return whether a program stores the data: `fuse`, `fuse.sshfs`, or `fuseblk` (ntfs-3g).
 
-    The last is on a local disk, but what is synced and locked there is up to that program, too.
+    The last one is on a local disk, but syncing and locking are up to that program too.
     """
     return kind is not None and (kind in ("fuse", "fuseblk") or kind.startswith("fuse."))
 

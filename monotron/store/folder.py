@@ -1,4 +1,4 @@
-"""The storage folder: made where it is missing, refused where numbers would not be safe."""
+"""The storage folder: created if missing, refused if numbers would not be safe in it."""
 
 import os
 from itertools import pairwise
@@ -8,15 +8,15 @@ from monotron.store import file_system
 from monotron.store.contract import StoreUnavailable
 
 DATA_FILE = "data.mdb"
-"""Where it is, there is a store, whose names are durable."""
+"""If it exists, the folder has a store, and the folder's names are durable."""
 
 
 def prepare(folder: Path) -> Path:
-    """Make the folder, with those above it, and give its full path.
+    """Create the folder and its parents, and return its absolute path.
 
-    Until a store is in it, its name and those above are synced, so that a power cut cannot take
-    them away with the numbers. Raises `StoreUnavailable` where it cannot be made or written, or
-    lies on a file system where numbers would not be safe.
+    Until it has a store, its name and its parents' names are synced, so that a power cut cannot
+    take them away along with the numbers. Raises `StoreUnavailable` if it cannot be created or
+    written, or is on a file system where numbers would not be safe.
     """
     folder = absolute(folder)
     require_local(folder)
@@ -27,7 +27,7 @@ def prepare(folder: Path) -> Path:
             _sync_names(folder)
     except OSError as error:
         raise StoreUnavailable(
-            f"storage folder {folder} cannot be made: {error.strerror}"
+            f"storage folder {folder} cannot be created: {error.strerror}"
         ) from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         raise StoreUnavailable(f"storage folder {folder} cannot be written by this user")
@@ -51,18 +51,18 @@ def _may_write(path: Path) -> bool:
 
 
 def absolute(folder: Path) -> Path:
-    """Return the full path; raises `StoreUnavailable` where it starts from nowhere."""
+    """Return the absolute path; raises `StoreUnavailable` if the working directory is gone."""
     try:
         return folder.absolute()
     except FileNotFoundError as error:
         raise StoreUnavailable(
             f"storage folder {folder} cannot be found, because the working directory was removed; "
-            "name it by its full path"
+            "give its absolute path"
         ) from error
 
 
 def sync(folder: Path) -> None:
-    """Make the folder's entries durable. LMDB does not do that for the files it creates."""
+    """Make the folder's entries durable. LMDB does not do this for the files it creates."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -71,13 +71,13 @@ def sync(folder: Path) -> None:
 
 
 def warnings(folder: Path) -> list[str]:
-    """Return what whoever stores in the folder has to know of where it is."""
+    """Return warnings about where the folder is stored."""
     found = (file_system.warning(place) for place in _places(folder))
     return [warning for warning in found if warning is not None]
 
 
 def _places(folder: Path) -> list[Path]:
-    """Return where the store is: its folder, and where a data file leads that is a link."""
+    """Return where the store is: its folder and, if the data file is a link, its target."""
     data = folder / DATA_FILE
     places = [folder, data] if data.is_symlink() else [folder]
     return [Path(os.path.realpath(place)) for place in places]
@@ -90,19 +90,19 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        # Another process was faster, or something else has the name: mkdir's error tells which.
+        # Another process was faster, or something other than a folder has the name.
         if not folder.is_dir():
             raise
 
 
 def _sync_names(folder: Path) -> None:
-    """Make the names of a folder and of those above it durable, up to the mount point.
+    """Make the names of a folder and its parents durable, up to the mount point.
 
-    Not only of those just made: whoever made the others may have died before a sync.
+    Not only those just created: the process that created the others may have died before a sync.
     """
     for below, above in pairwise((folder, *folder.parents)):
         if below.stat().st_dev != above.stat().st_dev:
             return
-        # To sync it takes the right to read. Where we may not write either, no name is ours.
+        # Syncing needs the right to read. If we may not write either, no name in it is ours.
         if os.access(above, os.R_OK) or os.access(above, os.W_OK):
             sync(above)

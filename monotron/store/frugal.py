@@ -1,9 +1,8 @@
 """Going through a whole store without holding it in memory.
 
-What LMDB reads it reads through its memory map, and each page of the map that was touched counts as
-memory of the process until something else needs it. For a service that is right. A command that
-touches every page of a large store would look as large as the store, and be killed for it where
-memory is limited.
+LMDB reads through its memory map, and every page touched counts as the process's memory until
+something else needs it. For a service that is right. But a command that touches every page of a
+large store would look as large as the store, and be killed for it if memory is limited.
 """
 
 import ctypes
@@ -18,10 +17,10 @@ T = TypeVar("T")
 
 
 class FrugalStore:
-    """A store that lets go of the pages it has read after each view and update.
+    """A store that releases the pages it has read after each view and update.
 
-    The next reader finds them in the cache. It costs less than a millisecond, so it is for long
-    views and updates.
+    The next reader finds them in the cache. Releasing costs less than a millisecond, so this is for
+    long views and updates.
     """
 
     def __init__(self, store: OpenStore) -> None:
@@ -46,16 +45,16 @@ class FrugalStore:
 
 
 def let_go(file: Path) -> None:
-    """Let go of the pages of a mapped file. They stay valid: a reader maps them again.
+    """Release the pages of a mapped file. They stay valid: a reader maps them again.
 
-    Only Linux tells where a file is mapped; elsewhere nothing happens.
+    Only Linux reports where a file is mapped; elsewhere this does nothing.
     """
     try:
         lines = Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines()
     except FileNotFoundError:
         return
     for line in lines:
-        # The format is that of proc_pid_maps(5).
+        # The format is described in proc_pid_maps(5).
         addresses, *_, name = line.split(maxsplit=5)
         if name == str(file):
             start, end = (int(address, 16) for address in addresses.split("-"))

@@ -1,7 +1,7 @@
-"""The embedded engine: LMDB, opened so that what was answered is on the disk.
+"""The embedded engine: LMDB, opened so that every answered value is on the disk.
 
 `sync` and `metasync` stay on: a commit writes its pages, syncs them, and then writes the meta page
-that makes them valid through a descriptor that syncs each write. `writemap` stays off: with it a
+that makes them valid through a descriptor that syncs each write. `writemap` stays off: with it, a
 full disk would be a SIGBUS and a stray pointer a corrupt file.
 """
 
@@ -47,30 +47,30 @@ MAX_READERS = 4096
 """Slots in LMDB's reader table, 64 bytes each; more than processes times threads."""
 
 SPARE_READERS = 256
-"""Read transactions kept for the next reader: one that is kept takes no lock to begin again."""
+"""Read transactions kept for the next reader: beginning a kept one again takes no lock."""
 
 READER_CHECK_SECONDS = 60.0
-"""How often the slots of dead readers are freed. A dead reader's slot makes the file grow."""
+"""How often dead readers' slots are freed. A dead reader's slot makes the file grow."""
 
 WAIT_SECONDS = 5.0
-"""How long an update waits for other processes before it begins, if nothing else is said."""
+"""How long an update waits by default for other processes before it begins."""
 
 OPEN_SECONDS = 10.0
 """How long opening waits for a process that holds a lock."""
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""How the kernel says that a file cannot grow."""
+"""The kernel's errors when a file cannot grow."""
 
 SPARE_TABLES = 16
 """Room for tables that a newer version may have put into the file."""
 
 Handles = dict[Table, "lmdb._Database"]
-"""LMDB's handle of each table. They are opened once, with the store: to open one later would need
-a write transaction of its own that no other thread has under way."""
+"""LMDB's handle of each table. They are opened once, with the store: opening one later would need
+a write transaction while no other thread has one."""
 
 
 class LmdbStore:
-    """A store in a folder, shared by any number of processes of one machine."""
+    """A store in a folder, shared by any number of processes on one machine."""
 
     def __init__(
         self,
@@ -82,16 +82,16 @@ class LmdbStore:
         wait_seconds: float = WAIT_SECONDS,
         observer: Observer | None = None,
     ) -> None:
-        """Open the store in `folder`, making both where they are missing unless `create` is off.
+        """Open the store in `folder`, creating both if they are missing, unless `create` is off.
 
-        It gets those of the `tables` that it lacks, as one does that an older version made.
+        Any of the `tables` that it lacks are added: a store made by an older version may lack some.
 
-        It belongs to the process that opened it: a forked child opens its own. An update waits
-        at most `wait_seconds` for other processes before it begins. The `observer` is told of each
+        It belongs to the process that opened it: a forked child must open its own. An update waits
+        at most `wait_seconds` for other processes before it begins. The `observer` hears of each
         commit.
 
-        Raises `StoreUnavailable` where the folder cannot be used, `StoreCorrupt` where its data
-        file is not LMDB's, `StoreFull` where the disk has no room for a new one.
+        Raises `StoreUnavailable` if the folder cannot be used, `StoreCorrupt` if its data file is
+        not LMDB's, and `StoreFull` if the disk has no room for a new one.
         """
         self._pid = os.getpid()
         self._closed = False
@@ -102,7 +102,7 @@ class LmdbStore:
         self.folder = storage_folder.prepare(folder)
         self._path = self.folder / storage_folder.DATA_FILE
         self.failed: StoreError | None = None
-        """Set once the engine can go on only in a process that opens it anew."""
+        """Set once the engine can only continue in a process that reopens it."""
         with ExitStack() as undo:
             try:
                 self._opened = OpenLock(self.folder)
@@ -140,9 +140,9 @@ class LmdbStore:
         return self._writer.update(fn)
 
     def copy(self, file: IO[bytes]) -> None:
-        """Write a snapshot to a file or pipe, beside writers and without waiting for them.
+        """Write a snapshot to a file or pipe, without waiting for writers or holding them up.
 
-        It has no free pages. Raises `OSError` where it cannot be written.
+        It has no free pages. Raises `OSError` if it cannot be written.
         """
         self._guard()
         try:
@@ -151,10 +151,10 @@ class LmdbStore:
             raise self._translated(error) from error
 
     def copy_pages(self, file: IO[bytes]) -> None:
-        """Write the data file as it is at one moment, page by page and damaged ones too.
+        """Write the data file as it is at one moment, page by page, including damaged pages.
 
-        Writers wait only at its beginning: as long as the snapshot is held, none of the pages that
-        belong to it is written again. Raises `OSError` where it cannot be written.
+        Writers wait only at its beginning: while the snapshot is held, none of its pages are
+        overwritten. Raises `OSError` if it cannot be written.
         """
         self._guard()
         lock = WriteLock(self.folder)
@@ -171,7 +171,7 @@ class LmdbStore:
             shutil.copyfileobj(data, file, 2**20)
 
     def usage(self) -> Usage:
-        """Give what the store takes up."""
+        """Return the space that the store uses."""
         self._guard()
         try:
             return usage_of(self._env, self._handles, self._path)
@@ -179,11 +179,11 @@ class LmdbStore:
             raise self._translated(error) from error
 
     def figures(self) -> Iterator[Figure]:
-        """Return what `usage` does, for people who watch the store."""
+        """Return the figures of `usage`, for monitoring."""
         return self.usage().figures()
 
     def close(self) -> None:
-        """See `contract.Store.close`. In a forked child it does nothing: the store is not its."""
+        """See `contract.Store.close`. It does nothing in a forked child, which has no store."""
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
@@ -221,19 +221,19 @@ class LmdbStore:
         except StoreCorrupt:
             env.close()
             raise
-        # Not only when the files are new: whoever made them may have died before its sync.
+        # Not only when the files are new: the process that created them may have died before this.
         storage_folder.sync(self.folder)
         return env, handles
 
     def _allocate_reader_table(self) -> None:
-        """Have the disk space of LMDB's lock file, so that no reader finds the disk full.
+        """Allocate the disk space of LMDB's lock file, so that no reader finds the disk full.
 
-        LMDB makes it as a hole in its whole length and writes it through memory: where the disk has
-        no room then for the page of a further slot, the kernel kills the process (SIGBUS).
+        LMDB creates it as one hole and writes it through memory: if the disk then has no room for
+        the page of another slot, the kernel kills the process (SIGBUS).
         """
         path = self.folder / "lock.mdb"
-        # Opened only where it has to be: to close it would let go of locks that an LMDB of this
-        # process has on it (fcntl_locking(2)).
+        # Opened only if necessary: closing it would release locks that an LMDB environment of this
+        # process holds on it (fcntl_locking(2)).
         if path.exists() and path.stat().st_blocks * 512 >= _READER_TABLE_BYTES:
             return
         try:
@@ -242,21 +242,21 @@ class LmdbStore:
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise StoreFull("the disk is full; nothing was taken") from error
-            # A file system that cannot do that; where the file cannot be opened, LMDB says so.
+            # The file system cannot allocate; if the file cannot be opened, LMDB will say so.
 
     def _make_data_file(self, map_size: int) -> None:
-        """Make LMDB's data file where there is none: it has its name only once it is whole.
+        """Create LMDB's data file if it is missing; it gets its name only once it is complete.
 
-        LMDB does not sync the two pages that it begins with. A power cut may leave a part of them,
-        which it would take for a damaged store.
+        LMDB does not sync its first two pages. A power cut may leave a part of them, which LMDB
+        would take for a damaged store.
         """
         data, new = self._path, self.folder / "new.mdb"
-        # A link to a disk that is not there is no place for a new one.
+        # If it is a link to a disk that is not mounted, a new file must not take its place.
         if os.path.lexists(data):
             return
         try:
             new.unlink(missing_ok=True)
-            # As the store is opened, but for the lock: nobody else knows of it.
+            # Opened like the store, but without the lock: no other process knows of it.
             lmdb.open(
                 os.fsencode(new),
                 subdir=False,
@@ -271,12 +271,12 @@ class LmdbStore:
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise StoreFull("the disk is full; nothing was taken") from error
-            raise StoreUnavailable(f"{data} cannot be made: {error.strerror}") from error
+            raise StoreUnavailable(f"{data} cannot be created: {error.strerror}") from error
 
     def _commit(self, batch: list[Update]) -> None:
         """Run every update of the batch, durably. The write lock is held.
 
-        Where the batch as a whole has no room, each tries on its own: a small one may have.
+        If the batch as a whole does not fit, each update is tried on its own: a small one may fit.
         """
         try:
             self._commit_as_one(batch)
@@ -288,7 +288,7 @@ class LmdbStore:
                     update.error = error
 
     def _commit_as_one(self, batch: list[Update]) -> None:
-        """Run the batch in one transaction. Raises `StoreFull` where it has no room."""
+        """Run the batch in one transaction. Raises `StoreFull` if it does not fit."""
         try:
             self._check_place()
             self._free_dead_readers()
@@ -310,9 +310,9 @@ class LmdbStore:
                 update.error = failure
 
     def _check_place(self) -> None:
-        """Raise `StoreUnavailable` where the data file is not at its place any more.
+        """Raise `StoreUnavailable` if the data file is no longer in its place.
 
-        LMDB would go on in a file that nobody finds again once this process has ended.
+        LMDB would go on in a file that nobody can find once this process has ended.
         """
         try:
             there = os.stat(self._path)
@@ -320,7 +320,7 @@ class LmdbStore:
             there = None
         if there is None or (there.st_dev, there.st_ino) != self._identity:
             raise StoreUnavailable(
-                f"{self._path} was removed or replaced while it is in use; nothing was taken"
+                f"{self._path} was removed or replaced while in use; nothing was taken"
             )
 
     def _free_dead_readers(self) -> None:
@@ -331,12 +331,12 @@ class LmdbStore:
 
     def _guard(self) -> None:
         if os.getpid() != self._pid:
-            raise StoreUnavailable("this store was opened before a fork; open it after")
+            raise StoreUnavailable("this store was opened before a fork; open it after the fork")
         if self._closed:
             raise StoreUnavailable("the store is closed")
 
     def _translated(self, error: lmdb.Error) -> StoreError:
-        """Give the contract's failure for LMDB's, with a message for a person."""
+        """Return the contract's error for LMDB's, with a message for a person."""
         if error.code == errno.EIO and self._disk_is_full():
             return StoreFull("the disk is full; nothing was taken")
         failure = failure_of(error, self._path)
@@ -345,11 +345,11 @@ class LmdbStore:
         return failure
 
     def _disk_is_full(self) -> bool:
-        """Tell whether the data file cannot grow; the write lock is held.
+        """Return whether the data file cannot grow; the write lock is held.
 
         LMDB reports a write that a full disk cut short as EIO, as if the disk were broken
-        (mdb_page_flush in mdb.c), so the disk has to be asked. What the question allocates at the
-        file's end LMDB uses when it comes there.
+        (mdb_page_flush in mdb.c), so this asks the disk, by allocating space at the end of the
+        file. LMDB uses that space once it gets there.
         """
         try:
             with self._path.open("r+b", buffering=0) as data:
@@ -360,11 +360,14 @@ class LmdbStore:
         return False
 
 
-# What an environment of any kind has
+# Functions for any environment
 
 
 def usage_of(env: lmdb.Environment, handles: Handles, data: Path) -> Usage:
-    """Return what a store takes up; raises `lmdb.Error`, and `StoreUnavailable` for its files."""
+    """Return the space that a store uses.
+
+    Raises `lmdb.Error`, and `StoreUnavailable` if its files cannot be accessed.
+    """
     try:
         with env.begin() as txn:
             info, main = env.info(), env.stat()
@@ -380,7 +383,7 @@ def usage_of(env: lmdb.Environment, handles: Handles, data: Path) -> Usage:
         file_bytes=file.st_size,
         page_bytes=main["psize"],
         used_pages=used,
-        # A commit may have come between the two.
+        # A commit may have happened between the two reads.
         free_pages=max(0, pages - used),
         map_bytes=info["map_size"],
         map_used_bytes=pages * main["psize"],
@@ -403,10 +406,10 @@ def copy_of(env: lmdb.Environment, file: IO[bytes]) -> None:
 
 
 def check_length(env: lmdb.Environment, data: Path) -> None:
-    """Raise `StoreCorrupt` where the data file was cut short: to read past its end is SIGBUS.
+    """Raise `StoreCorrupt` if the data file was cut short: reading past its end is a SIGBUS.
 
-    A whole one may lack pages at its end too, namely free ones that were never written. So a
-    short one is looked at page by page.
+    An intact file may lack pages at its end too: free ones that were never written. So a short file
+    is checked page by page.
     """
     length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     if data.stat().st_size < length and (problems := verify(data)):  # type: ignore[no-untyped-call]
@@ -414,42 +417,42 @@ def check_length(env: lmdb.Environment, data: Path) -> None:
 
 
 def failure_of(error: lmdb.Error, data: Path) -> StoreError:
-    """Return the contract's failure for LMDB's, with a message for a person."""
+    """Return the contract's error for LMDB's, with a message for a person."""
     reason = error.reason or str(error)
     if isinstance(error, lmdb.MapFullError):
-        return StoreFull("the store has reached its greatest size; nothing was taken")
+        return StoreFull("the store has reached its maximum size; nothing was taken")
     if error.code in NO_ROOM:
         return StoreFull("the disk is full; nothing was taken")
     if isinstance(error, _NOT_A_STORE):
         return StoreCorrupt(f"{data} is damaged or not an LMDB file: {reason}")
     if error.code == errno.EAGAIN:
-        # mdb_reader_pid in mdb.c: each process locks the byte of its own number.
+        # mdb_reader_pid in mdb.c: each process locks the byte at its own process id.
         return StoreUnavailable(
-            f"another container has the store in {data.parent} open: a process there has the "
-            f"number {os.getpid()} too, by which LMDB tells processes apart. Stop it, or run this "
-            "inside of that container"
+            f"another container has the store in {data.parent} open: a process there has the same "
+            f"process id, {os.getpid()}, by which LMDB tells processes apart. Stop it, or run this "
+            "command inside that container"
         )
     return StoreUnavailable(f"the store in {data.parent} failed: {reason}")
 
 
 def no_address_space(size: int) -> StoreUnavailable:
-    """Return the failure of a process that may not map so many bytes."""
+    """Return the error for a process that may not map `size` bytes."""
     return StoreUnavailable(
-        f"the store needs {max(1, size // 2**30)} GiB of address space, and this process may not "
-        "have so much (see `ulimit -v`, or LimitAS= of systemd). It is no memory, so the limit can "
-        "be taken off"
+        f"the store needs {max(1, size // 2**30)} GiB of address space, but this process is not "
+        "allowed that much (see `ulimit -v`, or systemd's LimitAS=). Address space is not memory, "
+        "so the limit can be removed"
     )
 
 
 def _run(update: Update, together: Draft) -> None:
-    """Run one update of a batch; what it wrote joins the batch unless it raised."""
+    """Run one update of a batch; its writes join the batch unless it raised."""
     draft = Draft(together)
     update.error = None
     try:
         update.result = update.fn(draft)
     except lmdb.Error:
         raise
-    # Whatever else a caller's function raises is its caller's to see.
+    # Anything else that a caller's function raises is for its caller to see.
     except BaseException as error:  # noqa: BLE001
         update.error = error
     else:
@@ -457,7 +460,7 @@ def _run(update: Update, together: Draft) -> None:
 
 
 class LmdbReading:
-    """A view's side of the contract; py-lmdb's errors pass through to the store."""
+    """The contract's `Reading`; py-lmdb's errors pass through to the store."""
 
     def __init__(self, txn: "lmdb.Transaction[bytes]", handles: Handles) -> None:
         self._txn = txn
@@ -485,7 +488,7 @@ class LmdbReading:
 
 
 class _LmdbTransaction(LmdbReading):
-    """What a batch is written into."""
+    """The transaction that a batch is written to."""
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         self._txn.put(key, value, db=self._handles[table])
@@ -507,9 +510,9 @@ def _pages(stat: "lmdb._StatDict") -> int:
 
 
 def _snapshots(readers: str) -> list[int]:
-    """Give the transactions that are being read, from LMDB's list of reader slots.
+    """Return the transactions being read, from LMDB's list of reader slots.
 
-    A line has the process, the thread, and the transaction: a hyphen where it reads none.
+    A line has the process, the thread and the transaction, or a hyphen if it is not reading.
     """
     slots = [line.split() for line in readers.splitlines()]
     return [int(slot[2]) for slot in slots if len(slot) == 3 and slot[2].isdecimal()]
@@ -525,4 +528,4 @@ _NOT_A_STORE = (
 )
 _PROBE_BYTES = 2**20
 _READER_TABLE_BYTES = 64 * (MAX_READERS + 64)
-"""The slots, and more than what stands before them."""
+"""The slots, and more than enough for the header before them."""

@@ -1,4 +1,4 @@
-"""Locks between processes: the order of writers, and who has a store open."""
+"""Locks between processes: the order of writers, and whether a store is open."""
 
 import ctypes
 import errno
@@ -13,31 +13,31 @@ from monotron import threads
 from monotron.store.contract import StoreUnavailable
 
 OPEN_LOCK = "open.lock"
-"""The file in the storage folder that whoever opens a store locks first."""
+"""The file in the storage folder that a process locks first when it opens the store."""
 
 
 class WriteLock:
-    """Lets one process at a time write. The kernel frees it with its holder, however that dies.
+    """Lets one process at a time write. The kernel releases it when its holder dies, however.
 
-    LMDB has such a lock of its own, a robust mutex in shared memory, and that one loses sleepers:
-    where a process is killed while it is woken, the wake-up dies with it and the others wait for
-    good (17 of 250 runs with 4 writing processes of which one was killed; with `flock` before it
-    0 of 250). So each writer passes here before it comes to LMDB's mutex, and finds that free.
+    LMDB has such a lock of its own, a robust mutex in shared memory, but that one loses sleepers:
+    if a process is killed just as it is woken, the wake-up dies with it and the others wait forever
+    (17 of 250 runs with 4 writing processes of which one was killed; with `flock` in front of it,
+    0 of 250). So each writer takes this lock before LMDB's mutex, and finds the mutex free.
 
-    Two locks, passed one after the other as in a turnstile: who releases the second and wants it
-    again has to queue behind the one who stands at the first. With a single lock a busy process
-    takes it again before the woken one gets to run.
+    It is two locks, passed one after the other like a turnstile: a process that releases the
+    second and wants it again queues behind the one waiting at the first. With a single lock, a busy
+    process would take it again before the woken one gets to run.
 
-    Not for threads: one object is used by one thread at a time.
+    It is not for threads: only one thread at a time may use an object.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the two lock files in `folder`; raises `OSError` where that is not allowed."""
+        """Open the two lock files in `folder`; raises `OSError` if that is not allowed."""
         self._turn = _open(folder / "turn.lock")
         self._write = _open(folder / "write.lock")
 
     def acquire(self, *, blocking: bool) -> bool:
-        """Take the lock; False where another process has it and `blocking` is off."""
+        """Take the lock; return False if another process has it and `blocking` is off."""
         if not _flock(self._turn, blocking=blocking):
             return False
         try:
@@ -50,12 +50,12 @@ class WriteLock:
         _unlock(self._write)
 
     def acquire_within(self, seconds: float) -> None:
-        """Take the lock, in turn with the others that want it.
+        """Take the lock, in turn with other processes that want it.
 
-        Raises `StoreUnavailable` where that takes more than `seconds`; the lock is then closed.
+        Raises `StoreUnavailable` if that takes more than `seconds`; the lock is then closed.
 
-        flock cannot wait with a limit, and who asks again and again instead never gets a turn
-        among busy writers. So a thread waits, and gives the lock back if it comes too late.
+        flock has no timeout, and a process that polls instead never gets a turn among busy writers.
+        So a thread waits, and closes the lock if it gets it too late.
         """
         if self.acquire(blocking=False):
             return
@@ -76,31 +76,32 @@ class WriteLock:
         taken.wait()
 
     def close(self) -> None:
-        """Close the files, which frees what is held."""
+        """Close the files, which releases the locks."""
         os.close(self._turn)
         os.close(self._write)
 
 
 class OpenLock:
-    """Tells whether a store is open.
+    """Marks a store as open.
 
-    Who opens it shares the lock; who puts another in its place, or needs it still, has it alone.
+    Processes that open the store share the lock; one that replaces the store, or needs it to stand
+    still, holds it exclusively.
 
-    The kernel frees it with its holder. A forked child lets go of it at once: the store is not its,
-    and would count as open for as long as the child lives.
+    The kernel releases it when its holder dies. A forked child releases it at once: the store is
+    not the child's, and would otherwise count as open for as long as the child lives.
     """
 
     def __init__(self, folder: Path, *, make: bool = True) -> None:
-        """Open the lock file in `folder`; raises `OSError` where that is not allowed.
+        """Open the lock file in `folder`; raises `OSError` if that is not allowed.
 
-        Unless `make` is on, it needs no right to write: a lock file that is missing is an error.
+        If `make` is off, it needs no right to write, and a missing lock file is an error.
         """
         path = folder / OPEN_LOCK
         self._handle: int | None = _open(path) if make else _open_to_read(path)
         _open_locks.add(self)
 
     def share_within(self, seconds: float) -> None:
-        """Take the lock beside others; raises `StoreUnavailable` where one has it alone so long."""
+        """Share the lock; raises `StoreUnavailable` if another holds it alone for `seconds`."""
         end = time.monotonic() + seconds
         while not self._flock(fcntl.LOCK_SH):
             if time.monotonic() > end:
@@ -110,7 +111,7 @@ class OpenLock:
             time.sleep(_ASK_AGAIN_SECONDS)
 
     def take_alone_within(self, seconds: float) -> bool:
-        """Take the lock; False where another has had it for so long."""
+        """Take the lock alone; return False if another has it for `seconds`."""
         end = time.monotonic() + seconds
         while not self.take_alone():
             if time.monotonic() > end:
@@ -119,18 +120,18 @@ class OpenLock:
         return True
 
     def take_alone(self) -> bool:
-        """Take the lock; False where another has it, who may be of this process."""
+        """Take the lock alone; return False if another holder, perhaps in this process, has it."""
         return self._flock(fcntl.LOCK_EX)
 
     def is_shared(self) -> bool:
-        """Return whether those that have it share it; for one that does not have it itself."""
+        """Return whether its holders share it. Call it only if this object does not hold it."""
         if not self._flock(fcntl.LOCK_SH):
             return False
         self._flock(fcntl.LOCK_UN)
         return True
 
     def close(self) -> None:
-        """Close the file, which frees what is held. Closing again does nothing."""
+        """Close the file, which releases the lock. Closing again does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
@@ -164,8 +165,8 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-# fcntl.flock lets go of the GIL, and on a busy server it takes milliseconds to get it back. Where
-# the call cannot block that is for nothing, so it goes to the C library with the GIL held.
+# fcntl.flock releases the GIL, and on a busy server it takes milliseconds to get it back. If the
+# call cannot block, that is for nothing, so it goes to the C library with the GIL held.
 _quick_flock = ctypes.PyDLL(None, use_errno=True).flock
 
 

@@ -1,4 +1,4 @@
-"""Making a store that holds something from its first moment: it is there with all of it, or not."""
+"""Making a store that has contents from its first moment: either all of them, or no store."""
 
 import os
 import shutil
@@ -15,15 +15,15 @@ from monotron.store.lock import OpenLock
 T = TypeVar("T")
 
 WORK_FOLDER = ".first"
-"""Where the store is made, in its folder. One that a kill has left behind is made anew."""
+"""The folder, inside the store's, where it is made; one left behind by a kill is made again."""
 
 _ASK_AGAIN_SECONDS = 0.05
 
 
 def is_missing(folder: Path) -> bool:
-    """Return whether there is no store in `folder`, not even one whose disk is away.
+    """Return whether there is no store in `folder`, not even one on a disk that is not mounted.
 
-    Raises `StoreUnavailable` if that cannot be told.
+    Raises `StoreUnavailable` if that cannot be determined.
     """
     try:
         os.lstat(folder / storage_folder.DATA_FILE)
@@ -39,9 +39,9 @@ def is_missing(folder: Path) -> bool:
 def make(folder: Path, tables: Sequence[Table], fill: Callable[[LmdbStore], T]) -> T | None:
     """Make the store in `folder` with what `fill` writes, and return what `fill` returns.
 
-    None if another process has made one meanwhile; it waits for one that is about to. Until
-    `fill` has returned there is no store, whatever happens, and nobody can open one. Raises what
-    `fill` raises, and what `LmdbStore` raises.
+    It returns None if another process has made the store meanwhile, and waits for one that is about
+    to. Until `fill` has returned there is no store, whatever happens, and nobody can open one.
+    Raises what `fill` raises, and what `LmdbStore` raises.
     """
     folder = storage_folder.prepare(folder)
     try:
@@ -60,16 +60,17 @@ def make(folder: Path, tables: Sequence[Table], fill: Callable[[LmdbStore], T]) 
 
 
 def _wait_for(lock: OpenLock, folder: Path) -> None:
-    """Take the lock, or return because another process has made the store.
+    """Take the lock, or return once another process has made the store.
 
-    One that makes a store may take long. One that shares the lock has the store open, or is about
-    to, and then there is a data file.
+    A process that makes a store may take long. A process that shares the lock has the store open,
+    or is about to open it, and then there is a data file.
     """
     end = time.monotonic() + OPEN_SECONDS
     while not lock.take_alone() and is_missing(folder):
         if lock.is_shared() and time.monotonic() > end:
             raise StoreUnavailable(
-                f"a process has the store in {folder} open, whose data file was removed; stop it"
+                f"the data file of the store in {folder} was removed while a process has it open; "
+                "stop that process"
             )
         time.sleep(_ASK_AGAIN_SECONDS)
 
@@ -84,7 +85,7 @@ def _make(folder: Path, tables: Sequence[Table], fill: Callable[[LmdbStore], T])
             result = fill(store)
         finally:
             store.close()
-        # It would name readers of another file, and is made anew.
+        # It would list readers of another file, and will be recreated.
         (folder / "lock.mdb").unlink(missing_ok=True)
         (work / storage_folder.DATA_FILE).rename(folder / storage_folder.DATA_FILE)
         storage_folder.sync(folder)

@@ -1,8 +1,8 @@
-"""Paging: going through many rows, few at a time.
+"""Paging: going through many rows, a few at a time.
 
-`rows` stays within one transaction. `through` has one of its own for each page, and is for whatever
-takes long: what a snapshot shows cannot be written over while it is held, so the store grows beside
-busy writers.
+`rows` stays within one transaction. `through` uses one transaction for each page, and is for work
+that takes long: the pages of a snapshot cannot be reused while it is held, so the store would grow
+beside busy writers.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,21 +19,21 @@ Row = tuple[bytes, bytes]
 """A key and its value."""
 
 Range = tuple[bytes, bytes]
-"""The first key of a range of rows, and the first one behind it."""
+"""The first key of a range of rows, and the first key after it."""
 
 EVERYTHING: Final[Range] = (b"", b"\xff" * (MAX_KEY_BYTES + 1))
 
 PAGE_ROWS = 1_000
-"""How many rows are read at a time, if nothing else is said."""
+"""How many rows are read at a time by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T, After]):
-    """A part of something that has an order."""
+    """A part of an ordered sequence."""
 
     items: list[T]
     next: After | None
-    """What the next page comes after; None on the last one."""
+    """Where the next page continues: the last item's position; None on the last page."""
 
 
 def key_after(key: bytes) -> bytes:
@@ -50,10 +50,10 @@ def rows(
     size: int = PAGE_ROWS,
     reverse: bool = False,
 ) -> Iterator[Row]:
-    """Return every row with `start <= key < stop` in order, `size` of them in memory at a time.
+    """Iterate over every row with `start <= key < stop` in order, `size` in memory at a time.
 
-    With `reverse`, the last one first. It is valid as long as `reading` is. The rows that it has
-    returned may be deleted meanwhile.
+    With `reverse`, the last row comes first. It is valid as long as `reading` is. Rows that it has
+    yielded may be deleted meanwhile.
     """
     while found := reading.scan(table, start, stop, limit=size, reverse=reverse):
         yield from found
@@ -66,7 +66,7 @@ def rows(
 
 
 def page(reading: Reading, table: Table, after: bytes | None, *, size: int) -> Page[Row, bytes]:
-    """Return the first `size` rows of a table with keys greater than `after`; None for all keys."""
+    """Return the first `size` rows of a table after the key `after`, or its first rows if None."""
     start, stop = EVERYTHING
     found = reading.scan(table, start if after is None else key_after(after), stop, limit=size)
     return Page(found, found[-1][0] if len(found) == size else None)
@@ -76,10 +76,10 @@ def through(
     run: Callable[[Callable[[Txn], Page[T, After]]], Page[T, After]],
     read: Callable[[Txn, After | None], Page[T, After]],
 ) -> Iterator[T]:
-    """Return the items of every page that `read` returns, which is told what it comes after.
+    """Iterate over the items of every page that `read` returns, given where it continues.
 
-    `run` is a store's `view`, or its `update` if `read` writes. It runs once for each page, so what
-    others write between two pages may be in the later one.
+    `run` is a store's `view`, or its `update` if `read` writes. It runs once for each page, so
+    writes that others make between two pages may show in the later one.
     """
     after: After | None = None
 

@@ -1,8 +1,8 @@
 """Stores in a folder that this process cannot write: a snapshot, or another user's.
 
-LMDB can read without its lock file. But then nothing keeps a writer from using pages again that
-are being read, so it is only done where nobody can write: the file system is read-only for
-everybody, or nobody else has the store open and nobody can open it meanwhile.
+LMDB can read without its lock file. But then nothing keeps a writer from reusing pages that are
+being read, so this is done only if nobody can write: the file system is read-only for everybody, or
+nobody else has the store open and nobody can open it meanwhile.
 """
 
 import errno
@@ -38,9 +38,9 @@ T = TypeVar("T")
 
 
 def open_to_read(folder: Path, tables: Sequence[Table], *, wait_seconds: float) -> "OpenStore":
-    """Open the store in `folder`, even if it cannot be written.
+    """Open the store in `folder`, even if this process cannot write to it.
 
-    Raises `StoreUnavailable` if there is none, and what the two kinds of store raise.
+    Raises `StoreUnavailable` if it does not exist, and what the two kinds of store raise.
     """
     if (folder / storage_folder.DATA_FILE).exists() and not storage_folder.is_writable(folder):
         return ReadOnlyStore(folder, tables)
@@ -49,7 +49,7 @@ def open_to_read(folder: Path, tables: Sequence[Table], *, wait_seconds: float) 
 
 @contextmanager
 def nobody_writing(folder: Path) -> Iterator[None]:
-    """Keep writers away from the store in a folder that this process cannot write.
+    """Keep writers away from the store in a folder that this process cannot write to.
 
     Raises `StoreUnavailable` if it may be open in another process.
     """
@@ -57,7 +57,7 @@ def nobody_writing(folder: Path) -> Iterator[None]:
         try:
             lock = OpenLock(folder, make=False)
         except FileNotFoundError:
-            # Nobody has opened it since it came here.
+            # Nobody has opened it since it was put here.
             yield
             return
         except OSError as error:
@@ -72,10 +72,10 @@ def nobody_writing(folder: Path) -> Iterator[None]:
 
 
 class ReadOnlyStore:
-    """A store that nobody writes. Its views are as `LmdbStore` has them; updates are refused."""
+    """A store that nobody writes to. Views work as in `LmdbStore`; updates are refused."""
 
     def __init__(self, folder: Path, tables: Sequence[Table]) -> None:
-        """Open it. No other process can open it until it is closed, unless none can write at all.
+        """Open it. Until it is closed, no other process can open it, unless none could write.
 
         Raises `StoreUnavailable` if it may be open elsewhere, and `StoreCorrupt` if it is damaged.
         """
@@ -106,7 +106,7 @@ class ReadOnlyStore:
 
     def update(self, fn: Callable[[Transaction], T]) -> NoReturn:
         """Raise `StoreUnavailable`."""
-        raise StoreUnavailable(f"the store in {self.folder} cannot be written by this user")
+        raise StoreUnavailable(f"this user cannot write to the store in {self.folder}")
 
     def copy(self, file: IO[bytes]) -> None:
         """See `LmdbStore.copy`."""
@@ -126,11 +126,11 @@ class ReadOnlyStore:
         return replace(usage, rows=dict.fromkeys(self._tables, 0) | usage.rows, map_bytes=MAP_SIZE)
 
     def close(self) -> None:
-        """Let go of it. Closing again does nothing."""
+        """Release it. Closing again does nothing."""
         self._held.close()
 
     def _require_alone(self) -> None:
-        """Raise `StoreUnavailable` if somebody has come who may write."""
+        """Raise `StoreUnavailable` if a possible writer has opened the store meanwhile."""
         if not self._locked and (self.folder / OPEN_LOCK).exists():
             raise _in_use(self.folder, "another process has opened it meanwhile")
 
@@ -155,7 +155,7 @@ def _open(data: Path, max_dbs: int) -> lmdb.Environment:
 
 
 def _handles_of(env: lmdb.Environment, tables: Sequence[Table]) -> Handles:
-    """Return what there is: a store that an older version made may lack a table."""
+    """Return the handles of existing tables: a store made by an older version may lack some."""
     handles: Handles = {}
     for table in tables:
         with suppress(lmdb.NotFoundError):
@@ -165,6 +165,6 @@ def _handles_of(env: lmdb.Environment, tables: Sequence[Table]) -> Handles:
 
 def _in_use(folder: Path, why: str) -> StoreUnavailable:
     return StoreUnavailable(
-        f"the store in {folder} cannot be written by this user, and cannot be read beside one who "
-        f"may: {why}. Run this as the user of the service"
+        f"this user cannot write to the store in {folder}, and so can read it only while nobody "
+        f"can write to it: {why}. Run this as the service's user"
     )

@@ -69,7 +69,7 @@ def test_a_second_container_is_told_of_the_first(
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(
         f"monotron: another container has the store in {folder} open: a process there has the "
-        "number 2 too"
+        "same process id, 2, by which"
     )
     assert ended.stderr.count("\n") == 1
     assert not (tmp_path / "never.mdb").exists()

@@ -456,7 +456,7 @@ def test_a_table_that_is_younger_than_a_file_is_empty(tmp_path: Path) -> None:
 def test_a_file_without_the_first_table_is_not_a_store(tmp_path: Path) -> None:
     LmdbStore(tmp_path, [b"other"]).close()
     with (
-        pytest.raises(StoreCorrupt, match="holds no rows"),
+        pytest.raises(StoreCorrupt, match="has no table rows"),
         reading_file(tmp_path / "data.mdb", [b"rows", b"other"]),
     ):
         pass
@@ -510,7 +510,7 @@ def test_nothing_is_taken_while_the_data_file_is_not_at_its_place(
     data.rename(aside)
     for put_there in (lambda: None, lambda: data.write_bytes(aside.read_bytes())):
         put_there()
-        with pytest.raises(StoreUnavailable, match="removed or replaced while it is in use"):
+        with pytest.raises(StoreUnavailable, match="removed or replaced while in use"):
             store.update(lambda txn: txn.put(tables.SERIES, b"a", b"2"))
         assert store.view(lambda reading: reading.get(tables.SERIES, b"a")) == b"1"
     aside.rename(data)

@@ -229,7 +229,7 @@ def test_a_mount_that_is_read_only_does_not_keep_others_from_writing(
 def test_a_store_that_cannot_be_written_refuses_updates(folder: Path) -> None:
     fill(folder)
     store = ReadOnlyStore(folder, tables.ALL)
-    with pytest.raises(StoreUnavailable, match="cannot be written"):
+    with pytest.raises(StoreUnavailable, match="cannot write"):
         store.update(lambda txn: txn.put(tables.SERIES, b"a", b"b"))
     store.close()
     store.close()

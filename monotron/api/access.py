@@ -1,8 +1,8 @@
-"""Access: who calls, in which account, and whether that is allowed.
+"""Access: the caller, the account it acts in, and whether that is allowed.
 
-Every call but the health checks and the dashboard's files needs credentials, also one to a path
-that is not there. Each resource says in `calls` what its methods need. Who has no right to an
-account is told the same whether there is such an account or not.
+Every call except the health checks and the dashboard's files needs credentials, even one to a path
+that does not exist. Each resource declares in `calls` what its methods need. A caller without the
+right to an account gets the same answer whether or not that account exists.
 """
 
 import base64
@@ -24,25 +24,25 @@ from monotron.store.contract import Store
 
 CHALLENGE = 'Basic realm="monotron"'
 ROOT_NAME = "root"
-"""What history calls the root pair; the name of an API key is longer."""
+"""The root pair's name in history; an API key's is longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls."""
+    """The caller of a request."""
 
     account: int = FIRST_ACCOUNT
-    """Where it acts unless the path names another account."""
+    """The account that it acts in unless the path names another one."""
     api_key: str | None = None
-    """What history calls it; None where there is no authentication."""
+    """Its name in history; None if authentication is off."""
     scopes: tuple[str, ...] | None = None
-    """What it may do, in its own account alone; None for everything everywhere."""
+    """What it may do, and only in its own account; None for everything in every account."""
     unknown: bool = False
-    """Whether it came without credentials to what is open while others need them."""
+    """Whether it sent no credentials, to an open path, although authentication is on."""
 
 
 class Access:
-    """Lets a request through to its resource, in `req.context.call`, or refuses it."""
+    """Lets a request through, with its call in `req.context.call`, or refuses it."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class Access:
         is_open: Callable[[str], bool],
         is_readable: Callable[[str], bool],
     ) -> None:
-        """Without a `root` pair there is no authentication, and everybody may do everything.
+        """Without a `root` pair authentication is off, and everybody may do everything.
 
         With one, `is_open` says which raw paths need no credentials, and `is_readable` which ones
-        can be read without any. `keep` is how many values the history of a series holds.
+        can be read without any. `keep` is how many values a series' history holds.
         """
         self._store = store
         self._root = root
@@ -65,7 +65,7 @@ class Access:
         self._is_readable_path = is_readable
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Find out who calls; raises 401."""
+        """Identify the caller; raises 401."""
         req.context.caller = _ANYBODY
         if self._root is not None:
             req.context.caller = _STRANGER
@@ -82,12 +82,13 @@ class Access:
         method = "GET" if req.method == "HEAD" else req.method
         if caller.scopes is not None:
             if account != caller.account:
-                raise _forbidden("an API key acts in its own account alone")
+                raise _forbidden("an API key can act only in its own account")
             _check_scopes(caller.scopes, _need(resource, method))
         elif (
             named is not None and not caller.unknown and _need(resource, method) not in (None, ROOT)
         ):
-            # A stranger is not told which accounts there are: none of them has what is not there.
+            # A stranger must not learn which accounts exist: a missing one answers like an empty
+            # one.
             self._store.view(lambda reading: accounts.require(reading, account))
         req.context.call = Call(account, caller.api_key, clock.now(), self._keep)
 
@@ -100,7 +101,7 @@ class Access:
 
     def _authenticated(self, req: falcon.Request, root: Pair) -> Caller:
         pair = _credentials(req)
-        # Digests have one length, so the comparison takes the same time for all.
+        # Digests all have the same length, so every comparison takes the same time.
         is_root = hmac.compare_digest(
             api_keys.digest(pair.key) + api_keys.digest(pair.secret),
             api_keys.digest(root.key) + api_keys.digest(root.secret),
@@ -109,12 +110,12 @@ class Access:
             return _ROOT
         api_key = self._store.view(lambda reading: api_keys.verified(reading, pair))
         if api_key is None:
-            raise _unauthorized("there is no such API key, or its secret is another one")
+            raise _unauthorized("unknown API key or wrong secret")
         return Caller(api_key.account, api_key.key, api_key.scopes)
 
 
 def _credentials(req: falcon.Request) -> Pair:
-    """Give the key and secret of HTTP Basic (RFC 7617); raises 401."""
+    """Return the key and secret of HTTP Basic credentials (RFC 7617); raises 401."""
     header = req.get_header("Authorization")
     if not header:
         raise _unauthorized("this needs an API key and its secret, as HTTP Basic credentials")
@@ -125,7 +126,7 @@ def _credentials(req: falcon.Request) -> Pair:
         text = ""
     key, colon, secret = text.partition(":")
     if scheme.lower() != "basic" or not colon:
-        raise _unauthorized("the Authorization header holds no HTTP Basic credentials")
+        raise _unauthorized("the Authorization header has no HTTP Basic credentials")
     return Pair(key, secret)
 
 
@@ -134,7 +135,7 @@ def _account(text: str) -> int:
 
 
 def _need(resource: Any, method: str) -> Need:
-    """Return what a method needs; nothing if the resource has no such method."""
+    """Return what a method needs; None if the resource does not have the method."""
     call = resource.calls.get(method)
     need: Need = call and call.needs
     return need

@@ -1,4 +1,4 @@
-"""The access log's lines for what reaches the application."""
+"""The access log's lines for requests that reach the application."""
 
 import time
 
@@ -9,7 +9,7 @@ from monotron.http.access_log import log_request
 
 
 class AccessLog:
-    """Logs each request once it is answered."""
+    """Logs each request after its answer."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
@@ -17,7 +17,7 @@ class AccessLog:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
-        """Log the line."""
+        """Log the request."""
         caller = getattr(req.context, "caller", None)
         log_request(
             client=req.remote_addr,

@@ -16,7 +16,9 @@ from monotron.core.call import Call
 from monotron.core.scopes import Operation, Resource
 from monotron.store.contract import Store, Transaction
 
-ACCOUNTS = Tag("Accounts and API keys", "Who may do what. Account 1 is always there.")
+ACCOUNTS = Tag(
+    "Accounts and API keys", "API keys, and the accounts they act in. Account 1 always exists."
+)
 
 _ACCOUNT = schema("Account", members({"id": ACCOUNT_ID}), {"id": 1})
 
@@ -36,7 +38,7 @@ class Accounts:
                     "query",
                     "after",
                     BOUND,
-                    "The id to go on after.",
+                    "The id to continue after.",
                     within="accounts",
                     allowEmptyValue=True,
                 ),
@@ -50,7 +52,7 @@ class Accounts:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with a page, ordered by id. `next` is the `after` of the next one, or null."""
+        """Answer with a page, ordered by id. `next` is the next page's `after`, or null."""
         query = req.context.query
         after = None
         if query.get("after"):
@@ -78,7 +80,7 @@ class Account:
         ),
         "PUT": Description(
             "putAccount",
-            "Make the account; if it is there already, nothing changes",
+            "Create the account; if it exists, nothing changes",
             in_json(_ACCOUNT),
             needs=ROOT,
             then=("getAccount", "makeGrant"),
@@ -96,7 +98,7 @@ class Account:
     on_head = on_get
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Make the account. One that exists already stays as it is."""
+        """Create the account. An existing one stays as it is."""
         call: Call = req.context.call
         wanted, body = conditions(req), to_json({"id": call.account})
 

@@ -20,7 +20,7 @@ def answer(
 ) -> None:
     """Answer with the members as JSON, or with the bare number or version as plain text.
 
-    Clients that prefer text/plain in `Accept` get it.
+    Clients that prefer text/plain get it.
     """
     if _wants_plain(req):
         resp.content_type = PLAIN
@@ -31,7 +31,7 @@ def answer(
 
 
 def representations(members: Mapping[str, object], bare: object) -> tuple[bytes, bytes]:
-    """Return each body that `answer` may answer with."""
+    """Return each body that `answer` could send."""
     return to_json(members), to_text(bare)
 
 
@@ -41,12 +41,12 @@ def to_text(bare: object) -> bytes:
 
 
 def to_json(members: Mapping[str, object] | list[Mapping[str, object]]) -> bytes:
-    """Give compact JSON in UTF-8."""
+    """Return compact JSON in UTF-8."""
     return _encode(members).encode()
 
 
 def pollable(req: falcon.Request, resp: falcon.Response) -> None:
-    """Mark the answer of a read so that a repeat costs little: 304 if nothing has changed."""
+    """Make the answer of a read cheap to repeat: 304 if nothing has changed."""
     tag = entity_tag(resp.data or b"")
     resp.set_header("ETag", tag)
     resp.set_header("Cache-Control", "no-cache")
@@ -62,23 +62,23 @@ def pollable(req: falcon.Request, resp: falcon.Response) -> None:
 def entity_tag(body: bytes) -> str:
     """Return the ETag of a body, in its quotes.
 
-    It is strong (RFC 9110, section 8.8.1): a digest, the same for the same bytes whichever process
-    answers.
+    It is strong (RFC 9110, section 8.8.1): a digest, which is the same for the same bytes whichever
+    process answers.
     """
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
-# Made once: `json.dumps` with other settings than its own makes an encoder for each call.
+# Created once: `json.dumps` with other settings than its defaults creates an encoder at each call.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _wants_plain(req: falcon.Request) -> bool:
-    # Nearly every client sends none, */* or JSON; the full negotiation costs more than all else.
+    # Nearly every client sends no Accept, */* or JSON; full negotiation costs more than all else.
     accept = req.accept.lower()
     if "text/" not in accept:
         return False
     try:
         return falcon.mediatypes.best_match((JSON, "text/plain"), accept) == "text/plain"
     except ValueError:
-        # What cannot be understood is taken as if it were not there (RFC 9110, section 12.4.1).
+        # A header that cannot be understood is ignored (RFC 9110, section 12.4.1).
         return False

@@ -31,7 +31,7 @@ from monotron.store.contract import Reading, Store, Transaction
 
 TAG = Tag(
     "Token attributes",
-    "Strings kept beside a token, which need not have been used on the series.",
+    "Strings kept beside a token, even one that was never used on the series.",
 )
 
 _NAME = name("AttributeName", "author")
@@ -48,7 +48,7 @@ def _by_name(of: str, names: Component, most: int, example: Object, **more: int)
         "propertyNames": names,
         "additionalProperties": _VALUE,
         "maxProperties": most,
-        "description": f"Values by name. A token has at most {ATTRIBUTES}.",
+        "description": f"Values by name. A token can have at most {ATTRIBUTES}.",
     }
     return schema(of, body | more, example)
 
@@ -92,7 +92,7 @@ class Attributes:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
-        """Answer with one object, `{}` if the token has none."""
+        """Answer with one object; `{}` if the token has no attributes."""
         key, token = names.series_key(key, new=False), names.token(token, new=False)
         resp.data = self._store.view(
             lambda reading: _all(reading, req.context.call.account, key, token)
@@ -102,7 +102,7 @@ class Attributes:
     on_head = on_get
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
-        """Store those in the body; the others stay. Answer with those that were sent."""
+        """Store the attributes in the body; others stay. Answer with those that were sent."""
         key, token = names.series_key(key), names.token(token)
         sent = attributes.valid(read_object(req, ATTRIBUTES_BYTES))
         account, wanted = req.context.call.account, conditions(req)
@@ -115,7 +115,7 @@ class Attributes:
         resp.data = to_json(sent)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
-        """Remove them all. A token without any is no error."""
+        """Remove all attributes. It is not an error if there are none."""
         key, token = names.series_key(key, new=False), names.token(token, new=False)
         account, wanted = req.context.call.account, conditions(req)
 
@@ -137,7 +137,7 @@ class OneAttribute:
             "The bare value of one attribute",
             Answer({PLAIN: _VALUE}, (NO_SNIFFING,)),
             needs=READ_SERIES,
-            missing="the token has no such attribute",
+            missing="the token has no attribute 'author'",
             polled=POLLED,
         ),
         "PUT": Description(
@@ -145,7 +145,7 @@ class OneAttribute:
             "Set one attribute to the bare body",
             in_json(_ATTRIBUTE),
             needs=WRITE_SERIES,
-            # No body at all is the empty value.
+            # No body means the empty value.
             body=Body({"text/plain": _VALUE}, required=False),
             raises=(InvalidAttribute,),
             then=("getAttribute", "deleteAttribute"),
@@ -165,7 +165,7 @@ class OneAttribute:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, key: str, token: str, name: str
     ) -> None:
-        """Answer with its text, byte for byte; 404 if the token has none of that name."""
+        """Answer with its text, byte for byte; 404 if the token has no attribute of that name."""
         key, token, name = _stored(key, token, name)
         text = self._store.view(
             lambda reading: attributes.get(reading, req.context.call.account, key, token, name)
@@ -173,7 +173,7 @@ class OneAttribute:
         if text is None:
             raise falcon.HTTPNotFound(description=f"the token has no attribute {name!r}")
         resp.content_type = PLAIN
-        # It is anybody's text: no browser may take it for a page.
+        # Anybody may have written the text, so no browser may take it for a page.
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.data = text.encode()
         pollable(req, resp)
@@ -183,7 +183,7 @@ class OneAttribute:
     def on_put(
         self, req: falcon.Request, resp: falcon.Response, key: str, token: str, name: str
     ) -> None:
-        """Store the body as its text."""
+        """Set its text to the body."""
         key, token, name = names.series_key(key), names.token(token), names.attribute(name)
         sent = attributes.valid({name: read_text(req, ATTRIBUTES_BYTES)})
         account, wanted = req.context.call.account, conditions(req)
@@ -198,7 +198,7 @@ class OneAttribute:
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, key: str, token: str, name: str
     ) -> None:
-        """Remove it. A missing one is no error."""
+        """Remove it. It is not an error if it is missing."""
         key, token, name = _stored(key, token, name)
         account, wanted = req.context.call.account, conditions(req)
 

@@ -1,7 +1,6 @@
-"""A badge as an image: an SVG in shields.io's flat style, drawn without asking anybody.
+"""A badge as an image: an SVG in shields.io's flat style, drawn here without another service.
 
-Colors are plain, without shine and shadow, so that the contrast of the text is the one that was
-chosen.
+Colors are plain, without gloss or shadow, so that the text has exactly the contrast computed here.
 """
 
 import html
@@ -12,7 +11,7 @@ from monotron.core.badges import Badge, hex_color
 
 
 def draw(badge: Badge) -> bytes:
-    """Give the SVG; its text is what the badge says, whatever characters that has."""
+    """Return the SVG of a badge, whatever characters its texts contain."""
     label, message = _characters(badge.label), _characters(badge.message)
     left = _width(label) + 2 * _PADDING if label else 0
     right = _width(message) + 2 * _PADDING
@@ -43,14 +42,17 @@ _LABEL_COLOR = "555555"
 
 
 def _characters(text: str) -> str:
-    """Give a text of characters that XML 1.0 allows (section 2.2); names have no controls."""
+    """Return a text with only characters that XML 1.0 allows (section 2.2).
+
+    Names have no control characters, so those need no care here.
+    """
     return text.replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")
 
 
 def _box(
     x: int, width: int, color: str, *, round_left: bool = False, round_right: bool = False
 ) -> str:
-    """Draw one side of the badge; a clip path would need an id, which others may have too."""
+    """Draw one side of the badge; a clip path would need an id, which may not be unique."""
     left, right = _RADIUS * round_left, _RADIUS * round_right
     return (
         f'<path fill="#{color}" d="M{x + left} 0h{width - left - right}'
@@ -66,7 +68,7 @@ def _text(x: int, width: int, text: str, background: str) -> str:
     place = f'x="{x + _PADDING}" y="{_BASELINE}" textLength="{width - 2 * _PADDING}"'
     color = _readable_on(background)
     return (
-        # Blanks at the ends have a width as well.
+        # Spaces at the ends have a width too.
         f'<text xml:space="preserve" {place} lengthAdjust="spacingAndGlyphs" fill="#{color}">'
         f"{html.escape(text)}</text>"
     )
@@ -76,7 +78,7 @@ def _text(x: int, width: int, text: str, background: str) -> str:
 
 
 def _readable_on(background: str) -> str:
-    """Give white or black, whichever has the greater contrast; on any color it is 4.5 or more."""
+    """Return white or black, whichever contrasts more: at least 4.5 on any color."""
     luminance = _luminance(background)
     with_white, with_black = 1.05 / (luminance + 0.05), (luminance + 0.05) / 0.05
     return "fff" if with_white > with_black else "000"
@@ -95,13 +97,13 @@ def _linear(part: float) -> float:
 
 
 def _width(text: str) -> int:
-    """Estimate how wide a text is, in pixels."""
+    """Estimate the width of a text in pixels."""
     return max(1, math.ceil(sum(map(_width_of, text)) * _FONT_SIZE / 1000))
 
 
 def _width_of(character: str) -> int:
     """Estimate the width of a character in thousandths of the font's size."""
-    # An accent takes no room of its own.
+    # An accent has no width of its own.
     base = unicodedata.normalize("NFD", character)[0]
     if base in _WIDTHS:
         return _WIDTHS[base]

@@ -31,18 +31,19 @@ from monotron.core.badges import Badge
 from monotron.store.contract import Store
 
 SCHEMA_VERSION = 1
-"""Of https://shields.io/badges/endpoint-badge."""
+"""The version of https://shields.io/badges/endpoint-badge."""
 
 SVG = "image/svg+xml"
 
 MAX_AGE = 60
-"""Seconds for which a badge need not be asked for again: short enough for a badge to be true, long
-enough for a page that many open. Where credentials came with the request, caches that are shared do
-not keep the answer (RFC 9111, section 3.5)."""
+"""Seconds for which a badge may be cached: short enough for a badge to be current, long enough for
+a page with many readers. If credentials came with the request, shared caches do not store the
+answer (RFC 9111, section 3.5)."""
 
 CACHE_SECONDS = 300
-"""Seconds for which shields.io keeps a badge: the least that it takes, by the same page."""
-TAG = Tag("Badges", "The number of a series, or a version, for a page that shows it.")
+"""Seconds for which shields.io caches a badge: the least it accepts, according to the same page."""
+
+TAG = Tag("Badges", "A series' value or a version, to be shown on a page.")
 
 FIELDS: Fields = {
     "key": Field(
@@ -50,7 +51,7 @@ FIELDS: Fields = {
             "path",
             "key",
             NAME,
-            "The series, or with `show=version` what has the versions.",
+            "The series, or with `show=version` the name of the versions.",
             within="badges",
         )
     )
@@ -61,7 +62,7 @@ _COLOR = schema(
     "Color",
     {
         "type": "string",
-        "description": "3 or 6 hex digits, or a name that shields.io has; in upper or lower case.",
+        "description": "3 or 6 hex digits, or a color name of shields.io; in upper or lower case.",
         "pattern": f"^(?:{_HEX_COLOR}|{'|'.join(map(any_case, badges.COLORS))})$",
     },
     "brightgreen",
@@ -73,7 +74,7 @@ QUERIES = (
         "query",
         "show",
         schema("Show", {"type": "string", "enum": [badges.VALUE, badges.VERSION]}, badges.VALUE),
-        f"What it tells; `{badges.VALUE}` if not given.",
+        f"What the badge shows; `{badges.VALUE}` if not given.",
     ),
     parameter(
         "query",
@@ -86,8 +87,8 @@ QUERIES = (
         "query",
         "message",
         name("Message", badges.PLACE, f"v{badges.PLACE}", new=False),
-        f"The right text; `{badges.PLACE}` in it stands for the number or the version. Just "
-        "that if not given.",
+        f"The right text; `{badges.PLACE}` in it stands for the value or the version, and is the "
+        "default.",
     ),
     parameter("query", "color", _COLOR, f"`{badges.DEFAULT_COLOR}` if not given."),
 )
@@ -110,7 +111,7 @@ _DATA = schema(
             "message": {"type": "string", "minLength": 1, "description": "The right text."},
             "color": {"type": "string", "pattern": f"^(?:{_HEX_COLOR}|[a-z]+)$"},
             "cacheSeconds": constant(CACHE_SECONDS)
-            | {"description": "How long shields.io keeps it: the least that it takes."},
+            | {"description": "How long shields.io caches it: the least that it accepts."},
         }
     ),
     {
@@ -125,14 +126,14 @@ _IMAGE = schema("BadgeImage", {"type": "string"}, draw(_EXAMPLE).decode())
 
 
 class BadgeData:
-    """What shields.io draws a badge from."""
+    """A badge's data, from which shields.io draws it."""
 
     tag: ClassVar[Tag] = TAG
     fields: ClassVar[Fields] = FIELDS
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getBadge",
-            "What shields.io draws a badge from (https://shields.io/badges/endpoint-badge)",
+            "The badge's data for shields.io (https://shields.io/badges/endpoint-badge)",
             in_json(_DATA),
             needs=READ_SERIES,
             queries=QUERIES,
@@ -191,7 +192,7 @@ class BadgeImage:
         """Give it; 404 before the first value."""
         badge = _read(self._store, req, key)
         resp.content_type = SVG
-        # Opened by itself an SVG is a document, which could run scripts.
+        # An SVG opened by itself is a document, which could run scripts.
         resp.set_header("Content-Security-Policy", "default-src 'none'")
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.data = draw(badge)
@@ -211,5 +212,5 @@ def _read(store: Store, req: falcon.Request, key: str) -> Badge:
 def _cacheable(req: falcon.Request, resp: falcon.Response) -> None:
     pollable(req, resp)
     resp.set_header("Cache-Control", f"max-age={MAX_AGE}")
-    # Whose series it is depends on the credentials.
+    # The credentials decide whose series it is.
     resp.set_header("Vary", "Authorization")

@@ -10,25 +10,25 @@ from monotron.limits import JSON_BYTES
 def read_object(req: falcon.Request, most: int = JSON_BYTES) -> dict[str, object]:
     """Read the body as one JSON object, whatever its Content-Type says.
 
-    Raises 400 for what is not one, also for a member that is there twice (RFC 8259, section 4,
-    leaves open which one would count), and 413 where it has more than `most` bytes.
+    Raises 400 if it is not one, or has a member twice (RFC 8259, section 4, leaves open which one
+    would count), and 413 if it has more than `most` bytes.
     """
-    body = _read_json(req, most, "an object")
+    body = _read_json(req, most, "object")
     if not isinstance(body, dict):
-        raise _invalid("an object", "it is something else")
+        raise _invalid("object", "it is something else")
     return body
 
 
 def read_list(req: falcon.Request, most: int = JSON_BYTES) -> list[object]:
-    """Read the body as one JSON list, in the same way."""
-    body = _read_json(req, most, "a list")
+    """Read the body as one JSON array, in the same way."""
+    body = _read_json(req, most, "array")
     if not isinstance(body, list):
-        raise _invalid("a list", "it is something else")
+        raise _invalid("array", "it is something else")
     return body
 
 
 def read_text(req: falcon.Request, most: int) -> str:
-    """Read the body as text in UTF-8; raises 400 for other bytes, 413 for more than `most`."""
+    """Read the body as UTF-8 text; raises 400 if it is not, and 413 if it exceeds `most` bytes."""
     try:
         return _read(req, most).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -36,21 +36,21 @@ def read_text(req: falcon.Request, most: int) -> str:
 
 
 def whole(value: object) -> int | None:
-    """Give a member that is a whole number, or None for anything else.
+    """Return a member if it is a whole number, else None.
 
-    JSON knows no integers: 110.0 is the same number as 110 (JSON Schema core, section 6.3). But a
-    float beyond 2**53 may stand for several.
+    JSON has no integer type: 110.0 is the same number as 110 (JSON Schema core, section 6.3). But a
+    float beyond 2**53 may stand for several integers.
     """
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         return int(value)
-    # bool is a subclass of int, and true is not a number.
+    # bool is a subclass of int, but true is not a number.
     return value if type(value) is int else None
 
 
 def _read(req: falcon.Request, most: int) -> bytes:
     raw: bytes = req.bounded_stream.read(most + 1)
     if len(raw) > most:
-        raise falcon.HTTPContentTooLarge(description=f"a body has at most {most} bytes here")
+        raise falcon.HTTPContentTooLarge(description=f"this body can have at most {most} bytes")
     return raw
 
 
@@ -67,13 +67,13 @@ def _read_json(req: falcon.Request, most: int, what: str) -> object:
 
 
 def _invalid(what: str, why: str) -> falcon.HTTPBadRequest:
-    return falcon.HTTPBadRequest(description=f"the body has to be {what} in JSON: {why}")
+    return falcon.HTTPBadRequest(description=f"the body must be a JSON {what}: {why}")
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a member is there twice")
+        raise ValueError("a member appears twice")
     return members
 
 

@@ -29,7 +29,7 @@ from monotron.core.records import Series
 from monotron.store.contract import Store
 
 JSON_UTF8 = "application/json; charset=UTF-8"
-"""What this API's clients have always been told."""
+"""The content type that this API's clients have always received."""
 
 
 _DIGITS = f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}"
@@ -52,10 +52,7 @@ _NUMBER = as_number(
 
 
 class MeantAsUuid(BaseConverter):
-    """Lets a path segment through as it is, if it can have been meant as a UUID.
-
-    Other paths have no route.
-    """
+    """Accepts a path segment that may be meant as a UUID; other paths have no route."""
 
     def convert(self, value: str) -> str | None:
         """Return `value`, still percent-encoded, or None."""
@@ -68,7 +65,7 @@ class BuildNumber:
     tag: ClassVar[Tag] = Tag("Build numbers", "Any UUID is a series of build numbers.")
     fields: ClassVar[Fields] = {
         "uuid": Field(
-            parameter("path", "uuid", _UUID, "The series; all forms of a UUID name one."),
+            parameter("path", "uuid", _UUID, "The series; all forms of a UUID name the same one."),
             MeantAsUuid,
         )
     }

@@ -1,7 +1,7 @@
 """Conditions: `If-Match` and `If-None-Match` on calls that change something.
 
-They are checked in the transaction that makes the change, so nothing comes between the two. Which
-representation counts is the one that a GET of the same path would answer with (RFC 9110, 13.1).
+They are checked in the transaction that makes the change, so nothing comes between the two. The
+representation that counts is the one that a GET of the same path would return (RFC 9110, 13.1).
 """
 
 import re
@@ -17,18 +17,18 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a request asks for; a header that did not come asks for nothing."""
+    """A request's conditions; a header that was not sent sets none."""
 
     match: frozenset[str] | None = None
-    """Entity tags of which one has to be current, or `ANY`."""
+    """Entity tags, one of which must be current, or `ANY`."""
     none_match: frozenset[str] | None = None
-    """Entity tags of which none may be."""
+    """Entity tags, none of which may be current, or `ANY`."""
 
     def require(self, representations: Callable[[], Iterable[bytes]]) -> None:
-        """Raise 412 if they do not hold for what there is now.
+        """Raise 412 if they do not hold for the current state.
 
-        `representations` returns the bodies that a GET may answer with, in JSON and as plain text;
-        none if it would be a 404. It is called only if there are conditions.
+        `representations` returns the bodies that a GET could return, in JSON and as plain text, or
+        nothing if it would be a 404. It is called only if there are conditions.
         """
         if self.match is None and self.none_match is None:
             return
@@ -42,7 +42,7 @@ class Conditions:
 def conditions(req: falcon.Request) -> Conditions:
     """Read the conditions of a request.
 
-    Raises 400 for a header that cannot be read: passed over, it would let the change happen.
+    Raises 400 for a header that cannot be read: ignoring it would let the change happen.
     """
     match, none_match = req.env.get("HTTP_IF_MATCH"), req.env.get("HTTP_IF_NONE_MATCH")
     if match is None and none_match is None:
@@ -59,7 +59,7 @@ def _tags(header: str, text: str, *, weak_too: bool) -> frozenset[str]:
         return frozenset({ANY})
     if not _LIST.fullmatch(text):
         raise falcon.HTTPBadRequest(
-            description=f'{header} is a list of ETags in double quotes, such as "0a1b2c", or *'
+            description=f'{header} must be a list of ETags in double quotes, such as "0a1b2c", or *'
         )
     return frozenset(tag for weak, tag in _TAG.findall(text) if weak_too or not weak)
 
@@ -73,6 +73,6 @@ def _failed(header: str, why: str) -> falcon.HTTPPreconditionFailed:
 
 
 _NO_CONDITIONS = Conditions()
-# RFC 9110, section 8.8.3; empty elements of a list are passed over (5.6.1.2).
+# RFC 9110, section 8.8.3; empty elements of a list are ignored (5.6.1.2).
 _TAG = re.compile('(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _LIST = re.compile(rf"[ \t,]*{_TAG.pattern}(?:[ \t]*,[ \t,]*{_TAG.pattern})*[ \t,]*")

@@ -1,6 +1,6 @@
-"""The dashboard: `/`, and the files below `/web` that it consists of.
+"""The dashboard: `/`, and its files below `/web`.
 
-It is open to everybody: the files hold no data, and what they show they ask the API for.
+It is open to everybody: the files contain no data, and get what they show from the API.
 """
 
 import functools
@@ -26,8 +26,8 @@ CONTENT_TYPES = {
 }
 
 HEADERS = {
-    # Nothing but what comes from here, no inline code, and no place in another page. A badge that
-    # needs credentials is asked for by the page itself, and shown from memory (blob).
+    # Only content from this server, no inline code, and no embedding in another page. The page
+    # fetches a badge that needs credentials by itself, and shows it from memory (blob).
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
@@ -56,14 +56,14 @@ class Dashboard:
     }
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with it."""
+        """Answer with the page."""
         _answer(req, resp, PAGE)
 
     on_head = on_get
 
 
 class DashboardFile:
-    """`/web/{file}`: one of the files that the page consists of."""
+    """`/web/{file}`: one of the page's files."""
 
     tag: ClassVar[Tag] = SERVICE
     fields: ClassVar[Fields] = {
@@ -87,13 +87,13 @@ class DashboardFile:
                 ),
                 _SAFE,
             ),
-            missing="the dashboard has no such file",
+            missing="the dashboard has no file 'nothing.js'",
             polled=POLLED,
         )
     }
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
-        """Answer with it; 404 if there is no such file."""
+        """Answer with the file; 404 if it does not exist."""
         if file not in _files():
             raise falcon.HTTPNotFound(description=f"the dashboard has no file {file!r}")
         _answer(req, resp, file)

@@ -1,8 +1,8 @@
-"""Descriptions: what each call is, said once, beside its handler.
+"""Descriptions: each call is described once, beside its handler.
 
-A resource has one in `calls` for each of its methods but HEAD, which is GET without the body. From
-it come who may call (`access`), which query parameters and bodies are read (`unread`), and
-OpenAPI's document.
+A resource has one in `calls` for each of its methods except HEAD, which is GET without the body.
+From it are derived the required rights (`access`), the accepted query parameters and bodies
+(`unread`), and the OpenAPI document.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from monotron.core.errors import RuleError
 from monotron.core.scopes import Operation, Resource
 
 Need = tuple[Operation, Resource] | Literal["root"] | None
-"""A scope, the root pair, or nothing but credentials."""
+"""A scope, the root pair, or just credentials (None)."""
 
 ROOT: Final = "root"
 READ_SERIES: Need = (Operation.READ, Resource.SERIES)
@@ -29,7 +29,7 @@ DELETE_SERIES: Need = (Operation.DELETE, Resource.SERIES)
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A noun of the API, under which its calls stand together."""
+    """A noun of the API that groups its calls."""
 
     name: str
     meaning: str
@@ -42,12 +42,12 @@ class Answer:
     content: Mapping[str, Component]
     """The schema of each content type; empty for an answer without a body."""
     headers: tuple[Component, ...] = ()
-    """Those that not every answer has."""
+    """The headers that only some answers have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a call reads."""
+    """The body that a call takes."""
 
     content: Mapping[str, Component]
     """The schema of each content type."""
@@ -65,7 +65,7 @@ def in_json(schema: Component, *headers: Component) -> Answer:
 def as_number(
     schema: Component, plain: Component = PLAIN_NUMBER, *, content_type: str = JSON
 ) -> Answer:
-    """Describe what `answer` makes: JSON, or plain text for clients that prefer that."""
+    """Describe an answer of `answer`: JSON, or plain text for clients that prefer it."""
     return Answer({content_type: schema, PLAIN: plain})
 
 
@@ -74,26 +74,26 @@ class Description:
     """One method of a resource."""
 
     name: str
-    """Its operationId. It has a suffix where the resource has another path as well."""
+    """Its operationId, without the suffix that a route may add."""
     summary: str
     answer: Answer
     needs: Need = None
     queries: tuple[Component, ...] = ()
-    """The query parameters that it reads."""
+    """The query parameters that it accepts."""
     body: Body | None = None
-    """The body that it reads; None if it reads none."""
+    """The body that it takes; None if it takes no body."""
     raises: tuple[type[RuleError], ...] = ()
-    """What the rules may refuse beside a wrong name, number or `Idempotency-Key`."""
+    """The errors of the rules, besides a wrong name, number or `Idempotency-Key`."""
     missing: str = ""
-    """What a 404 says."""
+    """The detail of its 404; empty if it has no 404 of its own."""
     polled: tuple[Component, ...] = ()
-    """The headers by which it is polled: it answers 304 while nothing has changed."""
+    """The headers for polling it: it answers 304 while nothing has changed."""
     retried: bool = False
     """Whether it honours an `Idempotency-Key`."""
     then: tuple[str, ...] = ()
-    """What can be called next, by name."""
+    """The names of calls that may follow it."""
     gives: Mapping[str, str] = field(default_factory=dict)
-    """Where its answer has what the paths of those need, as OpenAPI's links say it."""
+    """Where its answer has the path fields of those calls, as in OpenAPI's links."""
 
     @cached_property
     def query_names(self) -> tuple[str, ...]:
@@ -107,11 +107,11 @@ Calls = Mapping[str, Description]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a path that means something else than its name says elsewhere."""
+    """A path field that differs from other fields of the same name."""
 
     parameter: Component
     converter: type[BaseConverter] | None = None
-    """What lets a path through to the resource, or not."""
+    """The converter that decides whether a path reaches the resource."""
 
 
 Fields = Mapping[str, Field]
@@ -120,21 +120,21 @@ Fields = Mapping[str, Field]
 class Described(Protocol):
     """A resource: a class with a handler for each method, `on_get` and so on.
 
-    It may have `fields` as well.
+    It may also have `fields`.
     """
 
     tag: ClassVar[Tag]
-    """What it belongs to."""
+    """The group it belongs to."""
     calls: ClassVar[Calls]
-    """What describes its methods."""
+    """The descriptions of its methods."""
 
 
 def fields_of(resource: Any) -> Fields:
-    """Return the fields that a resource describes itself."""
+    """Return the path fields that a resource describes itself."""
     fields: Fields = getattr(resource, "fields", {})
     return fields
 
 
 def content_of(content: Mapping[str, Component]) -> Object:
-    """Return the bodies of an answer or a request, as OpenAPI has them."""
+    """Return the bodies of an answer or a request, in OpenAPI's form."""
     return {content_type: typed(schema) for content_type, schema in content.items()}

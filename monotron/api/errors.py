@@ -27,11 +27,11 @@ from monotron.store.contract import StoreCorrupt, StoreError, StoreFull, StoreUn
 log = logging.getLogger("monotron")
 
 LOG_SECONDS = 1.0
-"""How often a failure of the store is logged while it lasts."""
+"""How often a store failure is logged while it lasts."""
 
 
 def handle_errors(app: "falcon.App[Any, Any]", hints: Hints) -> None:
-    """Make every error that leaves `app` a problem; `hints` say what may have been meant."""
+    """Turn every error that leaves `app` into a problem; `hints` suggest what was meant."""
 
     def answer_no_path(
         req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: dict[str, Any]
@@ -71,16 +71,16 @@ ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
 }
 
 _failures: dict[type[StoreError], tuple[float, int]] = {}
-"""When each kind of failure was logged last, and how many there were since."""
+"""When each kind of failure was last logged, and how many there have been since."""
 
-# The store's own messages name folders of the server, which are nobody's business outside.
+# The store's own messages name folders on the server, which callers need not know.
 STORE_DETAILS = {
-    503: "the store cannot be reached now; nothing was taken, try again",
+    503: "the store cannot be reached at present; nothing was taken, try again",
     507: "the disk or the store is full; nothing was taken",
 }
 
 _DETAILS = {
-    400: "this request is not understood; its method may be unknown",
+    400: "the request could not be understood; its method may be unknown",
     500: "monotron failed on this request; its log says why",
 }
 
@@ -101,7 +101,7 @@ def _answer(
 
 
 def _log_failure(method: str, error: StoreError) -> None:
-    """Log it, but not once for each request: a full disk under load fails thousands a second."""
+    """Log a failure, but not for each request: a full disk under load fails thousands a second."""
     kind, now = type(error), time.monotonic()
     logged_at, unlogged = _failures.get(kind, (-LOG_SECONDS, 0))
     if now - logged_at < LOG_SECONDS:

@@ -1,4 +1,4 @@
-"""Grants: the API keys of an account and what each may do, `/v1/accounts/{account_id}/grants`."""
+"""Grants: the API keys of an account with their scopes, `/v1/accounts/{account_id}/grants`."""
 
 from collections.abc import Callable, Mapping
 from typing import ClassVar
@@ -64,7 +64,7 @@ _WANTED_SCOPES = schema(
             "WantedScope",
             any_case,
             r"\s*",
-            description="`OPERATIONS:RESOURCE`, in upper or lower case; blanks do not count.",
+            description="`OPERATIONS:RESOURCE`, in upper or lower case; blanks are ignored.",
         ),
         SCOPES,
     ),
@@ -84,7 +84,7 @@ _NEW_GRANT = _grant("NewGrant", _WITH_SECRET, {"id": 1, "key": _KEY, "secret": _
 
 
 class Grants:
-    """All of an account."""
+    """All API keys of an account."""
 
     tag: ClassVar[Tag] = ACCOUNTS
     calls: ClassVar[Calls] = {
@@ -97,7 +97,7 @@ class Grants:
         ),
         "POST": Description(
             "makeGrant",
-            "Make an API key that may do what the scopes name; its secret is shown this once",
+            "Create an API key with these scopes; its secret is shown only once",
             in_json(_NEW_GRANT, NO_STORE),
             needs=(Operation.WRITE, Resource.ACL),
             body=Body({JSON: _WANTED_SCOPES}),
@@ -111,14 +111,14 @@ class Grants:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with a list of them, oldest first."""
+        """Answer with a list, oldest first."""
         resp.data = self._store.view(lambda reading: _list(reading, req.context.call.account))
         pollable(req, resp)
 
     on_head = on_get
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Make an API key with the scopes in the body. Only now is its secret told."""
+        """Create an API key with the scopes in the body. Only this answer has its secret."""
         wanted = scopes.parse(read_list(req))
         pair = api_keys.new_pair()
         call: Call = req.context.call
@@ -134,7 +134,7 @@ class Grants:
 
 
 class Grant:
-    """One of an account, named by its key."""
+    """One API key of an account, named by its key."""
 
     tag: ClassVar[Tag] = ACCOUNTS
     fields: ClassVar[Fields] = {
@@ -151,7 +151,7 @@ class Grant:
         ),
         "DELETE": Description(
             "deleteGrant",
-            "Remove an API key",
+            "Revoke an API key",
             NOTHING,
             needs=(Operation.DELETE, Resource.ACL),
             missing="the account has no such API key",
@@ -163,7 +163,7 @@ class Grant:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Answer with it."""
+        """Answer with the API key, without its secret."""
         api_key = self._store.view(
             lambda reading: api_keys.get(reading, req.context.call.account, key)
         )
@@ -175,12 +175,12 @@ class Grant:
     on_head = on_get
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Revoke it: its key and secret are refused from now on."""
+        """Revoke the API key: it is refused from now on."""
         account, wanted = req.context.call.account, conditions(req)
 
         def delete(txn: Transaction) -> bool:
             found = api_keys.get(txn, account, key)
-            # A missing key is a 404, and no condition is looked at (RFC 9110, section 13.2.1).
+            # A missing key is a 404, and conditions are ignored (RFC 9110, section 13.2.1).
             if found is None:
                 return False
             wanted.require(lambda: [to_json(_members(found))])

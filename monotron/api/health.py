@@ -20,19 +20,19 @@ def _status(name: str, status: str) -> Answer:
 
 
 class Liveness:
-    """`/livez` and `/healthz`: the process answers. It looks at nothing else."""
+    """`/livez` and `/healthz`: the process answers. Nothing else is checked."""
 
     tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getLiveness",
-            "The process answers; looks at nothing else",
+            "The process answers; nothing else is checked",
             _status("Alive", "alive"),
         )
     }
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer."""
+        """Answer that the process is alive."""
         resp.data = to_json({"status": "alive"})
         resp.set_header("Cache-Control", "no-store")
 
@@ -53,7 +53,7 @@ class Readiness:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Write a row and read it back; 503 where that fails, for a full disk too."""
+        """Write a row and read it back; 503 if that fails, even because the disk is full."""
         try:
             probe_store(self._store)
         except StoreError as error:
@@ -65,7 +65,7 @@ class Readiness:
 
 
 def probe_store(store: Store) -> None:
-    """Write a row and read it back; raises `StoreError` where that fails."""
+    """Write a row and read it back; raises `StoreError` if that fails."""
     now = clock.now()
     store.update(lambda txn: probe.write(txn, now))
     store.view(probe.read)

@@ -34,7 +34,7 @@ _ENTRY = schema(
             "value": VALUE,
             "token": or_null(STORED_TOKEN),
             "created_at": TIME,
-            "api_key": {"type": ["string", "null"], "description": "Which key took it."},
+            "api_key": {"type": ["string", "null"], "description": "The key that took it."},
         }
     ),
     {"value": 7, "token": "7d4c379588", "created_at": A_TIME, "api_key": None},
@@ -42,7 +42,7 @@ _ENTRY = schema(
 
 
 class History:
-    """The values that a series gave out last, a page at a time."""
+    """The newest values of a series, a page at a time."""
 
     tag: ClassVar[Tag] = SERIES
     calls: ClassVar[Calls] = {
@@ -56,7 +56,7 @@ class History:
                     "query",
                     "before",
                     BOUND,
-                    "The value to go on before.",
+                    "The value to continue before.",
                     allowEmptyValue=True,
                 ),
                 LIMIT,
@@ -70,7 +70,7 @@ class History:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Answer with a page, newest first. `next` is the `before` of the next one, or null."""
+        """Answer with a page, newest first. `next` is the next page's `before`, or null."""
         key = names.series_key(key, new=False)
         query = req.context.query
         before = None

@@ -1,7 +1,7 @@
-"""`/metrics`: what is measured, for Prometheus.
+"""`/metrics`: the service's metrics, for Prometheus.
 
-The official client library writes it, in the format that the caller asks for. What it writes comes
-from the memory that all workers share, so that every worker answers the same.
+The official client library writes them, in the format that the caller asks for. They come from the
+memory that all workers share, so every worker gives the same answer.
 """
 
 import platform
@@ -47,13 +47,13 @@ _FORMATS = Answer(
 
 
 class Metrics:
-    """Everything that is measured."""
+    """All metrics."""
 
     tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getMetrics",
-            "What is measured, for Prometheus; as OpenMetrics for clients that accept that",
+            "Metrics for Prometheus; as OpenMetrics for clients that accept it",
             _FORMATS,
             needs=(Operation.READ, Resource.SYSTEM),
         )
@@ -68,8 +68,8 @@ class Metrics:
         self._registry.register(_Build())
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give it as OpenMetrics where `Accept` names that, else in Prometheus's text format."""
-        # The library fails where a version in `Accept` is none, so it gets to see no other.
+        """Answer with OpenMetrics if `Accept` names it, else with Prometheus's text format."""
+        # The library fails on a malformed version in `Accept`, so it never sees the header itself.
         encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in req.accept else "")
         resp.data = encode(self._registry)
         resp.content_type = content_type
@@ -79,7 +79,7 @@ class Metrics:
 
 
 class _Measured(Collector):
-    """What the workers have counted and timed."""
+    """The workers' counts and times."""
 
     def __init__(self, measures: Measures) -> None:
         self._measures = measures
@@ -98,7 +98,7 @@ class _Measured(Collector):
 
 
 class _Store(Collector):
-    """Whether the store can be used, and what its engine says of itself."""
+    """Whether the store can be used, and its engine's figures."""
 
     def __init__(self, store: Store, figures: Callable[[], Iterable[Figure]] | None) -> None:
         self._store = store
@@ -107,7 +107,7 @@ class _Store(Collector):
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "monotron_ready",
-            "1 where the store can be read and written, as /readyz tells; else 0.",
+            "1 if the store can be read and written, as /readyz reports; else 0.",
             float(self._is_ready()),
         )
         if self._figures is None:
@@ -115,7 +115,7 @@ class _Store(Collector):
         try:
             figures = list(self._figures())
         except StoreError:
-            # The line above tells of it. All else is still of use.
+            # `monotron_ready` reports it. All other metrics are still useful.
             return
         yield from _of_engine(figures)
 
@@ -128,11 +128,11 @@ class _Store(Collector):
 
 
 class _Build(Collector):
-    """Which version runs."""
+    """The running version."""
 
     def collect(self) -> Iterator[Metric]:
         versions = {"version": __version__, "python_version": platform.python_version()}
-        yield InfoMetricFamily("monotron_build", "The version that runs.", versions)
+        yield InfoMetricFamily("monotron_build", "The running version.", versions)
 
 
 def _family(

@@ -19,21 +19,21 @@ LIMIT = parameter(
 )
 
 MOST_PARAMETERS = 16
-"""No call has more than four; what comes with many more is not meant for us."""
+"""No call has more than four; a request with many more is not meant for this service."""
 
 
 def parameters(req: falcon.Request) -> dict[str, str]:
-    """Give the query's parameters by name.
+    """Return the query's parameters by name.
 
-    Raises a 400 where it is not UTF-8, has too many, or has one twice: it would be unclear which
-    one counts.
+    Raises 400 if it is not UTF-8, has too many parameters, or has one twice: it would be unclear
+    which one counts.
     """
     try:
         pairs = parse_qsl(
             req.query_string,
             keep_blank_values=True,
             max_num_fields=MOST_PARAMETERS,
-            # WSGI has bytes as Latin-1 text (PEP 3333): escaped ones now become the same.
+            # WSGI passes bytes as Latin-1 text (PEP 3333): escaped ones are decoded to the same.
             encoding="latin-1",
         )
         decoded = [(_utf8(name), _utf8(value)) for name, value in pairs]
@@ -41,21 +41,21 @@ def parameters(req: falcon.Request) -> dict[str, str]:
         raise InvalidName("the query is not UTF-8") from error
     except ValueError as error:
         raise falcon.HTTPBadRequest(
-            description=f"a query has at most {MOST_PARAMETERS} parameters"
+            description=f"a query can have at most {MOST_PARAMETERS} parameters"
         ) from error
     given = dict(decoded)
     if len(given) < len(decoded):
-        raise falcon.HTTPBadRequest(description="a query names each parameter once")
+        raise falcon.HTTPBadRequest(description="a query can have each parameter only once")
     return given
 
 
 def whole_number(name: str, text: str) -> int:
-    """Read a number of plain ASCII digits; raises `InvalidNumber` for anything else."""
+    """Return the number in plain ASCII digits; raises `InvalidNumber` for any other text."""
     return numbers.parsed(name, text)
 
 
 def page_limit(query: Mapping[str, str]) -> int:
-    """Give how many rows a page is to have; raises `InvalidNumber`."""
+    """Return how many rows a page may have; raises `InvalidNumber`."""
     if "limit" not in query:
         return DEFAULT_PAGE_ROWS
     return numbers.limit(whole_number("limit", query["limit"]))

@@ -1,4 +1,4 @@
-"""Request ids, in the answer and on each line of the log."""
+"""Request ids, in the answer and on each log line."""
 
 import falcon
 
@@ -7,10 +7,10 @@ from monotron.http.request_id import HEADER, chosen
 
 
 class RequestId:
-    """Takes the id in `X-Request-ID`, or makes one; the answer and each line of the log has it."""
+    """Uses the id in `X-Request-ID`, or a new one, for the answer and each log line."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Find it."""
+        """Choose the id."""
         request_id = chosen(req.env.get("HTTP_X_REQUEST_ID"))
         logs.request_id.set(request_id)
         resp.set_header(HEADER, request_id)
@@ -18,5 +18,5 @@ class RequestId:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
-        """Forget it: what this thread logs from now on belongs to another request, or to none."""
+        """Forget the id: later log lines of this thread belong to another request, or to none."""
         logs.request_id.set(None)

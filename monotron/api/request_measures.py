@@ -10,36 +10,36 @@ from monotron.http.labels import NO_ROUTE, method_label
 from monotron.measures import INCREMENTS, VALUES, Place
 
 Labels = Mapping[str, str]
-"""The path of each route as people write it, by the template that the router has."""
+"""Each route's path as people write it, by the router's template."""
 
 
 class RequestMeasures:
     """Measures each request that reaches the application.
 
-    A resource leaves in `req.context.given` how many values it has given out.
+    A resource sets `req.context.given` to the number of values that it has given out.
     """
 
     def __init__(self, place: Place, labels: Labels) -> None:
         self._place = place
         self._labels = labels
-        # So that there is a 0 before the first.
+        # So that they show as 0 before the first request.
         place.add(INCREMENTS, 0)
         place.add(VALUES, 0)
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Note the time."""
+        """Note when the request was complete."""
         req.context.given = 0
         req.context.started = req.env.get(COMPLETE_AT) or time.perf_counter()
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool
     ) -> None:
-        """Count it."""
+        """Count and time the request."""
         seconds = time.perf_counter() - req.context.started
         route, method = route_of(req, self._labels), method_label(req.method)
         self._place.add_request(route, method, str(resp.status_code), seconds, req.context.given)
 
 
 def route_of(req: falcon.Request, labels: Labels) -> str:
-    """Return the route that answers, such as `/v1/series/{key}`, as people write it."""
+    """Return the route that answers as people write it, such as `/v1/series/{key}`."""
     return labels.get(req.uri_template or "", NO_ROUTE)

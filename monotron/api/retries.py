@@ -19,15 +19,15 @@ def take_once(
 ) -> int:
     """Return the value that `take(txn)` takes, or the one that this key got before.
 
-    `take` returns the value and how many it took, `current` the bodies with which a GET of the path
-    may answer. `request` is what the call asks for, however it is spelled.
+    `take` returns the value and how many values it took; `current` returns the bodies that a GET of
+    the path could return. `request` identifies what the call asks for, however it is spelled.
 
-    Raises 400 for a key that is none, 412 if the request's conditions do not hold, and 422 for a
-    key that stands for another request. A retry is answered whatever has changed since: that its
-    own first try has is why its conditions do not hold any more.
+    Raises 400 for an invalid key, 412 if the request's conditions do not hold, and 422 for a key
+    that stands for another request. A retry is answered whatever has changed since: its own first
+    attempt may be the reason that its conditions no longer hold.
     """
     wanted = conditions(req)
-    # A PUT says by its token whether it is a repeat.
+    # The token of a PUT already shows whether it is a repeat.
     header = req.get_header("Idempotency-Key") if req.method == "POST" else None
 
     def take_if_wanted(txn: Transaction) -> tuple[int, int]:

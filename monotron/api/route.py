@@ -1,6 +1,6 @@
-"""Routes: where a resource stands, and what is special about it there.
+"""Routes: the path of a resource, and what is special about it there.
 
-`monotron/app.py` has the table of them. Whatever depends on a path is derived from it.
+The table of them is in `monotron/app.py`. Everything that depends on a path is derived from it.
 """
 
 import re
@@ -18,37 +18,37 @@ FIELD = re.compile(r"{(\w+)}")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path. Raises `ValueError` unless all that it answers is described."""
+    """One path. Raises `ValueError` unless all its methods are described."""
 
     path: str
-    """As people write it, such as `/v1/series/{key}`."""
+    """The path as people write it, such as `/v1/series/{key}`."""
     resource: type[Described]
-    """The application hands its constructor what that names."""
+    """Its class; the application passes its constructor what the parameters name."""
     open: bool = False
     """Whether it needs no credentials."""
     badge: bool = False
-    """Whether it can be read without credentials where badges are public."""
+    """Whether it can be read without credentials if badges are public."""
     quick: bool = False
-    """Whether it is answered under overload too. It looks at nothing that may have to be waited
-    for, and its path has no fields."""
+    """Whether it is answered even under overload. It must not wait for anything, and its path must
+    not have fields."""
     long: bool = False
-    """Whether it may read for long, so that others must not wait behind it."""
+    """Whether it may read for a long time, so that other requests must not wait behind it."""
     suffix: str = ""
-    """What tells the names of its calls from those of the same resource at another path."""
+    """Appended to the names of its calls if the same resource has another path too."""
 
     def __post_init__(self) -> None:
         handled = {name[3:].upper() for name in dir(self.resource) if name.startswith("on_")}
         described = getattr(self.resource, "calls", {})
         if handled - {"HEAD"} != set(described):
             raise ValueError(
-                f"{self.path} answers {_listed(handled)}, but described is {_listed(described)}"
+                f"{self.path} handles {_listed(handled)}, but describes {_listed(described)}"
             )
         if ("HEAD" in handled) != ("GET" in handled):
-            raise ValueError(f"{self.path} answers only one of GET and HEAD")
+            raise ValueError(f"{self.path} handles only one of GET and HEAD")
         if unknown := set(self.fields) - FIELDS.keys() - fields_of(self.resource).keys():
             raise ValueError(f"{self.path}: nothing describes {_listed(unknown)}")
         if self.quick and self.fields:
-            raise ValueError(f"{self.path}: a quick path has no fields")
+            raise ValueError(f"{self.path}: a quick path cannot have fields")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -57,25 +57,25 @@ class Route:
 
     @property
     def parameters(self) -> tuple[Component, ...]:
-        """Return what describes the path's fields."""
+        """Return the descriptions of the path's fields."""
         own = fields_of(self.resource)
         return tuple(own[name].parameter if name in own else FIELDS[name] for name in self.fields)
 
     @property
     def methods(self) -> frozenset[str]:
-        """Return the methods that it answers, HEAD among them."""
+        """Return the methods that it answers, including HEAD."""
         methods = frozenset(self.resource.calls)
         return methods | {"HEAD"} if "GET" in methods else methods
 
     @property
     def converters(self) -> dict[str, type[BaseConverter]]:
-        """Return what the router has to know of the template, by name."""
+        """Return the converters that the template uses, by name."""
         converters = (field.converter for field in fields_of(self.resource).values())
         return {each.__name__: each for each in converters if each}
 
     @property
     def template(self) -> str:
-        """Return the path as the router has it, with its converters."""
+        """Return the path as the router needs it, with its converters."""
         own = fields_of(self.resource)
 
         def with_converter(field: "re.Match[str]") -> str:
@@ -91,7 +91,7 @@ def in_each_account(*routes: Route) -> tuple[Route, ...]:
 
 
 def below(*places: tuple[str, str], routes: Iterable[Route]) -> tuple[Route, ...]:
-    """Return the routes below each of these paths; each path comes with its suffix."""
+    """Return the routes below each of these paths, which come with their suffixes."""
     routes = tuple(routes)
     return tuple(
         replace(route, path=path + route.path, suffix=route.suffix + suffix)
@@ -101,7 +101,7 @@ def below(*places: tuple[str, str], routes: Iterable[Route]) -> tuple[Route, ...
 
 
 def matcher(routes: Iterable[Route]) -> Callable[[str], bool]:
-    """Return what tells whether a raw path is one of these routes, whatever its fields hold."""
+    """Return a function that says whether a raw path is one of these routes."""
     patterns = ["[^/]*".join(map(re.escape, _FIELDS.split(route.path))) for route in routes]
     found = re.compile("|".join(patterns) or "(?!)").fullmatch
     return lambda path: found(path) is not None

@@ -46,7 +46,7 @@ _NAME = Field(
         "path",
         "name",
         name("VersionName", "app", most=VERSION_NAME_BYTES),
-        "What has the versions.",
+        "The name of the versions.",
         within="semver",
     )
 )
@@ -55,7 +55,7 @@ _PART = Field(
         "path",
         "part",
         schema("Part", {"type": "string", "enum": list(PARTS)}, "minor"),
-        "What is bumped.",
+        "The part to bump.",
     )
 )
 _TEXT = r"[0-9]{1,19}\.[0-9]{1,19}\.[0-9]{1,19}"
@@ -103,7 +103,7 @@ class CurrentVersion:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Answer with it; 404 before the first."""
+        """Answer with the current version; 404 before the first."""
         name = names.version_name(name, new=False)
         version = self._store.view(
             lambda reading: semver.current(reading, req.context.call.account, name)
@@ -124,7 +124,7 @@ class NextVersion:
     calls: ClassVar[Calls] = {
         "PUT": Description(
             "bumpVersion",
-            "Bump a part; the same part and token again give the same version",
+            "Bump a part; a repeat with the same part and token gets the same version",
             _VERSION,
             needs=WRITE_SERIES,
             raises=(SeriesExhausted,),
@@ -138,7 +138,7 @@ class NextVersion:
     def on_put(
         self, req: falcon.Request, resp: falcon.Response, name: str, part: str, token: str
     ) -> None:
-        """Bump the part; the same part and token again get the same version."""
+        """Bump the part; a repeat with the same part and token gets the same version."""
         name, token = names.version_name(name), names.token(token)
         number = semver.part_named(part)
         call: Call = req.context.call

@@ -50,7 +50,7 @@ from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.paging import Page
 
 SERIES = Tag(
-    "Series", "A series can have any name. With a token it knows what a number stands for."
+    "Series", "A series can have any name. A token says what its current number stands for."
 )
 
 _STATE: Object = {
@@ -94,7 +94,7 @@ _LISTED = schema(
 )
 _PAGE = page_of("SeriesPage", "series", _LISTED, STORED_NAME, *_LISTED.body["examples"])
 
-# The one body that refuses members that it does not know.
+# The only body that refuses unknown members.
 _SEED = schema("Seed", members({"value": VALUE}) | {"additionalProperties": False}, {"value": 110})
 
 
@@ -109,12 +109,12 @@ class AllSeries:
             in_json(_PAGE),
             needs=READ_SERIES,
             queries=(
-                parameter("query", "prefix", NAME_OR_NOTHING, "What the keys start with."),
+                parameter("query", "prefix", NAME_OR_NOTHING, "The prefix of the keys."),
                 parameter(
                     "query",
                     "after",
                     NAME_OR_NOTHING,
-                    "The key to go on after.",
+                    "The key to continue after.",
                     allowEmptyValue=True,
                 ),
                 LIMIT,
@@ -122,9 +122,8 @@ class AllSeries:
                     "query",
                     "recent",
                     schema("Recent", integer(0, RECENT_VALUES), 20),
-                    "How many of its newest values to show with each series, and when they were "
-                    f"given out. A page has at most {RECENT_PAGE_VALUES} of them, and fewer rows "
-                    "if there would be more.",
+                    "How many of each series' newest values to show, with their times. A page has "
+                    f"at most {RECENT_PAGE_VALUES} of them, and fewer rows if there would be more.",
                 ),
             ),
             polled=POLLED,
@@ -135,9 +134,9 @@ class AllSeries:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with a page, ordered by key. `next` is the `after` of the next one, or null.
+        """Answer with a page, ordered by key. `next` is the next page's `after`, or null.
 
-        With `recent` each series comes with its newest values and with times.
+        With `recent`, each series comes with its newest values and their times.
         """
         query = req.context.query
         prefix = names.prefix(query.get("prefix", ""))
@@ -183,7 +182,7 @@ class OneSeries:
         ),
         "POST": Description(
             "takeValues",
-            "Take the next value, or with `count` the next so many as one gap-free range",
+            "Take the next value, or with `count` that many values as one gap-free range",
             _RANGE,
             needs=WRITE_SERIES,
             queries=(parameter("query", "count", _COUNT, "How many values; 1 if not given."),),
@@ -193,7 +192,7 @@ class OneSeries:
         ),
         "PUT": Description(
             "seedSeries",
-            "Move the series up to a value, so that the next one is greater by 1",
+            "Move the series up to a value, so that the next one is that value plus 1",
             _ONE,
             needs=WRITE_SERIES,
             body=Body({JSON: _SEED}),
@@ -224,7 +223,7 @@ class OneSeries:
     on_head = on_get
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Take the next value, or with `count` the next so many as one gap-free range."""
+        """Take the next value, or with `count` that many values as one gap-free range."""
         key = names.series_key(key)
         query = req.context.query
         count = 1
@@ -244,12 +243,12 @@ class OneSeries:
         answer(req, resp, members, value)
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Move the series up to the `value` of the body; 409 where that would go back."""
+        """Move the series up to the `value` in the body; 409 if that would move it back."""
         key = names.series_key(key)
         body = read_object(req)
         value = whole(body.get("value"))
         if value is None or len(body) != 1:
-            raise InvalidNumber('the body is {"value":N} with a whole number N')
+            raise InvalidNumber('the body must be {"value":N}, with a whole number N')
         goal = numbers.value(value)
         call: Call = req.context.call
         wanted = conditions(req)
@@ -262,7 +261,7 @@ class OneSeries:
         answer(req, resp, _of_state(state), state.value)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Remove the series; it starts at 1 again. A missing one is no error."""
+        """Remove the series; it starts at 1 again. It is not an error if it is missing."""
         key = names.series_key(key, new=False)
         account, wanted = req.context.call.account, conditions(req)
 
@@ -275,7 +274,7 @@ class OneSeries:
 
 _TAKE = Description(
     "takeValueForToken",
-    "The token's value: the same as last time, or the next for another token",
+    "The token's value: the same as last time, or the next value if it is another token",
     _ONE,
     needs=WRITE_SERIES,
     raises=(SeriesExhausted,),
@@ -284,23 +283,23 @@ _TAKE = Description(
 
 
 class SeriesAtToken:
-    """`/v1/series/{key}/{token}`: the value of a state."""
+    """`/v1/series/{key}/{token}`: the value of a token."""
 
     tag: ClassVar[Tag] = SERIES
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getValueOfToken",
-            "The value that the token got last, while history still holds it",
+            "The token's last value, as long as history holds it",
             _ONE,
             needs=READ_SERIES,
-            missing="history holds no value of this token",
+            missing="the series 'shop' has no value for '7d4c379588', or no longer",
             polled=POLLED,
         ),
         "PUT": _TAKE,
         "POST": replace(
             _TAKE,
             name="postValueForToken",
-            summary="The same as PUT, for clients that have no PUT",
+            summary="The same as PUT, for clients without PUT",
             retried=True,
         ),
     }
@@ -309,13 +308,13 @@ class SeriesAtToken:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
-        """Answer with the value that the token got last; 404 if history does not hold it."""
+        """Answer with the token's last value; 404 if history does not hold it."""
         key, token = names.series_key(key, new=False), names.token(token, new=False)
         call: Call = req.context.call
         value = self._store.view(lambda reading: _find(reading, call, key, token))
         if value is None:
             raise falcon.HTTPNotFound(
-                description=f"the series {key!r} has no value for {token!r}, or not any more"
+                description=f"the series {key!r} has no value for {token!r}, or no longer"
             )
         answer(req, resp, _members(call.account, key, token, value), value)
         pollable(req, resp)
@@ -339,7 +338,7 @@ class SeriesAtToken:
         value = take_once(self._store, req, ("series", key, "token", token), take, current)
         answer(req, resp, _members(call.account, key, token, value), value)
 
-    # Clients such as busybox' wget and HTML forms have no PUT.
+    # Clients such as busybox wget and HTML forms have no PUT.
     on_post = on_put
 
 

@@ -1,4 +1,4 @@
-"""`/v1`: what answers here."""
+"""`/v1`: the service's name and version."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from monotron.api.description import Calls, Description, Tag, in_json
 from monotron.api.openapi.components import constant, schema
 from monotron.api.openapi.schemas import members
 
-SERVICE = Tag("Service", "Health checks, measurements, the dashboard, and what answers here.")
+SERVICE = Tag("Service", "Health checks, metrics, the dashboard, and the service's version.")
 
 _NAME = "monotron"
 

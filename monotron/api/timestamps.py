@@ -1,12 +1,12 @@
-"""Times, as answers have them."""
+"""Times in answers."""
 
 from datetime import datetime, timedelta, timezone
 
 
 def timestamp(microseconds: int) -> str:
-    """Give a time as RFC 3339 has it, in UTC and with all its microseconds.
+    """Return a time in RFC 3339's format, in UTC and with all its microseconds.
 
-    It is told in microseconds since 1970-01-01T00:00:00Z.
+    It is given in microseconds since 1970-01-01T00:00:00Z.
     """
     time = _EPOCH + timedelta(microseconds=microseconds)
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")

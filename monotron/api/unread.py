@@ -1,7 +1,7 @@
-"""Nothing is ignored: what a call would not look at is refused, because it was meant for something.
+"""Nothing is ignored: input that a call would not read is refused, because it was meant to matter.
 
-A resource says in `calls` which query parameters and bodies its methods read. HEAD takes what GET
-takes.
+A resource declares in `calls` which query parameters and bodies its methods read. HEAD takes what
+GET takes.
 """
 
 import json
@@ -14,7 +14,7 @@ from monotron.api.query import parameters
 from monotron.limits import JSON_BYTES
 
 Hint = Callable[[str, object, dict[str, Any]], str]
-"""What to add for a path, its resource and the JSON object that nobody reads."""
+"""Returns a hint for a path, its resource and the JSON object that the call does not read."""
 
 
 def reads_body(resource: Any, method: str) -> bool:
@@ -28,7 +28,7 @@ def read_queries(resource: Any, method: str) -> Collection[str]:
 
 
 class NothingIgnored:
-    """Puts the query into `req.context.query`, and refuses what the call does not know."""
+    """Puts the query into `req.context.query`, and refuses input that the call does not read."""
 
     def __init__(self, hint: Hint) -> None:
         self._hint = hint
@@ -36,9 +36,9 @@ class NothingIgnored:
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: object, params: dict[str, Any]
     ) -> None:
-        """Look at query and body before the call does; raises 400."""
+        """Check the query and the body before the call does; raises 400."""
         method = "GET" if req.method == "HEAD" else req.method
-        # What the path does not answer at all is told so: 405. OPTIONS does nothing.
+        # A method that the path does not have becomes a 405. OPTIONS does nothing.
         if method == "OPTIONS" or not hasattr(resource, f"on_{method.lower()}"):
             return
         req.context.query = parameters(req) if req.query_string else {}
@@ -50,17 +50,17 @@ class NothingIgnored:
         if not reads_body(resource, method) and (body := _body(req)) is not None:
             hint = self._hint(req.path, resource, body) if isinstance(body, dict) else ""
             raise falcon.HTTPBadRequest(
-                description=f"this call reads no body, and one came; nothing was done{hint}"
+                description=f"this call takes no body, but one was sent; nothing was done{hint}"
             )
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
-    those = f"those that there are: {', '.join(known)}" if known else "it has none"
+    those = f"it takes: {', '.join(known)}" if known else "it takes none"
     return f"this call has no query parameter {name[:80]!r}; {those}"
 
 
 def _body(req: falcon.Request) -> object | None:
-    """Return the body, as JSON if it is that; None for one that says nothing."""
+    """Return the body, as JSON if it is JSON; None if it is empty, null or {}."""
     if not req.content_length:
         return None
     raw: bytes = req.bounded_stream.read(JSON_BYTES + 1)

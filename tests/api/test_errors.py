@@ -45,7 +45,7 @@ def test_any_other_method_is_405(api: Api, store: Store, path: str, method: str)
     assert response.headers["Content-Type"] == "application/problem+json"
     if method != "HEAD":
         detail = problem(response, 405)
-        assert detail.startswith(f"{method} does not work at this path; these methods do: ")
+        assert detail.startswith(f"{method} is not allowed at this path; these methods are: ")
         assert all(each in detail for each in METHODS[path])
     assert not any(all_rows(store).values())
 
@@ -206,17 +206,17 @@ def test_an_account_that_is_not_there_is_404(api: Api, store: Store, account: in
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("/v1/series/" + "a" * 257, "1 to 256 bytes of UTF-8, this one has 257"),
+        ("/v1/series/" + "a" * 257, "1 to 256 bytes of UTF-8; this one has 257"),
         ("/v1/series/a%0Ab", "U+000A"),
         ("/v1/series/%FF", "UTF-8"),
         ("/v1/series/100%", "%25"),
         ("/v1/series?limit=1001", "from 1 to 1000"),
         ("/v1/history/svc?limit=1001", "from 1 to 1000"),
         ("/v1/history/svc?before=x", "before"),
-        ("/v1/semver/" + "a" * 210, "1 to 209 bytes of UTF-8, this one has 210"),
-        ("/v1/tokens/svc/token/attrs/" + "a" * 257, "1 to 256 bytes of UTF-8, this one has 257"),
+        ("/v1/semver/" + "a" * 210, "1 to 209 bytes of UTF-8; this one has 210"),
+        ("/v1/tokens/svc/token/attrs/" + "a" * 257, "1 to 256 bytes of UTF-8; this one has 257"),
         ("/v1/series?recent=51", "from 0 to 50"),
-        ("/v1/badges/" + "a" * 257, "1 to 256 bytes of UTF-8, this one has 257"),
+        ("/v1/badges/" + "a" * 257, "1 to 256 bytes of UTF-8; this one has 257"),
         ("/v1/badges/svc?color=pink", "3 or 6 hex digits, or one of brightgreen, green,"),
         ("/v1/badges/svc.svg?show=token", "value or version"),
         (f"/v1/accounts/{LAST_VALUE + 1}/series", f"from 0 to {LAST_VALUE}"),

@@ -122,9 +122,7 @@ def test_a_parameter_of_another_call_is_400_and_takes_nothing(
 
 def test_the_refusal_names_the_parameters_that_there_are(api: Api) -> None:
     response = api.post("/v1/series/svc?cuont=5", status=400)
-    assert problem(response, 400) == (
-        "this call has no query parameter 'cuont'; those that there are: count"
-    )
+    assert problem(response, 400) == ("this call has no query parameter 'cuont'; it takes: count")
     response = api.post(f"/{UUID}?count=5", status=400)
     assert problem(response, 400) == "this call has no query parameter 'count'; it has none"
 
@@ -149,7 +147,7 @@ def test_a_body_that_a_call_does_not_read_is_400_and_takes_nothing(
         response = ask(api, good_call(method, route), body=body)
         assert response.status_int == 400, body
         if method != "HEAD":
-            assert problem(response, 400).startswith("this call reads no body, and one came")
+            assert problem(response, 400).startswith("this call takes no body, but one was sent")
     assert all_rows(store) == before
 
 
@@ -177,7 +175,7 @@ def test_a_seed_with_a_slash_too_many_is_told_how_a_slash_is_written(
     target = f"{base}/series/shop/nightly"
     response = api.request(target, method=method, body=b'{"value":500}', status=400)
     assert problem(response, 400) == (
-        "this call reads no body, and one came; nothing was done. To move a series up whose key "
+        "this call takes no body, but one was sent; nothing was done. To move up a series whose key "
         f"has a / in it, write the / as %2F: PUT {base}/series/shop%2Fnightly"
     )
     assert all_rows(store) == before
@@ -186,7 +184,7 @@ def test_a_seed_with_a_slash_too_many_is_told_how_a_slash_is_written(
 
 def test_a_seed_by_post_is_told_of_put(api: Api) -> None:
     detail = problem(api.post("/v1/series/svc", b'{"value":500}', status=400), 400)
-    assert detail.endswith("PUT moves a series up to a value")
+    assert detail.endswith("To move a series up to a value, use PUT")
 
 
 def test_a_count_in_the_body_is_told_of_the_query(api: Api) -> None:
@@ -278,7 +276,7 @@ def test_a_path_with_one_slash_too_many_is_told_of_its_escape(
 def test_a_method_that_the_path_has_with_one_slash_less_is_told_of_its_escape(api: Api) -> None:
     detail = problem(api.delete("/v1/series/shop/nightly", status=405), 405)
     assert detail == (
-        "DELETE does not work at this path; these methods do: GET, HEAD, POST, PUT, OPTIONS. "
+        "DELETE is not allowed at this path; these methods are: GET, HEAD, POST, PUT, OPTIONS. "
         "A / in a name is written %2F, as in /v1/series/shop%2Fnightly"
     )
 

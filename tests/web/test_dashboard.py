@@ -1192,7 +1192,7 @@ def test_it_asks_for_a_key_and_shows_just_that_account(
 
     sign_in(page, mine.key, "wrong")
     expect(page.get_by_role("alert")).to_have_text(
-        "This was not accepted: there is no such API key, or its secret is another one."
+        "This was not accepted: unknown API key or wrong secret."
     )
     sign_in(page, writer.key, writer.secret)
     expect(page.get_by_role("alert")).to_have_text(

@@ -1,4 +1,4 @@
-"""Problems: each way to be refused, and which of them a call can meet."""
+"""Problems: every way in which a call can be refused, and which of them each call can meet."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -45,13 +45,13 @@ CHANGES = ("POST", "PUT", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A way to be refused."""
+    """A way in which a call can be refused."""
 
     name: str
-    """What its example is called."""
+    """The name of its example."""
     status: int
     detail: str
-    """What the example says."""
+    """The example's detail."""
     kind: str = ""
     """The last part of its type; empty for `about:blank`."""
 
@@ -65,7 +65,7 @@ class Problem:
 def refusals(
     route: Route, method: str, call: Description, *, authentication: bool
 ) -> dict[str, Component | Object]:
-    """Return an answer for each status with which a call may be refused."""
+    """Return an answer for each status with which a call can be refused."""
     by_status: dict[int, list[Problem]] = {}
     for each in dict.fromkeys(_problems(route, method, call, authentication=authentication)):
         by_status.setdefault(each.status, []).append(each)
@@ -78,7 +78,7 @@ def refusals(
 def _problems(
     route: Route, method: str, call: Description, *, authentication: bool
 ) -> Iterator[Problem]:
-    """Find all problems of a call, those that it shares with others too."""
+    """Iterate over all problems of a call, including those that every call has."""
     yield from _OF_EVERY_CALL
     if "uuid" in route.fields:
         yield _INVALID_UUID
@@ -107,7 +107,7 @@ def _values(route: Route, call: Description) -> Iterable[Component]:
 
 
 def _refusal(problems: list[Problem]) -> Object:
-    """Describe an answer that is one of these problems; they have one status."""
+    """Describe an answer that is one of these problems, which share a status."""
     status = problems[0].status
     examples = {each.name: each.example for each in problems}
     types = list(dict.fromkeys(each["type"] for each in examples.values()))
@@ -116,7 +116,7 @@ def _refusal(problems: list[Problem]) -> Object:
             "type": {"type": "string", "enum": types},
             "title": {"type": "string"},
             "status": constant(status),
-            "detail": {"type": "string", "description": "What was wrong and what is allowed."},
+            "detail": {"type": "string", "description": "What is wrong, and what is allowed."},
         }
     )
     named: Object = {name: {"value": example} for name, example in examples.items()}
@@ -127,22 +127,23 @@ def _refusal(problems: list[Problem]) -> Object:
     }
 
 
-# What each says. The status and the kind of an error that has a type stand in `errors`.
+# The details of the examples. `errors` has the status and the kind of each error type.
 
 _DETAILS: dict[type[RuleError], str] = {
-    InvalidName: f"a series key has 1 to {NAME_BYTES} bytes of UTF-8, this one has "
+    InvalidName: f"a series key must have 1 to {NAME_BYTES} bytes of UTF-8; this one has "
     f"{NAME_BYTES + 1}",
-    InvalidNumber: f"count is a whole number from 1 to {RANGE_VALUES}",
-    InvalidScope: "a scope is a string, such as read,write:series",
-    InvalidAttribute: f"an attribute has at most {ATTRIBUTE_BYTES} bytes of UTF-8",
-    InvalidIdempotencyKey: f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters, "
-    "this one has 0",
-    NoSuchAccount: "there is no account 7",
+    InvalidNumber: f"count must be a whole number from 1 to {RANGE_VALUES}",
+    InvalidScope: "a scope must be a string, for example read,write:series",
+    InvalidAttribute: f"an attribute can have at most {ATTRIBUTE_BYTES} bytes of UTF-8; "
+    f"'log' has {ATTRIBUTE_BYTES + 1}",
+    InvalidIdempotencyKey: "an Idempotency-Key must have 1 to "
+    f"{IDEMPOTENCY_KEY_CHARACTERS} characters; this one has 0",
+    NoSuchAccount: "account 7 does not exist",
     SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
-    SeriesExhausted: f"the series 'shop' is at {LAST_VALUE}; the last value there is, is "
-    f"{LAST_VALUE}",
-    TooManyApiKeys: f"an account has at most {API_KEYS} API keys: delete one first",
-    IdempotencyKeyReused: "this Idempotency-Key was used for another request",
+    SeriesExhausted: f"the series 'shop' has reached its last value, {LAST_VALUE}",
+    TooManyApiKeys: f"an account can have at most {API_KEYS} API keys: delete one first",
+    IdempotencyKeyReused: "this Idempotency-Key was used for another request: each request needs "
+    "its own",
 }
 
 
@@ -155,40 +156,46 @@ _OF_TYPE = {
 }
 _OF_RETRIES = (InvalidIdempotencyKey, IdempotencyKeyReused)
 
-_INVALID_UUID = Problem("invalid-uuid", 400, "a UUID is 32 hex digits", _OF_TYPE[InvalidName].kind)
-_INVALID_JSON = Problem("invalid-json", 400, "the body has to be in JSON: a member is there twice")
+_INVALID_UUID = Problem(
+    "invalid-uuid", 400, "a UUID must be 32 hex digits", _OF_TYPE[InvalidName].kind
+)
+_INVALID_JSON = Problem(
+    "invalid-json", 400, "the body must be a JSON object: a member appears twice"
+)
 _INVALID_TEXT = Problem("invalid-text", 400, "the body is not UTF-8")
 _INVALID_CONDITION = Problem(
     "not-read-condition",
     400,
-    'If-Match is a list of ETags in double quotes, such as "0a1b2c", or *',
+    'If-Match must be a list of ETags in double quotes, such as "0a1b2c", or *',
 )
-_UNAUTHORIZED = Problem(
-    "unauthorized", 401, "there is no such API key, or its secret is another one"
-)
+_UNAUTHORIZED = Problem("unauthorized", 401, "unknown API key or wrong secret")
 _FORBIDDEN = Problem("forbidden", 403, "this needs the scope write:series")
 _CONDITION_FAILED = Problem(
     "condition-failed",
     412,
     "If-Match names none of the current ETags of this path; nothing was changed",
 )
-_OVERLOADED = Problem("overloaded", 503, "too many requests wait already; nothing was taken")
+_OVERLOADED = Problem("overloaded", 503, "too many requests are already waiting; nothing was taken")
 
 _OF_EVERY_CALL = (
-    Problem("not-understood", 400, "a query names each parameter once"),
-    Problem("unread-body", 400, "this call reads no body, and one came; nothing was done"),
-    # A query that is not UTF-8 is one, and so is an escape in a path that is broken.
+    Problem("not-understood", 400, "a query can have each parameter only once"),
+    Problem("unread-body", 400, "this call takes no body, but one was sent; nothing was done"),
+    # A query that is not UTF-8 is an invalid name too, and so is a broken escape in a path.
     _OF_TYPE[InvalidName],
     Problem(
         "method-not-allowed",
         405,
-        "PATCH does not work at this path; these methods do: GET, HEAD, OPTIONS",
+        "PATCH is not allowed at this path; these methods are: GET, HEAD, OPTIONS",
     ),
-    Problem("body-too-large", 413, f"a body has at most {JSON_BYTES} bytes here"),
+    Problem("body-too-large", 413, f"this body can have at most {JSON_BYTES} bytes"),
     Problem(
-        "url-too-long", 414, f"a URL has at most {URL_BYTES} bytes, this one has {URL_BYTES + 1}"
+        "url-too-long",
+        414,
+        f"a URL can have at most {URL_BYTES} bytes; this one has {URL_BYTES + 1}",
     ),
-    Problem("headers-too-large", 431, f"the headers have at most {HEADER_BYTES} bytes together"),
+    Problem(
+        "headers-too-large", 431, f"the headers can have at most {HEADER_BYTES} bytes in total"
+    ),
     Problem("failed", 500, "monotron failed on this request; its log says why"),
     Problem("not-implemented", 501, "Transfer-Encoding requested is not supported."),
 )
@@ -196,17 +203,17 @@ _OF_EVERY_CALL = (
 _STATUSES = {
     400: "The request is not valid",
     401: "No credentials, or wrong ones",
-    403: "The scopes of the API key, or its account, do not fit",
-    404: "There is nothing (yet)",
-    405: "Not with this method; `Allow` names those that work",
-    409: "The state does not allow it",
+    403: "The API key's scopes or account do not allow it",
+    404: "Nothing is here (yet)",
+    405: "This method is not allowed; `Allow` names those that are",
+    409: "The current state does not allow it",
     412: "`If-Match` or `If-None-Match` does not hold; nothing was changed",
     413: "The body is too large",
     414: "The URL is too long",
     422: "The `Idempotency-Key` was used for another request",
     431: "The headers are too large",
-    500: "A fault of the service; its log says more",
-    501: "The request comes in a transfer coding other than `chunked`",
+    500: "The service failed; its log says why",
+    501: "The request uses a transfer coding other than `chunked`",
     503: "Overloaded, or the store cannot be reached; nothing was taken, try again",
     507: "The disk or the store is full; nothing was taken",
 }
@@ -228,7 +235,7 @@ _ALL = (
 
 _ALIKE = {
     status: Component("responses", str(status), _refusal([p for p in _ALL if p.status == status]))
-    # Under the others each call has its own.
+    # For the other statuses, each call has its own answer.
     for status in _STATUSES.keys() - {400, 404, 409}
 }
-"""One answer for all calls."""
+"""Answers that all calls share."""

@@ -1,1 +1,1 @@
-"""Moving in and out: from other services, and from one Monotron to another."""
+"""Moving data in and out: from other services, and from one Monotron to another."""

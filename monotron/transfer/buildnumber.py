@@ -1,7 +1,7 @@
 """The storage folder of the older build-number service: one file for each counter.
 
-A file is named after a UUID, in any of the forms that name one series here, and holds the number
-and a newline. One that holds anything else counted as 0 there, so the next number was 1.
+A file is named after a UUID, in any of its forms, which all name one series here, and contains the
+number and a newline. Any other content counted as 0 there, so the next number was 1.
 """
 
 import itertools
@@ -19,21 +19,21 @@ from monotron.transfer.items import Advance, Broken, CannotRead, Item, Read, Ski
 from monotron.transfer.lines import SeriesLine
 
 SORTED_FILES = 100_000
-"""Files that are brought in the order of their names at a time. It spares the store many pages in
-each update, as series are ordered by name; a folder is in no order at all."""
+"""How many files are sorted by name at a time. Series are ordered by name, so sorting spares the
+store many pages in each update; a folder has no order."""
 
 CONTENT_BYTES = 64
-"""More than any number has; of a file that is something else no more is read."""
+"""More than any number has; no more is read of a file that is something else."""
 
 
-NO_UUID = "the name is no UUID"
+NO_UUID = "the name is not a UUID"
 NO_FILE = "it is not a file"
-NO_NUMBER = "it holds no number from which a series could go on"
-NOTHING_TAKEN = "it holds 0: no number was taken yet"
+NO_NUMBER = "it does not contain a number that a series could continue from"
+NOTHING_TAKEN = "it contains 0: no number has been taken yet"
 
 
 def read(folder: Path, account: int, now: int, advance: Advance) -> Iterator[Item]:
-    """Give a series for each file; raises `CannotRead` where there is no folder."""
+    """Iterate over a series for each file; raises `CannotRead` if the folder cannot be read."""
     try:
         entries = os.scandir(folder)
     except OSError as error:
@@ -52,14 +52,14 @@ def _items(
 
 
 def _item(entry: "os.DirEntry[str]", account: int, now: int) -> Item:
-    # A name may hold whatever the file system lets it.
+    # A name may contain anything that the file system allows.
     place = repr(entry.name)
     try:
         key = uuids.canonical(entry.name)
     except InvalidName:
         return Skipped(place, NO_UUID)
     try:
-        # A link that leads nowhere cannot be read: its counter may be on a disk that is away.
+        # A dangling link is broken, not skipped: its counter may be on a disk that is not mounted.
         if not stat.S_ISREG(entry.stat().st_mode):
             return Skipped(place, NO_FILE)
         with open(entry.path, "rb", buffering=0) as file:

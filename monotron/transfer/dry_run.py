@@ -1,7 +1,7 @@
 """Dry runs: an import that sees its own writes and keeps none of them.
 
-What it would write goes to a second store, the scratch, which is thrown away afterwards. So an
-import of any size says what it would do, with no more memory than the import itself.
+What it would write goes to a second store, the scratch store, which is thrown away afterwards. So
+an import of any size can report what it would do, with no more memory than the import itself.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class DryRun:
-    """A store as it would be: reads what was written to the scratch, and the rest from the store.
+    """A store as it would be: what the scratch store has is read there, the rest from the store.
 
-    It is for one thread.
+    Only one thread may use it.
     """
 
     def __init__(self, store: Store, scratch: Store) -> None:
@@ -42,13 +42,13 @@ class DryRun:
             ) from error
 
     def close(self) -> None:
-        """Close both."""
+        """Close both stores."""
         self._scratch.close()
         self._store.close()
 
 
 class _Reading:
-    """Rows of the scratch hide those of the store; one without a mark hides a removed row."""
+    """A reading in which the scratch store's rows hide the store's; an empty one is a removal."""
 
     def __init__(self, above: Reading, below: Reading) -> None:
         self._above = above
@@ -70,7 +70,7 @@ class _Reading:
             ours = self._above.scan(table, start, stop, limit=limit, reverse=reverse)
             theirs = self._below.scan(table, start, stop, limit=limit, reverse=reverse)
             rows = {key: _MARK + value for key, value in theirs} | dict(ours)
-            # Behind the last row of a side that has more, that side's next rows are not known.
+            # A side that has more rows is unknown past the last one read.
             ends = [side[-1][0] for side in (ours, theirs) if len(side) == limit]
             if ends and reverse:
                 stop = max(ends)
@@ -85,7 +85,7 @@ class _Reading:
 
 
 class _Overlay(_Reading):
-    """What is written goes to the scratch."""
+    """A transaction that writes to the scratch store."""
 
     def __init__(self, above: Transaction, below: Reading) -> None:
         super().__init__(above, below)

@@ -1,9 +1,9 @@
-"""Exporting: everything in a store as lines, one after the other.
+"""Exporting: everything in a store, as lines.
 
-It reads a page at a time, in many short views: a snapshot that is held makes the store grow. So
-each line is consistent in itself, and the lines are in an order that makes up for what happens
-between two pages. The answers of retries come before the series, so none is beyond its series.
-Versions come after them, and an import moves a series up to them where it has to.
+It reads a page at a time, in many short views, because holding a snapshot makes the store grow. So
+each line is consistent in itself, and the order of the lines makes up for changes between two
+pages. Answers to retries come before the series, so none is ahead of its series. Versions come
+after the series, and an import moves a series up to them if necessary.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,14 +29,14 @@ from monotron.transfer.lines import (
 T = TypeVar("T")
 
 PAGE_ENTRIES = 10_000
-"""Entries of history after which a page of series ends; one series may have more by itself."""
+"""Entries of history after which a page of series ends; a single series may have more."""
 
 ATTRIBUTE_ROWS = 100
-"""Rows in a page of attributes: each may have 64 KiB."""
+"""Rows in a page of attributes, each of which may have 64 KiB."""
 
 
 def lines(store: Store) -> Iterator[Line]:
-    """Return everything there is, in the order in which an import needs it."""
+    """Iterate over everything in the store, in the order in which an import needs it."""
     yield from _of_rows(store, tables.ACCOUNTS, _account)
     yield from _api_keys(store)
     yield from _of_rows(store, tables.RETRY_TIMES, _retry)
@@ -53,7 +53,7 @@ def _of_rows(
     make: Callable[[Reading, bytes, bytes], T | None],
     size: int = PAGE_ROWS,
 ) -> Iterator[T]:
-    """Return what `make` makes of each row of a table, if it makes something."""
+    """Iterate over what `make` returns for each row of a table, without the Nones."""
 
     def read(reading: Reading, after: bytes | None) -> Page[T | None, bytes]:
         page = paging.page(reading, table, after, size=size)
@@ -67,10 +67,10 @@ def _account(reading: Reading, row_key: bytes, value: bytes) -> Line:
 
 
 def _api_keys(store: Store) -> Iterator[Line]:
-    """Give the API keys in the order of their ids, and then how many ids there were.
+    """Iterate over the API keys in the order of their ids, then the last id used.
 
-    An import gives an id only if it is beyond those that were used. The store has no such order,
-    and so this is the one list that is held as a whole, if only as ids and keys.
+    An import keeps an id only if it is above every id used so far. The store does not have this
+    order, so this is the only list that is held in memory, if only as ids and keys.
     """
     for _, key in sorted(_of_rows(store, tables.GRANTS, _grant)):
         api_key = store.view(lambda reading, key=key: api_keys.find(reading, key.decode()))  # type: ignore[misc]
@@ -109,7 +109,7 @@ def _series(store: Store, account: int) -> Iterator[Line]:
         entries = 0
         for each in page.items:
             given_out = history.stored(reading, each)
-            # Which row is the newest is for the next store to decide.
+            # The store that imports it decides which row is the newest.
             found.append(SeriesLine(replace(each, history=0), given_out))
             entries += len(found[-1].history)
             if entries >= PAGE_ENTRIES:

@@ -1,7 +1,7 @@
-"""Importing: items into a store, a batch for each update.
+"""Importing: items go into a store, one batch in each update.
 
-A batch is one transaction. Between two of them whoever else wants to write has its turn, so an
-import can run beside a service.
+A batch is one transaction. Between two batches other writers get their turn, so an import can run
+beside a service.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,18 +37,18 @@ from monotron.transfer.tally import (
 )
 
 Complain = Callable[[str], object]
-"""Told of each item that is not imported, and why."""
+"""Called for each item that is not imported, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How an import is done."""
+    """The options of an import."""
 
     keep: int
-    """How many values the history of a series holds."""
+    """How many values a series' history holds."""
     now: int
     strict: bool = False
-    """Whether it stops at the first broken item, with nothing of its batch written."""
+    """Whether it stops at the first broken item, without writing any of its batch."""
 
 
 class Stopped(Exception):
@@ -58,7 +58,7 @@ class Stopped(Exception):
 def run(
     store: Store, items: Iterable[Item], options: Options, tally: Tally, complain: Complain
 ) -> None:
-    """Import everything, and count it in `tally`; raises `Stopped` where it is to be strict."""
+    """Import everything and count it in `tally`; raises `Stopped` if it is strict."""
     for batch in _batches(items, options, tally, complain):
         try:
             results, refused = store.update(lambda txn, batch=batch: _write(txn, batch, options))  # type: ignore[misc]
@@ -96,11 +96,11 @@ def _break(broken: Broken, options: Options, tally: Tally, complain: Complain) -
     tally.broken += 1
     complain(f"{broken.place}: {broken.reason}")
     if options.strict:
-        raise Stopped(f"stopped at {broken.place}, with nothing of its batch written")
+        raise Stopped(f"stopped at {broken.place}; nothing of its batch was written")
 
 
 class _Refused(Exception):
-    """A rule refused something of a strict import; none of the batch is kept."""
+    """A rule refused an item of a strict import; none of its batch is kept."""
 
     def __init__(self, broken: Broken) -> None:
         super().__init__(broken.reason)
@@ -110,7 +110,7 @@ class _Refused(Exception):
 def _write(
     txn: Transaction, batch: Sequence[Read], options: Options
 ) -> tuple[list[Result], list[Broken]]:
-    """Write a batch; gives what became of it, and what the rules refused."""
+    """Write a batch; return its results, and the items that the rules refused."""
     results: list[Result] = []
     refused: list[Broken] = []
     for bumped, together in groupby(batch, lambda read: _bumped(read.line)):
@@ -147,7 +147,7 @@ def _add(txn: Transaction, line: Line, options: Options) -> list[Result]:
 
 
 def _make(txn: Transaction, account: int, options: Options) -> list[Result]:
-    """Make the account of something, where no line has."""
+    """Create the account of an item if no line has created it."""
     outcome = imports.add_account(txn, account, now=options.now)
     return [Result(ACCOUNTS, outcome)] if outcome is Outcome.NEW else []
 
@@ -163,7 +163,7 @@ def _add_series(txn: Transaction, line: SeriesLine, keep: int) -> list[Result]:
 
 
 def _bumped(line: Line) -> tuple[int, str, int] | None:
-    """Give what tells one part of one thing that has versions from others."""
+    """Return the account, name and part that a bump belongs to; None for other lines."""
     return (line.account, line.name, line.bump.part) if isinstance(line, BumpLine) else None
 
 

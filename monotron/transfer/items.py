@@ -1,4 +1,4 @@
-"""Items: what a source to import from gives, one after the other."""
+"""Items: what an import reads from its source."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ class Read(NamedTuple):
     """Something to import."""
 
     place: str
-    """Where it stands, such as `line 7`."""
+    """Where it is, such as `line 7`."""
     line: Line
     lines: int = 1
-    """How many lines it was on."""
+    """How many lines it takes."""
     size: int = 0
-    """How many bytes it was on."""
+    """How many bytes it takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Something that cannot be imported, and so the import is not complete."""
+    """Something that cannot be imported, which makes the import incomplete."""
 
     place: str
     reason: str
@@ -29,7 +29,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that there is nothing to import of."""
+    """Something that contains nothing to import."""
 
     place: str
     reason: str
@@ -38,11 +38,11 @@ class Skipped:
 Item = Read | Broken | Skipped
 
 Advance = Callable[[int], object]
-"""Told of progress, in bytes or files."""
+"""Called with progress, in bytes or files."""
 
 
 class CannotRead(Exception):
-    """A source that nothing can be imported from."""
+    """A source that cannot be imported at all."""
 
 
 class TextLine(NamedTuple):
@@ -50,15 +50,15 @@ class TextLine(NamedTuple):
 
     number: int
     text: str
-    """With its end. Bytes that are no UTF-8 have become halves of surrogate pairs, which nothing
-    that is imported may have."""
+    """With its newline. Bytes that are not UTF-8 have become halves of surrogate pairs, which
+    nothing that is imported may have."""
     size: int
     whole: bool
-    """Whether `text` is all of it, and not just the beginning of a line that is too long."""
+    """Whether `text` is the whole line, not just the beginning of one that is too long."""
 
 
 def text_lines(stream: BinaryIO, advance: Advance, limit: int) -> Iterator[TextLine]:
-    """Give the lines of a file, and of one that has more than `limit` bytes the beginning."""
+    """Iterate over the lines of a file; only the first `limit` bytes of a longer line are kept."""
     number = 0
     while line := stream.readline(limit):
         number += 1
@@ -68,6 +68,6 @@ def text_lines(stream: BinaryIO, advance: Advance, limit: int) -> Iterator[TextL
             size += len(rest)
         advance(size)
         text = line.decode(errors="surrogateescape")
-        # Some programs begin a file in UTF-8 with a mark.
+        # Some programs begin a UTF-8 file with a byte order mark.
         text = text.removeprefix("\ufeff") if number == 1 else text
         yield TextLine(number, text, size, size == len(line))

@@ -18,7 +18,7 @@ from monotron.transfer.lines import BrokenLine, EndLine
 
 
 def read(stream: BinaryIO, advance: Advance) -> Iterator[Item]:
-    """Give what an export holds; raises `CannotRead` where the file is none."""
+    """Iterate over the items of an export; raises `CannotRead` if the file is not an export."""
     rest = text_lines(stream, advance, EXPORT_LINE_BYTES)
     _check_header(next(rest, None))
     return _items(rest)
@@ -30,11 +30,11 @@ def _check_header(first: TextLine | None) -> None:
     except BrokenLine:
         members = {}
     if members.get("monotron") != lines.HEADER["monotron"]:
-        raise CannotRead("it is not an export: its first line has to be " + lines.header())
+        raise CannotRead("it is not an export: its first line must be " + lines.header())
     if members.get("version") != lines.HEADER["version"]:
         raise CannotRead(
-            f"it is an export of version {members.get('version')!r:.80}, "
-            f"this monotron reads version {lines.HEADER['version']}"
+            f"it is an export of version {members.get('version')!r:.80}, but this version of "
+            f"monotron reads version {lines.HEADER['version']}"
         )
 
 

@@ -1,7 +1,7 @@
-"""Lines: the format of `monotron export`, one JSON object on each.
+"""Lines: the format of `monotron export`, with one JSON object on each line.
 
-The first line says what the file is, the last one that it is whole. Each line between them holds
-one thing and stands for itself, and a series has its history with it, so that one line is one
+The first line says what the file is, and the last one that it is complete. Each line between them
+has one record and stands by itself; a series comes with its history, so that one line is one
 consistent series. Times are microseconds since 1970-01-01T00:00:00Z, as in the store.
 """
 
@@ -21,7 +21,7 @@ from monotron.limits import LAST_VALUE
 HEADER = {"monotron": "export", "version": 1}
 
 LAST_TIME = 253_402_300_799_999_999
-"""The last microsecond of the year 9999, which is the last one that a date can name."""
+"""The last microsecond of the year 9999, the last year that a date can have."""
 
 Members = Mapping[str, Any]
 
@@ -31,27 +31,27 @@ class BrokenLine(Exception):
 
 
 class Line(Protocol):
-    """One thing that is moved."""
+    """One record of an export."""
 
     kind: ClassVar[str]
 
     @classmethod
     def read(cls, members: Members) -> "Line":
-        """Make it from the members of a JSON object; raises `BrokenLine` or a `RuleError`."""
+        """Read it from the members of a JSON object; raises `BrokenLine` or a `RuleError`."""
         ...
 
     def members(self) -> Members:
-        """Give the members of its JSON object."""
+        """Return the members of its JSON object."""
         ...
 
 
 def to_json(line: Line) -> str:
-    """Give a line's text."""
+    """Return a line's text."""
     return _encode({"kind": line.kind, **line.members()})
 
 
 def header() -> str:
-    """Give the first line's text."""
+    """Return the first line's text."""
     return _encode(HEADER)
 
 
@@ -60,7 +60,7 @@ def from_json(text: str) -> Line:
     members = members_of(text)
     kind = members.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise BrokenLine(f"kind is {kind!r:.80}, which is not one of {', '.join(KINDS)}")
+        raise BrokenLine(f"kind must be one of {', '.join(KINDS)}, not {kind!r:.80}")
     try:
         return KINDS[kind].read(members)
     except RuleError as error:
@@ -68,10 +68,10 @@ def from_json(text: str) -> Line:
 
 
 def members_of(text: str) -> Members:
-    """Give the members of a JSON object; raises `BrokenLine` for anything else."""
+    """Return the members of a JSON object; raises `BrokenLine` for anything else."""
     try:
         members = json.loads(text)
-    # Depth is what breaks the parser without being wrong.
+    # Valid JSON that is nested too deeply fails too.
     except (ValueError, RecursionError) as error:
         raise BrokenLine(f"it is not JSON: {error}") from error
     if not isinstance(members, dict):
@@ -81,7 +81,7 @@ def members_of(text: str) -> Members:
 
 @dataclass(frozen=True, slots=True)
 class AccountLine:
-    """An account; what it has is on lines of its own."""
+    """An account; its contents are on other lines."""
 
     kind: ClassVar[str] = "account"
     account: int
@@ -99,7 +99,7 @@ class AccountLine:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyLine:
-    """An API key. Nobody can find the secret from its digest."""
+    """An API key. The secret cannot be found from its digest."""
 
     kind: ClassVar[str] = "api_key"
     api_key: ApiKey
@@ -109,10 +109,10 @@ class ApiKeyLine:
         """See `Line.read`."""
         key = text(members, "key")
         if not _API_KEY.fullmatch(key):
-            raise BrokenLine("key has to be of 24 letters and digits")
+            raise BrokenLine("key must have 24 letters and digits")
         wanted = members.get("scopes")
         if not isinstance(wanted, list):
-            raise BrokenLine("scopes has to be a list")
+            raise BrokenLine("scopes must be a list")
         return cls(
             ApiKey(
                 _account(members),
@@ -138,7 +138,7 @@ class ApiKeyLine:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyIdsLine:
-    """How many ids API keys have had, those that are deleted too."""
+    """The last id given to an API key, which may have been revoked since."""
 
     kind: ClassVar[str] = "api_key_ids"
     last: int
@@ -155,7 +155,7 @@ class ApiKeyIdsLine:
 
 @dataclass(frozen=True, slots=True)
 class RetryLine:
-    """The answer that an Idempotency-Key stands for; of key and request there are digests."""
+    """The answer under an Idempotency-Key; the key and the request are digests."""
 
     kind: ClassVar[str] = "retry"
     account: int
@@ -183,7 +183,7 @@ class RetryLine:
 
 @dataclass(frozen=True, slots=True)
 class SeriesLine:
-    """A series with its history, oldest first. Which row it is in, is the store's own business."""
+    """A series with its history, oldest first. Its rows are the store's own business."""
 
     kind: ClassVar[str] = "series"
     series: Series
@@ -204,7 +204,7 @@ class SeriesLine:
         )
         entries = members.get("history", [])
         if not isinstance(entries, list):
-            raise BrokenLine("history has to be a list")
+            raise BrokenLine("history must be a list")
         history = [_read_entry(entry) for entry in entries]
         _check_history(series, history)
         return cls(series, history)
@@ -257,7 +257,7 @@ class AttributeLine:
 
 @dataclass(frozen=True, slots=True)
 class BumpLine:
-    """Which semantic version a token got."""
+    """The semantic version that a token got."""
 
     kind: ClassVar[str] = "bump"
     account: int
@@ -269,7 +269,7 @@ class BumpLine:
         """See `Line.read`."""
         part = text(members, "part")
         if part not in PARTS:
-            raise BrokenLine("part has to be major, minor or patch")
+            raise BrokenLine("part must be major, minor or patch")
         version = [
             integer(members, each, least=1 if each == part else 0)
             for each in ("major", "minor", "patch")
@@ -292,7 +292,7 @@ class BumpLine:
 
 @dataclass(frozen=True, slots=True)
 class EndLine:
-    """The last line: an export without it has been cut off."""
+    """The last line: an export without it was cut off."""
 
     kind: ClassVar[str] = "end"
 
@@ -321,14 +321,14 @@ KINDS: dict[str, type[Line]] = {
 }
 
 
-# Members, and what each may be
+# Members and their types
 
 
 def text(members: Members, name: str) -> str:
-    """Give a member that is a string."""
+    """Return a member that is a string; raises `BrokenLine` for anything else."""
     value = members.get(name)
     if not isinstance(value, str):
-        raise BrokenLine(f"{name} has to be a string")
+        raise BrokenLine(f"{name} must be a string")
     return value
 
 
@@ -352,17 +352,17 @@ def _token(members: Members) -> str | None:
 def _digest(members: Members, name: str, size: int) -> bytes:
     value = text(members, name)
     if not re.fullmatch(rf"[0-9a-f]{{{2 * size}}}", value):
-        raise BrokenLine(f"{name} has to be of {2 * size} hex digits")
+        raise BrokenLine(f"{name} must have {2 * size} hex digits")
     return bytes.fromhex(value)
 
 
 def _read_entry(members: Any) -> Numbered:
     if not isinstance(members, dict):
-        raise BrokenLine("history has to be a list of objects")
+        raise BrokenLine("history must be a list of objects")
     value = integer(members, "value")
     api_key = members.get("api_key")
     if api_key is not None and not _WORD.fullmatch(text(members, "api_key")):
-        raise BrokenLine("api_key has to be of 1 to 24 letters and digits")
+        raise BrokenLine("api_key must have 1 to 24 letters and digits")
     count = 1 if "count" not in members else integer(members, "count", most=min(value, 2**32 - 1))
     number = integer(members, "number", least=count, most=value)
     return number, Entry(value, count, _token(members), api_key, _time(members, "created_at"))
@@ -381,17 +381,17 @@ def _entry_members(number: int, entry: Entry) -> Members:
 
 
 def _check_history(series: Series, history: list[Numbered]) -> None:
-    """Raise `BrokenLine` where the values cannot have been given out in this order."""
+    """Raise `BrokenLine` if the values cannot have been given out in this order."""
     value_before, number_before, skipped = 0, 0, 0
     for number, entry in history:
-        # A series that is moved up skips values, and nothing takes that back.
+        # Moving a series up skips values, and nothing ever takes that back.
         if entry.value - entry.count < value_before or not (
             number_before <= number - entry.count and skipped <= entry.value - number
         ):
             raise BrokenLine(f"history has {entry.value} in the wrong place, or a wrong number")
         value_before, number_before, skipped = entry.value, number, entry.value - number
     if number_before > series.given or skipped > series.value - series.given:
-        raise BrokenLine("history has more than value and given leave room for")
+        raise BrokenLine("history has more values than value and given allow")
     if history and series.token and number_before == series.given:
         newest = history[-1][1]
         if (newest.value, newest.token) != (series.value, series.token):

@@ -1,8 +1,8 @@
-"""Rows of the older series service's database, as psql writes them: CSV, or JSON lines.
+"""Rows of the older series service's database, as psql writes them: CSV or JSON lines.
 
 The tables are mn_entry, mn_entry_version and mn_token_attr. A row of the first two says that a
-series had a value with a token; which of the two it is from makes no difference. Rows of one series
-that follow each other in the order of their values become one series with its history.
+series had a value with a token; it makes no difference which of the two it comes from. Consecutive
+rows of one series, in the order of their values, become one series with its history.
 """
 
 import csv
@@ -31,11 +31,11 @@ from monotron.transfer.items import (
 from monotron.transfer.lines import AttributeLine, BrokenLine, SeriesLine
 
 COLUMNS = ("key", "creator_id", "token", "value")
-"""What each row has; a row with a `name` too is an attribute."""
+"""The columns of each row; a row that also has a `name` is an attribute."""
 
 
 class Row(NamedTuple):
-    """A row of a table; in CSV an empty cell is an empty text, and NULL as well."""
+    """A row of a table; in CSV, both an empty text and NULL are an empty cell."""
 
     first: int
     """The line on which it begins."""
@@ -54,24 +54,24 @@ class Value:
     value: int
     token: str | None
     created_at: int
-    """When the row was made."""
+    """When the row was created."""
     updated_at: int
     """When it got this value."""
 
     def follows(self, other: "Value") -> bool:
-        """Tell whether the same series had it later."""
+        """Return whether this is a later value of the same series."""
         return (self.account, self.key) == (other.account, other.key) and self.value > other.value
 
 
 def read(stream: BinaryIO, now: int, advance: Advance) -> Iterator[Item]:
-    """Give what the rows hold; raises `CannotRead` where they are not of these tables.
+    """Iterate over the items in the rows; raises `CannotRead` if they are not of these tables.
 
-    `now` is the time of rows that have none.
+    `now` is the time for rows without one.
     """
     rest = text_lines(stream, advance, DATABASE_ROW_BYTES)
     first = next(rest, None)
     if first is None:
-        raise CannotRead("it is empty, without even the names of columns")
+        raise CannotRead("it is empty: it does not even have column names")
     every = chain([first], rest)
     rows = _json_rows(every) if first.text.lstrip().startswith("{") else _csv_rows(every)
     return _grouped(_read(row, now) if isinstance(row, Row) else row for row in rows)
@@ -91,7 +91,7 @@ def _json_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
 
 
 class _Reader(Protocol):
-    """What `csv.reader` gives."""
+    """The type that `csv.reader` returns."""
 
     line_num: int
 
@@ -99,7 +99,7 @@ class _Reader(Protocol):
 
 
 def _csv_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
-    # Of a line that is too long the beginning is enough: its cells are too long, or too many.
+    # The beginning of a line that is too long is enough: its cells are too long, or too many.
     reader = csv.reader((each.text for each in texts), strict=True)
     try:
         columns = next(reader)
@@ -107,8 +107,8 @@ def _csv_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
         raise CannotRead(f"it is neither CSV nor JSON lines: {error}") from error
     if not {*COLUMNS} <= {*columns}:
         raise CannotRead(
-            "the first line has to name the columns of mn_entry, mn_entry_version or "
-            f"mn_token_attr, among them {', '.join(COLUMNS)}"
+            "the first line must name the columns of mn_entry, mn_entry_version or "
+            f"mn_token_attr, including {', '.join(COLUMNS)}"
         )
     return _rows_below(columns, reader)
 
@@ -129,7 +129,7 @@ def _rows_below(columns: Sequence[str], reader: _Reader) -> Iterator[Row | Broke
         elif cells:
             yield Broken(
                 _place(first, reader.line_num),
-                f"it has {len(cells)} cells, and there are {len(columns)} columns",
+                f"it has {len(cells)} cells, but there are {len(columns)} columns",
             )
 
 
@@ -212,16 +212,16 @@ def _time(cells: Mapping[str, Any], name: str, default: int) -> int:
     try:
         return _microseconds(lines.text(cells, name))
     except ValueError as error:
-        raise BrokenLine(f"{name} is no time as PostgreSQL writes it: {error}") from error
+        raise BrokenLine(f"{name} is not a time as PostgreSQL writes it: {error}") from error
 
 
-# A row often has one time twice, and so do rows that were written together.
+# A row often has the same time twice, and so do rows that were written together.
 @lru_cache(maxsize=1_000)
 def _microseconds(text: str) -> int:
-    """Give a time in microseconds since 1970-01-01T00:00:00Z; one that is older counts as that."""
+    """Return a time in microseconds since 1970-01-01T00:00:00Z; an earlier time becomes 0."""
     match = _TIME.fullmatch(text)
     if match is None:
-        raise ValueError("it has to be such as 2024-01-02 03:04:05.678+00")
+        raise ValueError("expected for example 2024-01-02 03:04:05.678+00")
     time, fraction, sign, hours, minutes = match.groups()
     seconds = datetime.fromisoformat(time).replace(tzinfo=timezone.utc) - _EPOCH
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))

@@ -1,7 +1,7 @@
 """Taking over: a new store in the storage folder of the older build-number service.
 
-Both services take their folder from STORAGE_DIR, by default `data`, so people start Monotron where
-the older one counted. A store that began there at 1 would give every number twice.
+Both services take their folder from STORAGE_DIR, `data` by default, so people start Monotron where
+the older service counted. A new store that began there at 1 would give out every number twice.
 """
 
 import os
@@ -22,13 +22,13 @@ from monotron.transfer.tally import SERIES, Tally
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """What a store got from the older service's files."""
+    """The result of taking over the older service's files."""
 
     series: int
     folder: Path
 
     def __str__(self) -> str:
-        """Return the line that tells a person."""
+        """Return a line for a person."""
         return (
             f"imported {self.series} series from the files of the older build-number service in "
             f"{self.folder}; they are not read again"
@@ -36,9 +36,9 @@ class TakenOver:
 
 
 def has_counters(folder: Path) -> bool:
-    """Return whether the older service may have stored in `folder`: a file is named by a UUID.
+    """Return whether the older service may have used `folder`: it has a file named after a UUID.
 
-    Raises `StoreUnavailable` if a folder cannot be read.
+    Raises `StoreUnavailable` if the folder cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -54,8 +54,8 @@ def has_counters(folder: Path) -> bool:
 def bring_in(store: Store, folder: Path, *, keep: int, now: int) -> TakenOver:
     """Import every counter in `folder` into `store`, as `monotron import buildnumber` does.
 
-    Raises `StoreUnavailable` at the first counter that cannot be read or holds no number: a series
-    that was left out would begin at 1.
+    Raises `StoreUnavailable` at the first counter that cannot be read or does not contain a number:
+    a series that was left out would begin at 1.
     """
     tally, complaints = Tally(), list[str]()
     try:
@@ -67,7 +67,7 @@ def bring_in(store: Store, folder: Path, *, keep: int, now: int) -> TakenOver:
     except Stopped as error:
         raise StoreUnavailable(
             f"a counter of the older build-number service in {folder} cannot be taken over: "
-            f"{complaints[-1]}; nothing was stored. Mend the file, or move it away if its series "
+            f"{complaints[-1]}; nothing was stored. Repair the file, or move it away if its series "
             "may begin at 1"
         ) from error
     return TakenOver(tally.done[SERIES, Outcome.NEW], folder)
@@ -81,12 +81,12 @@ def _is_counter(entry: "os.DirEntry[str]") -> bool:
     try:
         return not entry.is_dir()
     except OSError:
-        # Whatever it is, it cannot be read.
+        # Whatever it is, it is reported when it cannot be read.
         return True
 
 
 def _counters(items: Iterator[Item]) -> Iterator[Item]:
-    """Return what is named by a UUID; what is no number there is broken, not left out."""
+    """Iterate over files named after a UUID; one without a number is broken, not skipped."""
     for item in items:
         if not isinstance(item, Skipped):
             yield item

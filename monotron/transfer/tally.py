@@ -1,4 +1,4 @@
-"""What an import has done, to be told to a person."""
+"""A tally of what an import has done, with a summary for people."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ ACCOUNTS, API_KEYS, RETRIES = "accounts", "API keys", "retries"
 
 
 class Result(NamedTuple):
-    """What became of something."""
+    """What happened to an imported record."""
 
     what: str
     outcome: Outcome
@@ -22,20 +22,20 @@ class Result(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What an import has done so far: batches that are durable, and items left out."""
+    """What an import has done so far: durable batches, and items left out."""
 
     done: "Counter[tuple[str, Outcome]]" = field(default_factory=Counter)
     skipped: "Counter[str]" = field(default_factory=Counter)
-    """How many for each reason."""
+    """How many were skipped, by reason."""
     broken: int = 0
     reached: str | None = None
-    """Where the last item of the last batch stands."""
+    """Where the last item of the last batch is."""
     complete: bool = False
     _series: tuple[int, str] | None = None
     _outcome: Outcome = Outcome.KEPT
 
     def add(self, results: Sequence[Result], reached: str) -> None:
-        """Count a batch that is durable now."""
+        """Count a batch that is now durable."""
         for result in results:
             if result.series is not None:
                 self._add_series(result.series, result.outcome)
@@ -44,7 +44,7 @@ class Tally:
         self.reached = reached
 
     def summary(self) -> Iterator[str]:
-        """Give the lines that tell a person."""
+        """Iterate over the lines of a summary for people."""
         for what, words in _TOLD.items():
             if what == SERIES or any(self.done[what, outcome] for outcome in words):
                 counts = (f"{self.done[what, outcome]} {word}" for outcome, word in words.items())
@@ -58,7 +58,7 @@ class Tally:
             yield f"{'stopped':11} {reached}"
 
     def _add_series(self, series: tuple[int, str], outcome: Outcome) -> None:
-        """Count a series once where its lines follow each other."""
+        """Count a series once if its lines follow each other."""
         if series == self._series:
             if self._outcome is not Outcome.KEPT or outcome is Outcome.KEPT:
                 return
@@ -75,4 +75,4 @@ _TOLD = {
         for what in (ATTRIBUTES, VERSIONS, ACCOUNTS, API_KEYS, RETRIES)
     },
 }
-"""What a summary tells, in this order."""
+"""The lines of a summary, in this order."""

@@ -528,7 +528,7 @@ def test_a_file_without_a_number_has_nothing_to_import(
 ) -> None:
     (counters / UUID).write_text(content)
     brought = bring_folder(here, counters)
-    reason = "it holds no number from which a series could go on"
+    reason = "it does not contain a number that a series could continue from"
     assert brought.complaints == [f"'{UUID}': skipped: {reason}"]
     assert brought.summary == ["series      0 new, 0 raised, 0 kept", f"skipped     1: {reason}"]
     assert brought.tally.broken == 0
@@ -538,7 +538,7 @@ def test_a_file_without_a_number_has_nothing_to_import(
 def test_a_counter_at_0_has_given_nothing(here: MemoryStore, counters: Path, content: str) -> None:
     (counters / UUID).write_text(content)
     brought = bring_folder(here, counters)
-    assert brought.summary[1:] == ["skipped     1: it holds 0: no number was taken yet"]
+    assert brought.summary[1:] == ["skipped     1: it contains 0: no number has been taken yet"]
 
 
 def test_a_link_to_a_counter_that_is_away_is_broken(here: MemoryStore, counters: Path) -> None:
@@ -558,7 +558,7 @@ def test_other_names_are_skipped_and_named(here: MemoryStore, counters: Path) ->
     assert all(complaint.isprintable() for complaint in brought.complaints)
     assert brought.summary[1:] == [
         "skipped     2: it is not a file",
-        "skipped     2: the name is no UUID",
+        "skipped     2: the name is not a UUID",
     ]
     assert here.view(values) == {}
 
@@ -1033,7 +1033,7 @@ def test_strict_fails_where_anything_was_skipped_but_brings_the_rest(
     for flags, status in (["--strict"], 1), (["--strict", "--dry-run"], 1), ([], 0):
         done = command(folder, "buildnumber", str(old), *flags)
         assert done.returncode == status
-        assert "skipped     1: the name is no UUID" in done.stdout
+        assert "skipped     1: the name is not a UUID" in done.stdout
         assert "series      0 new, 0 raised, 1 kept" in done.stdout
 
 
@@ -1063,7 +1063,7 @@ def test_a_folder_of_counters_is_read(folder: Path, counters: Path) -> None:
     (counters / "note").write_text("")
     done = command(folder, "buildnumber", str(counters), "--account", "7")
     assert done.returncode == 0
-    assert done.stderr == "monotron: 'note': skipped: the name is no UUID\n"
+    assert done.stderr == "monotron: 'note': skipped: the name is not a UUID\n"
     listed = run("list", "--account", "7", variables={"STORAGE_DIR": str(folder)})
     assert listed.stdout == f"{UUID}\t41\t\n"
 

@@ -1,4 +1,4 @@
-"""The application: ROUTES, the table that all else is derived from, and what stands around it."""
+"""The application: ROUTES, the table that everything else is derived from, and its middleware."""
 
 import functools
 import inspect
@@ -49,7 +49,7 @@ ROUTES: tuple[Route, ...] = (
         Route("/history/{key}", History, long=True),
         *below(
             ("/tokens/{key}/{token}", ""),
-            # Where the older series service has them.
+            # The paths of the older series service.
             ("/series/{key}/{token}", "OfSeries"),
             routes=(
                 Route("/attrs", Attributes),
@@ -74,11 +74,11 @@ ROUTES: tuple[Route, ...] = (
     Route("/", Dashboard, open=True),
     Route("/web/{file}", DashboardFile, open=True),
 )
-"""Every path that is answered. Access, the server's quick lane, the labels of measures, the OpenAPI
-document and the tests' matrices come from here."""
+"""Every path. Access, the server's quick lane, the metrics' labels, the OpenAPI document and the
+tests' matrices are derived from it."""
 
 QUICK_PATHS = frozenset(route.path for route in ROUTES if route.quick)
-"""What a server answers although all its threads are busy."""
+"""The paths that a server answers even if all its threads are busy."""
 
 
 def create_app(
@@ -90,8 +90,7 @@ def create_app(
 ) -> App:
     """Return the WSGI application that answers from `store`.
 
-    What it measures goes to `place`. `figures` returns what the store
-    says of itself, if it has anything to say.
+    Its measurements go to `place`. `figures` returns the engine's figures, if it has any.
     """
     place = place or Measures().place(0)
     root = _root_pair(settings)
@@ -121,7 +120,7 @@ def create_app(
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What a resource may ask for, by the names of its constructor's parameters."""
+    """The parts that a resource can ask for, by the names of its constructor's parameters."""
 
     store: Store
     place: Place

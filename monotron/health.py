@@ -1,8 +1,8 @@
-"""The container's health check: `python -I -m monotron.health` ends with 0 while /livez answers.
+"""The container's health check: `python -I -m monotron.health` exits with 0 while /livez answers.
 
-It asks where the service in this container listens, and not where its own variables say: a flag may
-have said something else, or a script that starts the service. It imports little, for it is run
-every few seconds.
+It asks the address on which the service in this container listens, not the one in its own
+environment: a flag, or a script that starts the service, may have set another. It imports little,
+because it runs every few seconds.
 """
 
 import argparse
@@ -20,11 +20,11 @@ SECONDS = 4.0
 
 
 class NoService(Exception):
-    """No service is found; the message says why."""
+    """No service was found; the message says why."""
 
 
 def main() -> None:
-    """Ask; ends the process with 1 where that fails."""
+    """Check the service; exits with 1 if that fails."""
     try:
         status = _status(*address())
     except (NoService, InvalidSetting, OSError, HTTPException) as error:
@@ -36,25 +36,25 @@ def main() -> None:
 def address(processes: Path = Path("/proc")) -> tuple[str, int]:
     """Return the host and the port of the service among these processes (proc(5)).
 
-    Raises `NoService`, and `OSError` where its process may not be looked at.
+    Raises `NoService`, and `OSError` if its process may not be inspected.
     """
     for process in sorted(processes.glob("[0-9]*"), key=lambda each: int(each.name)):
         try:
             words = _words(process / "cmdline")
         except (FileNotFoundError, ProcessLookupError):
-            # It has ended meanwhile.
+            # The process has ended meanwhile.
             continue
         flags = _flags(words)
         if flags is not None:
             host, port = read_address(_environ(process), flags)
             if port == 0:
-                raise NoService("it listens on a free port, which only its log tells")
+                raise NoService("it listens on a free port, which only its log shows")
             return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
-    raise NoService("there is no process `monotron serve`")
+    raise NoService("no `monotron serve` process is running")
 
 
 def _status(host: str, port: int) -> int:
-    # Straight: a container may inherit http_proxy, and this call must not leave it.
+    # Directly: a container may inherit http_proxy, and this call must not leave the container.
     connection = HTTPConnection(host, port, timeout=SECONDS)
     try:
         connection.request("GET", "/livez")
@@ -73,9 +73,9 @@ def _words(file: Path) -> list[str]:
 
 
 def _flags(words: list[str]) -> dict[str, str | None] | None:
-    """Return the flags of `monotron serve`; None where a process is something else.
+    """Return the flags of `monotron serve`, or None if the process is something else.
 
-    Before it may stand what starts it: an interpreter, or an init that passes it on.
+    The words before it may be an interpreter, or an init process that runs it.
     """
     for position, (command, subcommand) in enumerate(pairwise(words)):
         if Path(command).name == "monotron" and subcommand == "serve":

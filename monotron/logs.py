@@ -1,7 +1,7 @@
 """Log lines: one for each event, as text for people or as JSON for a log collector.
 
-Every line has the time in UTC (RFC 3339), the level and the message. One that is written while a
-request is worked on has its id, too.
+Every line has the time in UTC (RFC 3339), the level and the message. A line written while a request
+is being handled also has the request's id.
 """
 
 import logging
@@ -13,13 +13,13 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request that this thread works on."""
+"""The id of the request that this thread is handling."""
 
 
 def configure(log_format: str = "text", *, access_log: bool = False) -> None:
-    """Have all that is logged written to standard error, in the format `text` or `json`.
+    """Write all log lines to standard error, in the format `text` or `json`.
 
-    With `access_log` each request is logged, too.
+    With `access_log`, each request is logged too.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JSON if log_format == "json" else _Text())
@@ -30,21 +30,21 @@ def configure(log_format: str = "text", *, access_log: bool = False) -> None:
 
 
 class _Text(logging.Formatter):
-    """`2026-11-23T04:05:06.789Z INFO message request_id=...`, whatever a message holds."""
+    """`2026-11-23T04:05:06.789Z INFO message request_id=...`, on one line whatever the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_time(record)} {record.levelname} {super().format(record)}"
         if hasattr(record, "request_id"):
             line += f" request_id={record.request_id}"
-        # A line has one end, and no byte that a client sent acts on the terminal that shows it.
+        # An event is one line, and no byte from a client may control the terminal that shows it.
         return line if line.isprintable() else "".join(map(_printable, line))
 
 
 class _Json(JsonFormatter):
-    """One object in a line, with the members that belong to the event beside its message."""
+    """One JSON object on each line, with the event's own members in addition to its message."""
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Escape what is no UTF-8, as in the name of a file: no JSON reader takes it."""
+        """Escape text that is not valid UTF-8, as in a file name: JSON readers would refuse it."""
         return {name: _utf_8(value) for name, value in log_data.items()}
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802

@@ -1,19 +1,19 @@
-"""What the service counts and times, in memory that all its processes share.
+"""The service's counters and timers, in memory that all its processes share.
 
-The table of measures stands first. Then `Measures`, the memory, which has a place for each worker,
-and `Place`, through which one worker writes.
+First comes the table of measures, then `Measures`, the memory with a place for each worker, and
+`Place`, through which one worker writes.
 
-The process that watches the workers makes the memory before it forks. Each worker writes in its
-own place, so that none waits for another, and whoever reads adds the places up. A worker that ends
-leaves its place, with all that it counted, to the one that is started instead: so no counter goes
-back as long as the service runs.
+The process that watches the workers allocates the memory before it forks. Each worker writes to its
+own place, so that none waits for another, and a reader adds up the places. A worker that ends
+leaves its place, with everything that it counted, to its replacement, so no counter goes back while
+the service runs.
 
-Prometheus's own client has files for this, one for each process that ever was, which are written
-through memory. With those a full disk kills the worker at its next request (SIGBUS), and a folder
-is needed that can be written. Memory without a file has neither.
+Prometheus's own client uses files for this, one for every process that has ever run, written
+through memory. With those, a full disk kills the worker at its next request (SIGBUS), and a
+writable folder is needed. Memory without a file has neither problem.
 
-What is measured of a request, and its id, take 3.5 of the 16 µs that the application spends on a
-GET (CPython 3.11). All together 64 clients get 0.92 to 0.99 of the numbers that they got without.
+Measuring a request, and its id, take 3.5 of the 16 µs that the application spends on a GET (CPython
+3.11). All in all, 64 clients get 0.92 to 0.99 of the numbers that they got without.
 """
 
 import json
@@ -25,16 +25,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PLACE_BYTES = 4 * 2**20
-"""What one worker can fill. Every route with every method and status takes a quarter of it, and the
-system gives memory only as it is used: some 30 KiB."""
+"""The size of one worker's place. Every route with every method and status takes a quarter of it,
+and the system allocates memory only as it is used: some 30 KiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measure:
-    """Something that is counted or timed, under the name that Prometheus has for it.
+    """Something that is counted or timed, under its Prometheus name.
 
-    Names follow https://prometheus.io/docs/practices/naming/. Without `buckets` it has one number,
-    with them it is a histogram.
+    Names follow https://prometheus.io/docs/practices/naming/. With `buckets` it is a histogram;
+    without, it has one number.
     """
 
     kind: str
@@ -42,9 +42,9 @@ class Measure:
     name: str
     meaning: str
     labels: tuple[str, ...] = ()
-    """None of them ever holds a series key: there would be a row for each."""
+    """No label ever contains a series key: there would be a row for each key."""
     buckets: tuple[float, ...] = ()
-    """Upper bounds; one without an end is added."""
+    """Upper bounds; an unbounded one is added."""
 
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -53,23 +53,23 @@ _UPDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 REQUESTS = Measure(
     "counter",
     "monotron_http_requests_total",
-    "Requests answered, by the template of their route; `none` where no route was looked up.",
+    "Requests answered, by the template of their route; `none` if no route was looked up.",
     ("route", "method", "status"),
 )
 REQUEST_SECONDS = Measure(
     "histogram",
     "monotron_http_request_duration_seconds",
-    "Time from the last byte of a request to its answer, the wait for a thread included.",
+    "Time from the last byte of a request to its answer, including the wait for a thread.",
     ("route", "method"),
     _SECONDS,
 )
 HTTP_QUEUE = Measure(
     "gauge",
     "monotron_http_queue_length",
-    "Requests that wait for a thread, looked at each second.",
+    "Requests waiting for a thread, sampled every second.",
 )
 OPEN_CONNECTIONS = Measure(
-    "gauge", "monotron_http_connections", "Connections that are open, looked at each second."
+    "gauge", "monotron_http_connections", "Open connections, sampled every second."
 )
 INCREMENTS = Measure(
     "counter",
@@ -87,7 +87,7 @@ COMMITS = Measure(
 COMMIT_SECONDS = Measure(
     "histogram",
     "monotron_store_commit_duration_seconds",
-    "Time that a batch took: its updates, and the commit with its syncs.",
+    "Time taken by a batch: its updates, and the commit with its syncs.",
     (),
     _SECONDS,
 )
@@ -99,7 +99,7 @@ BATCH_UPDATES = Measure(
     _UPDATES,
 )
 STORE_QUEUE = Measure(
-    "gauge", "monotron_store_queue_length", "Updates that wait for the commit under way to end."
+    "gauge", "monotron_store_queue_length", "Updates waiting for the current commit to end."
 )
 REPLACED = Measure(
     "counter", "monotron_workers_replaced_total", "Workers that ended and were replaced."
@@ -130,7 +130,7 @@ Row = tuple[Measure, tuple[str, ...]]
 
 
 class Measures:
-    """The memory. It is made before a fork and used after it, by parent and children alike."""
+    """The memory. It is allocated before a fork, and used by parent and children after it."""
 
     def __init__(self, places: int = 1) -> None:
         # Without a file, and shared with children (mmap(2), MAP_SHARED and MAP_ANONYMOUS).
@@ -138,14 +138,14 @@ class Measures:
         self._places = places
 
     def place(self, number: int) -> "Place":
-        """Take a place over, from 0, with what is in it. One process at a time may have it."""
+        """Take over a place, from 0, with its contents; one process at a time may have it."""
         return Place(self, self._part(number))
 
     def read(self) -> dict[Row, list[float]]:
-        """Give what all places hold together.
+        """Return the totals of all places.
 
-        A counter and a gauge have one number. A histogram has how many fell into each bucket (and
-        into no lower one), into the one without an end, and then the sum of all.
+        A counter or a gauge has one number. A histogram has the count of each bucket (not
+        cumulative), then that of the unbounded one, and then the sum of all values.
         """
         together: dict[Row, list[float]] = {}
         for number in range(self._places):
@@ -159,17 +159,17 @@ class Measures:
 
 
 class Place:
-    """Where one process writes; any thread of it may."""
+    """The part of the memory that one process writes to, from any of its threads."""
 
     def __init__(self, measures: Measures, memory: memoryview) -> None:
         self.all = measures
-        """What this place is a part of."""
+        """The measures that this place is a part of."""
         self._memory = memory
         self._lock = threading.Lock()
         self._rows = dict(_rows(memory))
         for measure, labels in self._rows:
             if measure.kind == "gauge":
-                # It told of a process that is gone.
+                # It described a process that is gone.
                 self.set(measure, 0, *labels)
 
     def add(self, measure: Measure, amount: float, *labels: str) -> None:
@@ -178,14 +178,14 @@ class Place:
             self._row(measure, labels)[0] += amount
 
     def set(self, measure: Measure, value: float, *labels: str) -> None:
-        """Say what a gauge shows now."""
+        """Set a gauge."""
         with self._lock:
             self._row(measure, labels)[0] = value
 
     def add_request(
         self, route: str, method: str, status: str, seconds: float, values: int
     ) -> None:
-        """Count a request with all that belongs to it at once: one is measured at every call."""
+        """Record everything about a request at once, because this runs on every call."""
         bucket = bisect_left(REQUEST_SECONDS.buckets, seconds)
         with self._lock:
             self._row(REQUESTS, (route, method, status))[0] += 1
@@ -213,26 +213,26 @@ class Place:
 
 
 class OfStore:
-    """What a store tells of its commits, put down in a place."""
+    """An observer that records a store's commits in a place."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self.waiting(0)
 
     def waiting(self, updates: int) -> None:
-        """So many updates wait for a commit."""
+        """Record how many updates are waiting for a commit."""
         self._place.set(STORE_QUEUE, updates)
 
     def committed(self, updates: int, seconds: float) -> None:
-        """So many shared one that took so long."""
+        """Record a commit: how many updates shared it, and how long it took."""
         self._place.add(COMMITS, 1)
         self._place.observe(BATCH_UPDATES, updates)
         self._place.observe(COMMIT_SECONDS, seconds)
 
 
-# A place begins with how many bytes of it are in use. Then come rows: the length of a name, the
-# name (a measure's, and its labels, as JSON, filled up with blanks), and the numbers. All of it is
-# in units of 8 bytes, which a processor writes at once: no reader sees a half-written number.
+# A place begins with the number of its bytes in use. Then come rows: the length of a name, the name
+# (the measure's with its labels, as JSON, padded with spaces), and the numbers. Everything is in
+# units of 8 bytes, which a processor writes at once: no reader sees a half-written number.
 
 _UNIT = 8
 _HEAD = struct.Struct("=q")
@@ -256,7 +256,7 @@ def _rows(memory: memoryview) -> Iterator[tuple[Row, "memoryview[float]"]]:
 
 
 def _new_row(memory: memoryview, measure: Measure, labels: tuple[str, ...]) -> "memoryview[float]":
-    """Add a row; where no room is left, what it counts is lost, but nothing else."""
+    """Add a row; if there is no room left, its counts are lost, but nothing else."""
     name = json.dumps([measure.name, *labels]).encode()
     name += b" " * (-len(name) % _UNIT)
     (used,) = _HEAD.unpack_from(memory)
@@ -267,8 +267,8 @@ def _new_row(memory: memoryview, measure: Measure, labels: tuple[str, ...]) -> "
         return memoryview(bytearray(end - begin)).cast("d")
     _HEAD.pack_into(memory, at, len(name))
     memory[at + _UNIT : begin] = name
-    # What a process has left there that was killed just here.
+    # A process killed right here may have left something behind.
     memory[begin:end] = bytes(end - begin)
-    # Only now do readers see it. Struct would write zeros first.
+    # Only now can readers see it. Struct would write zeros first.
     memory[:_UNIT].cast("q")[0] = end
     return memory[begin:end].cast("d")

@@ -1,7 +1,7 @@
 """Opening a store from the settings: the one place that names an engine.
 
-The service and every subcommand open theirs here. A new engine is one module in `monotron/store`
-and its line below.
+The service and every subcommand open their stores here. A new engine is one module in
+`monotron/store` and its line below.
 """
 
 from monotron.core import tables
@@ -17,10 +17,10 @@ def open_store(
     wait_seconds: float = WAIT_SECONDS,
     observer: Observer | None = None,
 ) -> LmdbStore:
-    """Return the store that the settings name, open; make it if it is missing and `create` is on.
+    """Open and return the store of the settings, creating it if it is missing and `create` is on.
 
-    `observer` is told of each commit. The store belongs to the process that opens it: open it after
-    a fork. Raises a `StoreError`.
+    `observer` hears of each commit. The store belongs to the process that opens it: open it after a
+    fork. Raises a `StoreError`.
     """
     return LmdbStore(
         settings.storage_dir,

@@ -1,4 +1,4 @@
-"""Starting threads, where the system may refuse one."""
+"""Starting threads, which the system may refuse."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from threading import Thread
 
 
 class CannotStartThread(Exception):
-    """The system has no thread left for us; the message names the limits, in one line."""
+    """The system refused a thread; the message names the limits, in one line."""
 
 
 def start(target: Callable[[], None], name: str) -> Thread:
@@ -20,19 +20,19 @@ def start(target: Callable[[], None], name: str) -> Thread:
 
 @contextmanager
 def refusals_named() -> Iterator[None]:
-    """Raise `CannotStartThread` where a thread that is started within is refused."""
+    """Raise `CannotStartThread` if a thread started inside the block is refused."""
     try:
         yield
     except RuntimeError as error:
-        raise CannotStartThread(f"no thread can be started: {limits()}") from error
+        raise CannotStartThread(f"cannot start a thread: {limits()}") from error
 
 
 def limits() -> str:
-    """Say which limit a process or a thread that cannot be made has reached."""
+    """Return the limits that can keep a process or a thread from starting."""
     most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     ulimit = "unlimited" if most == resource.RLIM_INFINITY else str(most)
     return (
-        "the limit on this user's processes and threads is reached "
+        "the limit on this user's processes and threads has been reached "
         f"(ulimit -u, here {ulimit}), or that of the container or systemd unit "
-        "(pids limit, TasksMax), or there is no memory left for it"
+        "(pids limit, TasksMax), or there is not enough memory"
     )

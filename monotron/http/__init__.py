@@ -1,1 +1,1 @@
-"""What the server and the API both know of HTTP."""
+"""The parts of HTTP that the server and the API share."""

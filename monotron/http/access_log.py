@@ -1,6 +1,6 @@
-"""The access log: a line for each request.
+"""The access log: one line for each request.
 
-It has the path alone: a query may hold what somebody took for a way to send a secret.
+It has the path without the query, because somebody may have put a secret into the query by mistake.
 """
 
 import logging
@@ -20,7 +20,7 @@ def log_request(
     api_key: str | None = None,
 ) -> None:
     """Log client, method, path, status and milliseconds; as JSON the route and the API key too."""
-    # Whatever byte a path holds, it is ASCII in the log.
+    # Any byte in a path becomes ASCII in the log.
     path = path.encode("unicode_escape").decode("ascii")
     event = {
         "client": client,

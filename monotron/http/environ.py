@@ -1,4 +1,4 @@
-"""What a server tells the application in WSGI's environ beside what PEP 3333 names."""
+"""The keys of WSGI's environ that a server sets in addition to those of PEP 3333."""
 
 REQUEST_TARGET = "REQUEST_URI"
 """The request target as the client sent it; PATH_INFO is decoded, so `%2F` is lost in it."""

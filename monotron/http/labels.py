@@ -1,10 +1,10 @@
-"""Labels: the few words by which measures and logs tell requests apart."""
+"""Labels: the few words by which metrics and logs tell requests apart."""
 
 NO_ROUTE = "none"
-"""The route of a request that no route answers."""
+"""The label of a request without a route."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
-"""The methods that have a label of their own; a client can send any word."""
+"""The methods with a label of their own; a client can send any word."""
 
 
 def method_label(method: str) -> str:

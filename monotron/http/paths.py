@@ -1,4 +1,4 @@
-"""The path of a request as the client sent it, with `%2F` and `/` still apart."""
+"""The path of a request as the client sent it, with `%2F` still distinct from `/`."""
 
 import re
 
@@ -8,7 +8,7 @@ def raw_path(target: str) -> str:
     path = target.partition("?")[0]
     if path.startswith("/"):
         return path
-    # The absolute form that proxies are sent (RFC 9112, section 3.2.2).
+    # The absolute form, which clients send to proxies (RFC 9112, section 3.2.2).
     return _ORIGIN.sub("", path) or "/"
 
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 PROBLEM_JSON = "application/problem+json"
 
 RETRY_SECONDS = 1
-"""What Retry-After says: a store that another process holds is free again in much less."""
+"""The value of Retry-After: a store that another process holds is free again in much less."""
 
 
 def problem(status: int, kind: str, detail: str) -> bytes:
@@ -22,5 +22,5 @@ def problem(status: int, kind: str, detail: str) -> bytes:
     ).encode("utf-8", errors="backslashreplace")
 
 
-# As RFC 9110 has them; Python had older names until 3.13.
+# The names of RFC 9110; Python had older ones until 3.13.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}

@@ -1,4 +1,4 @@
-"""Request ids: one goes with each request through all logs, the client's and a proxy's too."""
+"""Request ids: each follows its request through all logs, including the client's and a proxy's."""
 
 import random
 import re
@@ -8,17 +8,17 @@ from monotron.limits import REQUEST_ID_CHARACTERS
 HEADER = "X-Request-ID"
 
 PATTERN = f"[A-Za-z0-9._~:@/+=-]{{1,{REQUEST_ID_CHARACTERS}}}"
-"""What an id looks like."""
+"""The pattern of a valid id."""
 
 
 def chosen(given: str | None) -> str:
-    """Return the id that came with a request, or a new one if none came or it is not valid.
+    """Return the id sent with a request, or a new one if it is missing or does not match `PATTERN`.
 
-    `PATTERN` says what is valid. A bad id is no reason to refuse a request.
+    An invalid id is not a reason to refuse a request.
     """
     if given and _ID.fullmatch(given):
         return given
-    # It is no secret. To ask the system for randomness would let go of the GIL at each request.
+    # It is not a secret. Asking the system for randomness would release the GIL at each request.
     return f"{random.getrandbits(96):024x}"
 
 

@@ -1,4 +1,4 @@
-"""A connection, as waitress knows it, with what it lacks for a service that is left alone."""
+"""waitress's connection, with what it lacks for a service that runs unattended."""
 
 import time
 from functools import partial
@@ -20,24 +20,24 @@ from monotron.measures import REQUESTS
 from monotron.server.dispatcher import Overloaded
 
 BIG_BODIES = 32
-"""How many requests may have more than 64 KiB in hand at a time; the largest have 5 MiB. Whoever
-reaches the port can send a body, before any credentials are looked at."""
+"""How many requests may hold more than 64 KiB at a time; the largest have 5 MiB. Anybody who can
+reach the port can send a body, before any credentials are checked."""
 
 IDLE_SECONDS = 120.0
-"""How long a connection is kept on which nothing happens."""
+"""How long an idle connection is kept."""
 
 REQUEST_SECONDS = 60.0
 """How long a client may take to send a request. On a slow line 5 MiB take that long at 1 Mbit/s."""
 
 
 class BigBodies:
-    """Counts the requests that have much in hand; used by the main loop's thread and others."""
+    """Counts the requests with large bodies; used by the main loop's thread and others."""
 
     def __init__(self) -> None:
         self._held: set[int] = set()
 
     def take(self, request: object) -> bool:
-        """Let a request have more; False where too many have."""
+        """Let a request have a large body; return False if too many already have one."""
         if id(request) in self._held:
             return True
         if len(self._held) >= BIG_BODIES:
@@ -46,12 +46,12 @@ class BigBodies:
         return True
 
     def give_back(self, request: object) -> None:
-        """Be done with the request."""
+        """Stop counting the request."""
         self._held.discard(id(request))
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that leaves an answer to the thread that sends it, and ends when it should."""
+    """A connection that leaves sending to the thread with the answer, and closes when it should."""
 
     def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
         self._request_began = 0.0
@@ -61,7 +61,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(server, sock, addr, adj, map=map)
 
     def received(self, data: bytes) -> bool:
-        """Take in what the client sent."""
+        """Accept data from the client."""
         before = self.request
         more = bool(super().received(data))
         if self.request is not None and self.request is not before:
@@ -69,23 +69,23 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return more
 
     def writable(self) -> bool:
-        """Tell whether the main loop has something to send or to close.
+        """Return whether the main loop has something to send or to close.
 
-        While a request is worked on, its thread sends what it has. Only where that has grown past
-        what waitress buffers does the thread wait for the main loop.
+        While a request is being handled, its thread sends the answer. The thread waits for the main
+        loop only if the answer has grown past waitress's buffers.
         """
         if self.requests and not self.will_close:
             return bool(self.total_outbufs_len > self.adj.outbuf_high_watermark)
         return bool(super().writable())
 
     def handle_close(self) -> None:
-        """Close, and forget what came of a request that will not be complete any more."""
+        """Close, and forget an incomplete request."""
         super().handle_close()
         if self.request is not None:
             self.request.close()
 
     def is_overdue(self, now: float) -> bool:
-        """Tell whether the client takes too long: to send, to read, or to come back."""
+        """Return whether the client takes too long to send, to read, or to come back."""
         if self.requests:
             return False
         if now - self.last_activity > IDLE_SECONDS:
@@ -94,26 +94,26 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing would be lost if it were closed."""
+        """Whether nothing would be lost by closing it."""
         return not self.requests and self.request is None and not self.total_outbufs_len
 
     def finish(self) -> None:
-        """Close as soon as what is in flight is answered."""
+        """Close as soon as the requests in flight are answered."""
         if self.requests:
             for request in self.requests:
-                # So the answer says `Connection: close`.
+                # This makes the answer say `Connection: close`.
                 request.headers["CONNECTION"] = "close"
         elif self.is_idle:
             self.handle_close()
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses what waitress's own parser stumbles over, such as a length of 5,000 digits."""
+    """A parser that refuses what makes waitress's own fail, such as a length of 5,000 digits."""
 
     command = request_uri = ""
-    """What a request has whose first line is not understood."""
+    """The defaults for a request whose first line cannot be parsed."""
     complete_at = 0.0
-    """When it had come in, by `time.perf_counter`."""
+    """When the request was complete, by `time.perf_counter`."""
 
     def __init__(self, big_bodies: BigBodies, adj: Any) -> None:
         super().__init__(adj)
@@ -125,8 +125,8 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         except ValueError as error:
             raise ParsingError("the request line or a header is not valid HTTP") from error
         if self.command == "WEBSOCKET":
-            # Falcon means something else by it, and fails before any middleware has begun.
-            raise ParsingError("there is no such method")
+            # Falcon gives it another meaning, and would fail before any middleware runs.
+            raise ParsingError("WEBSOCKET is not an HTTP method")
         if JSON_BYTES < self.content_length <= BODY_BYTES:
             self._take_more()
 
@@ -142,7 +142,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def _take_more(self) -> None:
         if not self._big_bodies.take(self):
-            self.error = Overloaded("too many large requests are on their way; nothing was taken")
+            self.error = Overloaded("too many large requests at the moment; nothing was taken")
             self.completed = True
 
 
@@ -150,15 +150,15 @@ class _Task(WSGITask):  # type: ignore[misc]
     """An answer of the application."""
 
     def get_environment(self) -> dict[str, Any]:
-        """Give WSGI's environ, and when the request was complete."""
+        """Return WSGI's environ, including when the request was complete."""
         environ: dict[str, Any] = super().get_environment()
         environ[COMPLETE_AT] = self.request.complete_at
         return environ
 
     def set_close_on_finish(self) -> None:
-        """Close the connection after the answer, as an answer without a known length needs it.
+        """Close the connection after the answer, which an answer of unknown length needs.
 
-        waitress counts a 304 among those, so that who polls would connect anew each time.
+        waitress counts a 304 among those, so a polling client would reconnect each time.
         """
         asked_to = self.request.headers.get("CONNECTION", "").lower() == "close"
         if self.has_body or asked_to or self.version != "1.1":
@@ -166,7 +166,7 @@ class _Task(WSGITask):  # type: ignore[misc]
 
 
 class _ProblemTask(ErrorTask):  # type: ignore[misc]
-    """Answers what never reaches the application as a problem, like all other errors."""
+    """Answers requests that never reach the application with a problem, like all other errors."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -178,15 +178,16 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         if isinstance(error, Overloaded):
             self.response_headers.append(("Retry-After", str(RETRY_SECONDS)))
         if not isinstance(error, Overloaded) or self.request.body_rcv is not None:
-            # What else the client sends cannot be told from a next request.
+            # The rest of what the client sends cannot be told from a new request.
             self.set_close_on_finish()
         self.content_length = len(body)
         self._note(error.code, request_id)
-        # An answer to HEAD has none (RFC 9110, section 9.3.2): it would be taken for the next one.
+        # An answer to HEAD has no body (RFC 9110, section 9.3.2): a client would take it for the
+        # next answer.
         self.write(b"" if self.request.command == "HEAD" else body)
 
     def _note(self, status: int, request_id: str) -> None:
-        """Count it and log it, as the application does with what reaches it."""
+        """Count and log the request, as the application does with those that reach it."""
         request = self.request
         method = method_label(request.command)
         self.channel.server.place.add(REQUESTS, 1, NO_ROUTE, method, str(status))
@@ -203,6 +204,6 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
 
 
 _DETAILS = {
-    413: f"a body has at most {BODY_BYTES} bytes",
-    431: f"the headers have at most {HEADER_BYTES} bytes together",
+    413: f"a body can have at most {BODY_BYTES} bytes",
+    431: f"the headers can have at most {HEADER_BYTES} bytes in total",
 }

@@ -2,11 +2,11 @@
 
 waitress's own loop asks every connection, at each wake-up, whether it wants to read or to write:
 2,000 idle ones cost 64 busy clients 28 % of their numbers a second, and their slowest hundredth
-took 270 ms instead of 40. Here an idle connection stands in the kernel's list (epoll(7)) and is not
-looked at. Only busy ones are asked, those with a request in hand or with bytes to send.
+took 270 ms instead of 40. Here an idle connection stays in the kernel's list (epoll(7)) and costs
+nothing. Only busy ones are asked: those with a request being handled or with bytes to send.
 
-A connection becomes busy by an event, which the loop sees, and threads only touch busy ones. So a
-thread has nothing to tell the loop but to wake up, and what it wants is looked at then.
+A connection becomes busy through an event, which the loop sees, and threads only touch busy ones.
+So a thread only needs to wake the loop, which then checks what the connection wants.
 """
 
 import select
@@ -19,16 +19,16 @@ ENDED = select.EPOLLHUP | select.EPOLLERR
 
 
 class Connections(dict[int, Any]):
-    """Every connection by its file descriptor; waitress puts them in and takes them out.
+    """Every connection by its file descriptor; waitress adds and removes them.
 
-    The listening socket is among them, and the pipe by which threads wake the loop.
+    They include the listening socket, and the pipe through which threads wake the loop.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
-        """What epoll looks out for; a connection that is not in it, for nothing."""
+        """The events that epoll watches for; a connection that is not in it is not watched."""
         self._busy: set[int] = set()
 
     def __setitem__(self, number: int, connection: Any) -> None:
@@ -41,13 +41,13 @@ class Connections(dict[int, Any]):
         self._watch(number, 0)
 
     def wait(self, seconds: float) -> None:
-        """Wait for events, at most so long, and let the connections handle them."""
+        """Wait up to `seconds` for events, and let the connections handle them."""
         for number in tuple(self._busy):
             self._look_at(number)
-        # New ones last: one may get the number of one that is closed here, but not its events.
+        # New connections last: one may reuse the number of one closed here, but not its events.
         events = sorted(self._epoll.poll(seconds), key=self._is_accepting)
         for number, happened in events:
-            # One event's handling may close another's connection.
+            # Handling one event may close another event's connection.
             connection = self.get(number)
             if connection is None:
                 continue
@@ -56,21 +56,21 @@ class Connections(dict[int, Any]):
             if wanted and happened & (wanted | ENDED):
                 wasyncore.readwrite(connection, happened & (wanted | ENDED))
             else:
-                # It sent more, or went away, while its request is worked on.
+                # It sent more, or went away, while its request is being handled.
                 self._watch(number, wanted)
 
     def close(self) -> None:
-        """Let go of the kernel's list; `wait` cannot be called any more."""
+        """Release the kernel's list; `wait` cannot be called after that."""
         self._epoll.close()
 
     def _is_accepting(self, event: tuple[int, int]) -> bool:
         return event[0] in self and bool(self[event[0]].accepting)
 
     def _look_at(self, number: int) -> None:
-        """See what a busy connection wants now, and whether it still is busy.
+        """Check what a busy connection wants now, and whether it is still busy.
 
-        What it does not want any more stays watched until it happens: nearly always it is wanted
-        again before, and a call to the kernel is saved.
+        An event that it no longer wants stays watched until it happens: it is nearly always wanted
+        again before that, which saves a system call.
         """
         connection = self.get(number)
         if connection is None:

@@ -1,9 +1,10 @@
-"""Who works on a request: the threads, a thread for what needs no waiting, or nobody.
+"""Dispatching requests: to the threads, to a thread for quick paths, or to an immediate refusal.
 
-Requests that find all threads busy wait in a queue. It has an end: who finds it full is told so at
-once, and may come back. A queue without an end would only make all wait, the longer the more come.
+Requests that find all threads busy wait in a queue of limited length. A client that finds it full
+hears so at once, and may come back. An unlimited queue would only make every client wait longer.
 
-The quick thread says so. It also answers whether the process is alive, which has to work just then.
+The quick thread sends these refusals. It also answers whether the process is alive, which must work
+especially under overload.
 """
 
 import time
@@ -16,12 +17,12 @@ from waitress.utilities import Error
 from monotron.threads import refusals_named
 
 QUEUE = 1_024
-"""Requests that may wait for a thread. At some thousand a second the last one waits less than half
-a second, and 256 clients, each with one request at a time, never fill it."""
+"""Requests that may wait for a thread. At several thousand a second the last one waits less than
+half a second, and 256 clients, each with one request at a time, never fill it."""
 
 
 class Overloaded(Error):  # type: ignore[misc]
-    """The answer of a server that has too much to do."""
+    """The answer of an overloaded server."""
 
     code = 503
     reason = "Service Unavailable"
@@ -31,7 +32,7 @@ class Dispatcher:
     """Hands each connection with a complete request to a thread."""
 
     def __init__(self, threads: int, quick_paths: Collection[str]) -> None:
-        """Start so many threads; requests to `quick_paths` do not wait for any of them.
+        """Start the threads; requests to `quick_paths` do not wait for any of them.
 
         Raises `CannotStartThread`.
         """
@@ -43,24 +44,24 @@ class Dispatcher:
             self._quick.set_thread_count(1)
 
     def add_task(self, channel: Any) -> None:
-        """Have the first request of a connection answered; called by the main loop and threads."""
+        """Hand over a connection's first request; called by the main loop and by threads."""
         request = channel.requests[0]
         request.complete_at = time.perf_counter()
         if request.error is not None or request.path in self._quick_paths:
             self._quick.add_task(channel)
         elif len(self._threads.queue) >= QUEUE:
-            request.error = Overloaded("too many requests wait already; nothing was taken")
+            request.error = Overloaded("too many requests are already waiting; nothing was taken")
             self._quick.add_task(channel)
         else:
             self._threads.add_task(channel)
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a thread."""
+        """How many requests are waiting for a thread."""
         return len(self._threads.queue) + len(self._quick.queue)
 
     def shutdown(self, *, timeout: float) -> bool:
-        """End the threads once they have done what they are at; tells whether all have ended."""
+        """End the threads after their current requests; return whether all have ended."""
         for pool in (self._threads, self._quick):
             pool.shutdown(timeout=timeout)
         return not self._threads.threads and not self._quick.threads

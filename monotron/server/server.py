@@ -1,9 +1,9 @@
-"""waitress, set up for many small requests. No other module knows which WSGI server this is.
+"""waitress, set up for many small requests. Only this package knows which WSGI server it is.
 
-Its main loop does all reading. Left alone it collapses under load: while a thread sends an answer,
+Its main loop does all reading. Unchanged, it collapses under load: while a thread sends an answer,
 the loop finds the connection writable, cannot help because the thread holds its lock, and asks
-again at once, at 100 % of a core and mostly with the GIL in hand. 256 clients got 60 to 100 answers
-a second from 16 or 32 threads; with `Channel.writable` they get 3,300 (two cores, CPython 3.11,
+again at once, using 100 % of a core and mostly holding the GIL. 256 clients got 60 to 100 answers a
+second from 16 or 32 threads; with `Channel.writable` they get 3,300 (two cores, CPython 3.11,
 waitress 3.0.2). `bench/README.md` has the figures behind the numbers here.
 """
 
@@ -28,26 +28,26 @@ from monotron.server.connections import Connections
 from monotron.server.dispatcher import Dispatcher
 
 CONNECTIONS = 4096
-"""Connections that one worker keeps open. Idle ones count: at waitress's own limit of 100 a farm's
-keep-alive connections would lock everyone else out."""
+"""Connections that one worker keeps open. Idle ones count: with waitress's own limit of 100, a
+build farm's keep-alive connections would lock everybody else out."""
 
 SPARE_FILES = 64
-"""File descriptors that are left for everything else."""
+"""File descriptors reserved for everything else."""
 
 FEWEST_FILES = 128
-"""With fewer file descriptors than these there is no place for the connections of a build farm."""
+"""With fewer file descriptors there is no room for the connections of a build farm."""
 
 IN_MEMORY_BYTES = 64 * 2**20
 """More than any request or answer has."""
 
 SPARE_CONNECTIONS = 256
-"""How many places are kept for new connections, by closing those that are idle for the longest."""
+"""Places kept free for new connections, by closing those that have been idle the longest."""
 
 SWEEP_SECONDS = 1.0
-"""How often connections are closed that take too long."""
+"""How often overdue connections are closed."""
 
 DRAIN_SECONDS = 8.0
-"""How long what is in flight may take once the server stops."""
+"""How long requests in flight may take once the server stops."""
 
 log = logging.getLogger("monotron")
 
@@ -64,17 +64,17 @@ class Server:
         *,
         quick_paths: Collection[str],
     ) -> None:
-        """Make it ready; what it measures goes to `place`.
+        """Set up the server; its measurements go to `place`.
 
-        The app answers `quick_paths` at once: they are for a thread that has nothing else to do.
+        The app answers `quick_paths` at once, so they get a thread of their own.
         """
-        # It warns at each request that finds no free thread: that is what the queue is for.
+        # It warns about each request that finds no free thread, but that is what the queue is for.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stopping = False
         self._next_sweep = 0.0
         self._connections = Connections()
         self._limit = _connection_limit()
-        # Where few files may be open, as many again are for those that are not idle.
+        # If few files may be open, at most a quarter of the places are kept free.
         self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
         self._place = place
         self._dispatcher = Dispatcher(threads, quick_paths)
@@ -83,17 +83,17 @@ class Server:
             "connection_limit": self._limit,
             # `_sweep` does this instead.
             "cleanup_interval": 2**31,
-            # A limit is reached at the size itself.
+            # waitress refuses a size equal to its limit.
             "max_request_body_size": BODY_BYTES + 1,
-            # Nothing is put aside in temporary files: there may be no folder to write to.
+            # No temporary files: there may be no writable folder.
             "inbuf_overflow": IN_MEMORY_BYTES,
             "outbuf_overflow": IN_MEMORY_BYTES,
             # A thread never waits for a client that does not read.
             "outbuf_high_watermark": IN_MEMORY_BYTES,
             "max_request_header_size": HEADER_BYTES + 1,
-            # No name goes out as a header.
+            # No Server header.
             "ident": "",
-            # A client that goes away is no news.
+            # A client that goes away is not worth a log line.
             "log_socket_errors": False,
         }
         self._listeners: list[Any] = [
@@ -102,13 +102,13 @@ class Server:
         ]
 
     def run(self, healthy: Callable[[], bool]) -> None:
-        """Answer until `stop` is called or `healthy`, asked each second, says no; then drain."""
+        """Answer until `stop` is called or `healthy`, checked each second, is false; then drain."""
         while not self._stopping and healthy():
             self._poll(1.0)
         self._drain()
 
     def stop(self) -> None:
-        """Make `run` come to its end. May be called by a signal handler and by any thread."""
+        """Make `run` end. It may be called by a signal handler and from any thread."""
         if not self._stopping:
             self._stopping = True
             self._listeners[0].pull_trigger()
@@ -124,14 +124,14 @@ class Server:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Close connections that take too long, and idle ones where others need their place.
+        """Close overdue connections, and idle ones if others need their places.
 
-        It measures what there is, too.
+        It also samples the gauges.
         """
         self._place.set(HTTP_QUEUE, self._dispatcher.waiting)
         channels = self._channels()
         self._place.set(OPEN_CONNECTIONS, len(channels))
-        # waitress notes activity by this clock. Where it jumps, some are closed early or late.
+        # waitress records activity by this clock. If it jumps, some are closed early or late.
         now = time.time()
         for channel in channels:
             if channel.is_overdue(now):
@@ -148,13 +148,13 @@ class Server:
                 channel.handle_close()
 
     def _drain(self) -> None:
-        """Take no new connection, answer what has come in, close what is idle."""
+        """Refuse new connections, answer received requests, and close idle connections."""
         end = time.monotonic() + DRAIN_SECONDS
         self._stopping = True
         for listener in self._listeners:
             self._accept_waiting(listener)
             wasyncore.dispatcher.close(listener)
-        # Whatever the clients have sent by now is in flight.
+        # Everything that clients have sent by now is in flight.
         self._poll(0.0)
         while channels := self._channels():
             if time.monotonic() > end:
@@ -164,13 +164,13 @@ class Server:
                 channel.finish()
             self._poll(0.05)
         if self._dispatcher.shutdown(timeout=1):
-            # A thread that still runs would write to whatever has got the trigger's number.
+            # A thread that still runs would write to whatever has reused the trigger's number.
             for listener in self._listeners:
                 listener.trigger.close()
             self._connections.close()
 
     def _accept_waiting(self, listener: Any) -> None:
-        """Accept who has connected already: the kernel would reset them."""
+        """Accept clients that have already connected: the kernel would reset them."""
         before = -1
         while before != len(self._connections) < CONNECTIONS:
             before = len(self._connections)
@@ -178,7 +178,7 @@ class Server:
 
 
 class _Listener(TcpWSGIServer):  # type: ignore[misc]
-    """The listening socket. Where no file descriptor is left, it waits until the next sweep."""
+    """The listening socket. If no file descriptor is left, it waits until the next sweep."""
 
     channel_class = Channel
 
@@ -196,7 +196,7 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         self.place = place
         self._no_files_until = 0.0
         self.lacked_files = False
-        """Whether a connection could not be accepted, for want of a file descriptor."""
+        """Whether a connection could not be accepted because no file descriptor was left."""
         super().__init__(
             app,
             connections,
@@ -208,17 +208,17 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def readable(self) -> bool:
-        """Tell whether to accept; asked for again and again it would only fail."""
+        """Return whether to accept; without file descriptors, each attempt would only fail."""
         return bool(super().readable()) and time.monotonic() >= self._no_files_until
 
     def accept(self) -> Any:
-        """Accept a connection, or None where none is there any more."""
+        """Accept a connection; return None if it is already gone."""
         try:
             return super().accept()
         except OSError as error:
             if error.errno not in _NO_FILES:
                 raise
-            log.warning("no connection can be accepted: %s", error.strerror)
+            log.warning("cannot accept connections: %s", error.strerror)
             self._no_files_until = time.monotonic() + SWEEP_SECONDS
             self.lacked_files = True
             return None
@@ -228,7 +228,7 @@ _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def open_files() -> float:
-    """Return how many files may be open, after asking the system for as many as it grants."""
+    """Return how many files may be open, after raising the limit as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

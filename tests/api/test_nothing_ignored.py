@@ -175,8 +175,8 @@ def test_a_seed_with_a_slash_too_many_is_told_how_a_slash_is_written(
     target = f"{base}/series/shop/nightly"
     response = api.request(target, method=method, body=b'{"value":500}', status=400)
     assert problem(response, 400) == (
-        "this call takes no body, but one was sent; nothing was done. To move up a series whose key "
-        f"has a / in it, write the / as %2F: PUT {base}/series/shop%2Fnightly"
+        "this call takes no body, but one was sent; nothing was done. To move up a series whose "
+        f"key has a / in it, write the / as %2F: PUT {base}/series/shop%2Fnightly"
     )
     assert all_rows(store) == before
     assert api.put(f"{base}/series/shop%2Fnightly", b'{"value":500}').json["value"] == 500

@@ -807,7 +807,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def complaints(running: Service) -> int:
-    return sum("no connection can be accepted" in line for line in running.lines)
+    return sum("cannot accept connections" in line for line in running.lines)
 
 
 def test_without_file_descriptors_connections_wait_and_are_answered_once_there_are_some(

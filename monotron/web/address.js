@@ -1,10 +1,10 @@
-/** What the page shows, as the address's hash holds it, and the addresses below the page's own. */
+/** The view that the address's hash names, and addresses below the page's own. */
 
-/** The folder of the page: monotron's own address, with the prefix that a proxy has given it. */
+/** The folder of the page: monotron's own address, with any prefix that a proxy adds. */
 export const BASE = new URL("./", document.baseURI);
 
 /**
- * Give the place that a hash names: `{view: "list", prefix, after}`, `{view: "series", key}`, or
+ * Return the place that a hash names: `{view: "list", prefix, after}`, `{view: "series", key}`, or
  * `{view: "nowhere"}`.
  */
 export function placeOf(hash) {
@@ -29,12 +29,12 @@ export function seriesHash(key) {
   return `#/series/${encoded(key)}`;
 }
 
-/** Tell whether a host, as URLs have it, is each machine itself. */
+/** Return whether a URL's host means the machine itself. */
 export function loopback(host) {
   return /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(host);
 }
 
-/** Give a name as a part of a path, with nothing in it that a shell or Markdown would take. */
+/** Return a name as a path segment, without characters that are special in a shell or Markdown. */
 export function encoded(name) {
   return encodeURIComponent(name).replace(
     /[!'()*]/g,
@@ -43,8 +43,8 @@ export function encoded(name) {
 }
 
 /**
- * Tell whether a browser can ask for a path with this name in it. It takes `.` and `..` for steps
- * in the path, percent-encoded too (https://url.spec.whatwg.org/#double-dot-path-segment).
+ * Return whether a browser can request a path with this name in it. Browsers remove `.` and `..`
+ * from a path, even percent-encoded (https://url.spec.whatwg.org/#double-dot-path-segment).
  */
 export function reachable(name) {
   return name !== "." && name !== "..";

@@ -1,6 +1,6 @@
 /**
- * What an answer has to hold for this page to show it. Another program's answer may be JSON as well,
- * such as that of a proxy that wants a login.
+ * The checks that an answer must pass to be shown. Another program's answer may be JSON too, such as
+ * that of a proxy that wants a login.
  */
 
 export function isSeries(body) {
@@ -37,7 +37,7 @@ function isText(text) {
   return typeof text === "string";
 }
 
-// A long one is text: see exact.
+// A number with too many digits is text: see exact.
 function isWhole(value) {
   return Number.isInteger(value) || (isText(value) && /^\d+$/.test(value));
 }

@@ -1,4 +1,4 @@
-/** The API, as far as the page needs it: nothing but GET. */
+/** The part of the API that the page needs: only GET. */
 
 import { BASE } from "./address.js";
 import { authorization } from "./credentials.js";
@@ -7,7 +7,7 @@ import { setClock } from "./times.js";
 
 const PATIENCE = 20_000;
 
-/** Credentials are needed, or do not fit: 401 or 403. */
+/** Credentials are missing, wrong or insufficient: 401 or 403. */
 export class Refused extends Error {
   constructor(status, detail) {
     super(detail);
@@ -15,7 +15,7 @@ export class Refused extends Error {
   }
 }
 
-/** The request can never be answered as it is: another 4xx. */
+/** The request can never succeed as it is: another 4xx. */
 export class Impossible extends Error {
   constructor(status, detail) {
     super(detail);
@@ -24,8 +24,8 @@ export class Impossible extends Error {
 }
 
 /**
- * No answer for now: the network, 429 or 5xx, or one that is not Monotron's. `wait` is what
- * Retry-After asks for, in ms.
+ * No answer at present: a network failure, 429 or 5xx, or an answer that is not Monotron's. `wait` is
+ * Retry-After's time, in ms.
  */
 export class Trouble extends Error {
   constructor(what, wait = 0) {
@@ -34,22 +34,22 @@ export class Trouble extends Error {
   }
 }
 
-/** Give the trouble that somebody else has answered, such as a proxy with a page to log in. */
+/** Return the trouble of an answer from another program, such as a proxy's login page. */
 export function foreign() {
-  return new Trouble("Another program answers in place of Monotron");
+  return new Trouble("Another program is answering instead of Monotron");
 }
 
-/** Tell a failure of a request from a fault in this page. */
+/** Return whether an error is a failed request, not a bug in this page. */
 export function isFailure(error) {
   return error instanceof Refused || error instanceof Impossible || error instanceof Trouble;
 }
 
 /**
- * Ask for `path` below the page. Gives `{body, etag}`, with a null body where the answer still has
- * the given `etag`. The body is what the JSON says, with each number exact, and is one that `holds`
- * says yes to; or a Blob for an image.
+ * Request `path` below the page. Returns `{body, etag}`, with a null body if the answer still has the
+ * given `etag`. The body is the JSON with every number exact, which `holds` accepts, or a Blob for an
+ * image.
  *
- * Raises Refused, Impossible or Trouble, or an AbortError where `signal` is aborted.
+ * Throws Refused, Impossible or Trouble, or an AbortError if `signal` is aborted.
  */
 export async function get(path, { etag = null, signal = null, image = false, holds = () => true } = {}) {
   const headers = new Headers();
@@ -63,7 +63,7 @@ export async function get(path, { etag = null, signal = null, image = false, hol
   signal?.addEventListener("abort", abort);
   try {
     signal?.throwIfAborted();
-    // Without "omit" the browser would ask for a password in a window of its own.
+    // Without "omit", the browser would ask for a password in its own dialog.
     const response = await fetch(new URL(path, BASE), {
       headers,
       credentials: "omit",
@@ -75,7 +75,7 @@ export async function get(path, { etag = null, signal = null, image = false, hol
     return await read(response, { etag, image, holds });
   } catch (error) {
     signal?.throwIfAborted();
-    // What fetch and reading a body raise where the connection fails, or time is up.
+    // Thrown by fetch, or while a body is read, if the connection fails or the time is up.
     if (error instanceof TypeError || error instanceof DOMException) {
       throw new Trouble("Monotron cannot be reached");
     }

@@ -1,4 +1,4 @@
-/** A token, with its attributes at hand: they are asked for when they are opened. */
+/** A token with its attributes, which are requested when they are opened. */
 
 import { encoded, reachable } from "./address.js";
 import { isAttributes } from "./answers.js";
@@ -7,7 +7,7 @@ import { element, visible } from "./elements.js";
 
 const LINK = /^https?:\/\/\S+$/i;
 
-/** Give what shows a token of a series; nothing where there is none. */
+/** Return an element that shows a token of a series; an empty text if the token is null. */
 export function tokenWithAttributes(key, token) {
   if (token === null) return "";
   const name = element("bdi", { textContent: visible(token) });
@@ -23,7 +23,7 @@ export function tokenWithAttributes(key, token) {
 
 async function fill(content, key, token) {
   if (!reachable(key) || !reachable(token)) {
-    content.textContent = "A browser cannot ask for them: it takes . and .. for steps in a path.";
+    content.textContent = "A browser cannot request them: it removes . and .. from a path.";
     return;
   }
   try {

@@ -1,4 +1,4 @@
-/** The badge of a series, asked for as everything else is and shown from memory. */
+/** The badge of a series, requested like everything else and shown from memory. */
 
 import { foreign, get } from "./api.js";
 import { badgePath } from "./commands.js";
@@ -7,8 +7,8 @@ import { byId, element } from "./elements.js";
 let place = null;
 
 /**
- * Show the badge as it is now. It takes the place of the one before once its size is known, so that
- * nothing below it moves.
+ * Show the current badge. It replaces the previous one once its size is known, so that nothing below
+ * it moves.
  */
 export async function showBadge(key, value, signal) {
   const { body } = await get(badgePath(key), { image: true, signal });
@@ -19,7 +19,7 @@ export async function showBadge(key, value, signal) {
     signal.throwIfAborted();
   } catch (error) {
     URL.revokeObjectURL(made);
-    // decode raises one for what is no image. Meanwhile another series may be on show.
+    // decode throws one if it is not an image. Meanwhile another series may be shown.
     if (!signal.aborted && error instanceof DOMException) throw foreign();
     throw error;
   }

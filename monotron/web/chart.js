@@ -8,8 +8,8 @@ const WIDTH = 1000;
 const HEIGHT = 100;
 
 /**
- * Give a drawing of `recent`, the newest values first, each `{value, created_at}`. It stretches to
- * the size that the style sheet gives it.
+ * Return a drawing of `recent`, newest values first, each `{value, created_at}`. It stretches to the
+ * size that the style sheet sets.
  */
 export function chart(recent) {
   const svg = make("svg", {
@@ -30,13 +30,13 @@ export function chart(recent) {
   svg.append(
     make("path", { class: "under", d: `${line}V${HEIGHT}H${first.x}Z` }),
     make("path", { class: "line", d: line }),
-    // A line of no length with round ends is a dot that stays round, however the rest is stretched.
+    // A line of zero length with round ends is a dot that stays round, however the rest stretches.
     make("path", { class: "dot", d: `M${last.x} ${last.y}h0` }),
   );
   return svg;
 }
 
-/** Give what the drawing shows: "41 to 60 in 3 days". */
+/** Return the drawing in words: "41 to 60 in 3 days". */
 export function inWords(recent) {
   if (recent.length === 0) return "no values in the history";
   const [newest] = recent;

@@ -1,4 +1,4 @@
-/** Lines ready to be copied: each is quoted for the program that it is pasted into. */
+/** Lines ready to be copied, each quoted for the program that it is pasted into. */
 
 import { encoded, reachable, seriesHash } from "./address.js";
 import { fromTemplate, say, setText } from "./elements.js";
@@ -7,7 +7,7 @@ const CANONICAL_UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const FIRST_ACCOUNT = 1;
 const COPIED = 2000;
 
-/** Give every line for a series, each `[title, text]`. `base` is monotron's address. */
+/** Return every line for a series, each `[title, text]`. `base` is monotron's address. */
 export function linesFor(base, key, authentication) {
   const lines = [];
   if (CANONICAL_UUID.test(key)) {
@@ -33,8 +33,8 @@ export function nextNumber(base, key, authentication = false) {
 }
 
 /**
- * Give the badge in Markdown, as a link to the series. Who has no credentials gets those of the
- * first account, so that another one's has to name it.
+ * Return the badge in Markdown, as a link to the series. A reader without credentials sees badges of
+ * the first account, so a badge of another account must name it.
  */
 export function badgeMarkdown(base, account, key) {
   const text = key.replace(/[\\`*_[\]<>&!|~]/g, "\\$&");
@@ -47,17 +47,17 @@ export function badgePath(key, account = FIRST_ACCOUNT) {
   return `v1/${owner}badges/${encoded(key)}.svg`;
 }
 
-/** Give a word of a POSIX shell: in single quotes everything but them is itself. */
+/** Return a word for a POSIX shell: in single quotes, everything except a single quote is literal. */
 export function shell(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Give a string of Groovy: in single quotes nothing is put in place of `$`. */
+/** Return a Groovy string: in single quotes, `$` is not expanded. */
 export function groovy(text) {
   return `'${text.replace(/[\\']/g, "\\$&")}'`;
 }
 
-/** Give an element that shows one line, with a button that copies it. */
+/** Return an element that shows one line, with a button that copies it. */
 export function command(title, text) {
   const made = fromTemplate("command");
   const [heading, pre, button] = made.children;
@@ -70,10 +70,10 @@ export function command(title, text) {
 
 function curl(method, base, path, { authentication = false, key = "" }) {
   const words = ["curl", "-fsS", "-X", method, "-H", shell("Accept: text/plain")];
-  // curl, as browsers do, would leave such a part of the path out.
+  // Like browsers, curl would leave such a segment out of the path.
   if (!reachable(key)) words.push("--path-as-is");
   if (authentication) words.push("-u", '"$MONOTRON_KEY"');
-  // Not by way of URL, which takes `.` and `..` out.
+  // Not through URL, which removes `.` and `..`.
   return [...words, shell(`${base}${path}`)].join(" ");
 }
 
@@ -85,7 +85,7 @@ function seriesPath(key) {
   return `v1/series/${encoded(key)}`;
 }
 
-// Browsers have a clipboard for pages by HTTPS and on this machine alone; else the user copies.
+// Browsers offer the clipboard only over HTTPS and on the machine itself; otherwise the user copies.
 async function copy(code, button) {
   if (await toClipboard(code.textContent)) {
     flash(button, "Copied");

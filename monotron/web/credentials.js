@@ -1,10 +1,10 @@
-/** The API key and its secret: kept for this tab alone, until it is closed or signed out. */
+/** The API key and its secret, kept only for this tab, until it is closed or the user signs out. */
 
 const PLACE = "monotron.credentials";
 
 let pair = JSON.parse(stored()?.getItem(PLACE) ?? "null");
 
-/** Give `{key, secret}`, or null. */
+/** Return `{key, secret}`, or null. */
 export function credentials() {
   return pair;
 }
@@ -19,14 +19,14 @@ export function forget() {
   stored()?.removeItem(PLACE);
 }
 
-/** Give the header of HTTP Basic, in UTF-8 (RFC 7617), or null. */
+/** Return the header of HTTP Basic, in UTF-8 (RFC 7617), or null. */
 export function authorization() {
   if (!pair) return null;
   const bytes = new TextEncoder().encode(`${pair.key}:${pair.secret}`);
   return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }
 
-// A browser that keeps nothing for sites has no session storage: then the page itself remembers.
+// A browser that blocks storage has no session storage: then only the page itself remembers.
 function stored() {
   try {
     return sessionStorage;

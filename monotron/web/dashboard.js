@@ -1,4 +1,4 @@
-/** The dashboard: shows the place that the address names, and goes from one to another. */
+/** The dashboard: shows the place that the address names, and moves between places. */
 
 import { listHash, placeOf } from "./address.js";
 import { byId, setText, visible } from "./elements.js";
@@ -20,9 +20,9 @@ const views = { list: seriesList, series: oneSeries, nowhere };
 
 let place = null;
 let close = () => {};
-/** The list that the user saw last. */
+/** The list that the user last saw. */
 let lastList = "#/";
-/** Since when there is no answer, or null. */
+/** When answers stopped, or null. */
 let silentSince = null;
 
 function go() {
@@ -54,7 +54,7 @@ function go() {
   });
 }
 
-/** Bring the view into sight, and the user to where it begins, or to where he left it. */
+/** Show the view, and take the user to its beginning, or to where it was left. */
 function arrive(view, from, here) {
   const signingIn = !signInSection.hidden;
   reveal(view.section);
@@ -62,7 +62,7 @@ function arrive(view, from, here) {
   showCaller();
   if (!signingIn) {
     const searching = from?.view === "list" && here.view === "list" && from.after === here.after;
-    // The search is on show before the list's answer comes, and may be typed into.
+    // The search field is shown before the list's answer arrives, and may be in use.
     const typing = here.view === "list" && document.activeElement === byId("search");
     if (from === null || searching || typing) return;
     if (here.view === "list" && seriesList.resume(listHash(here.prefix, here.after))) return;
@@ -81,7 +81,7 @@ function clear() {
 
 function troubled(error) {
   silentSince ??= minute(new Date());
-  setText(byId("trouble"), `${error.message} since ${silentSince}. Trying again.`);
+  setText(byId("trouble"), `${error.message} (since ${silentSince}). Trying again.`);
 }
 
 function fine() {
@@ -109,14 +109,14 @@ function searchFor() {
   if (place.view !== "list") {
     history.pushState(null, "", lastList);
     go();
-    // The list is on show already where it was left a moment ago; else it is about to be.
+    // If the list was just left, it is still complete; otherwise it is about to be shown.
     reveal(seriesList.section);
   }
   byId("search").focus();
   byId("search").select();
 }
 
-// A skip link by hash would name another place.
+// A skip link with a hash would name another place.
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();

@@ -1,4 +1,4 @@
-/** The history of one series: its newest values, kept up to date, and older ones when asked for. */
+/** The history of one series: its newest values, kept up to date, and older ones on request. */
 
 import { encoded, reachable } from "./address.js";
 import { isHistory } from "./answers.js";
@@ -10,21 +10,21 @@ import { showTime } from "./times.js";
 
 const ROWS = 20;
 /**
- * So many rows may new values add to those that the user has asked for: 25 minutes of a number at each
- * poll. It bounds a tab that stays open, for each row's time is told anew every second.
+ * How many rows new values may add to those that the user has asked for: 25 minutes with a new number
+ * at each poll. It limits a tab that stays open, because each row's time is updated every second.
  */
 const SPARE = 300;
 
 let key = null;
 /** Each `{value, apiKey, tr}`, newest first. */
 let rows = [];
-/** What to ask for next: older values than this, or null. */
+/** The value below which to ask for older ones, or null. */
 let older = null;
-/** How many rows the user has asked for, and whether by the button. */
+/** How many rows the user has asked for, and whether with the button. */
 let wanted = ROWS;
 let extended = false;
 
-/** Begin anew, for this series. */
+/** Start over, for this series. */
 export function openHistory(of) {
   key = of;
   rows = [];
@@ -36,12 +36,12 @@ export function openHistory(of) {
   notice(byId("history-notice"), null);
 }
 
-/** Ask for the newest values, and put them before those on show. */
+/** Request the newest values, and put them before those shown. */
 export async function refreshHistory(recent, signal) {
   if (!reachable(key)) {
     notice(
       byId("history-notice"),
-      "Tokens and older values cannot be shown: a browser takes . and .. for steps in a path.",
+      "Tokens and older values cannot be shown: a browser removes . and .. from a path.",
     );
     join({ history: recent.map((each) => ({ ...each, token: null, api_key: null })), next: null });
     return;
@@ -49,7 +49,7 @@ export async function refreshHistory(recent, signal) {
   join(await ask(null, signal));
 }
 
-/** Let the button ask for older values. */
+/** Make the button request older values. */
 export function onOlder() {
   const button = byId("older");
   button.addEventListener("click", async () => {
@@ -57,7 +57,7 @@ export function onOlder() {
     button.disabled = true;
     try {
       const page = await ask(older, null);
-      // Meanwhile another series may be on show, or the newest values alone.
+      // Meanwhile another series may be shown, or only the newest values.
       if (key !== asked.key || older !== asked.older) return;
       rows = [...rows, ...page.history.map(newRow)];
       older = page.next;
@@ -80,7 +80,7 @@ function ask(before, signal) {
   return get(path, { signal, holds: isHistory }).then(({ body }) => body);
 }
 
-// A page that does not reach down to what is on show would leave a gap: then it alone is shown.
+// A page that does not reach down to the rows shown would leave a gap: then only the page is shown.
 function join({ history, next }) {
   const newest = rows[0]?.value;
   const isNew = ({ value }) => newest === undefined || above(newest, value) > 0;
@@ -99,11 +99,11 @@ function join({ history, next }) {
 }
 
 /**
- * Make room for so many rows: the oldest go, and this tells whether any did. As far as SPARE
- * reaches, those stay that the user sees or has to do with, and all once he has used the button.
+ * Make room for `coming` rows by removing the oldest; return whether any were removed. Within SPARE,
+ * rows that the user sees or works with stay, and all of them once the button has been used.
  */
 function cut(coming) {
-  // What the button is asking for follows the last row.
+  // The values that the button is requesting follow the last row.
   if (byId("older").disabled) return false;
   const before = rows.length;
   while (rows.length + coming > wanted) {
@@ -114,7 +114,7 @@ function cut(coming) {
   return rows.length < before;
 }
 
-// Were a row above the lower edge of the window to go, what is on show would move.
+// If a row above the lower edge of the window were removed, the visible content would move.
 function inUse(tr) {
   const selection = getSelection();
   return (
@@ -144,7 +144,7 @@ function show() {
   byId("history").classList.toggle("nobody", rows.every(({ apiKey }) => apiKey === null));
   byId("older").hidden = older === null;
   if (rows.length === 0 && reachable(key)) {
-    notice(byId("history-notice"), "It holds no values: it is turned off, or there were none yet.");
+    notice(byId("history-notice"), "It is empty: history is off, or no value has been taken yet.");
   } else if (reachable(key)) {
     notice(byId("history-notice"), null);
   }

@@ -1,4 +1,4 @@
-/** One series: where it stands, how it got there, and how to use it. */
+/** One series: its state, its history, and how to use it. */
 
 import { BASE, loopback } from "./address.js";
 import { isSeries } from "./answers.js";
@@ -15,7 +15,7 @@ import { exactly, showTime } from "./times.js";
 
 const VALUES = 50;
 
-/** What is on show: a state with the newest values, or null. */
+/** The state shown, with the newest values, or null. */
 let shown = null;
 
 export const oneSeries = {
@@ -29,7 +29,7 @@ export const oneSeries = {
     return poll(`v1/series?${query}`, isSeries, {
       ...page,
       async answered({ series }, signal) {
-        // A key comes before all others that start with it.
+        // A key sorts before all others that start with it.
         const state = series.find((each) => each.key === key);
         if (state) await show(state, signal);
         else absent();
@@ -37,7 +37,7 @@ export const oneSeries = {
       },
       impossible(error) {
         empty();
-        notice(byId("one-notice"), `There can be no such series: ${error.message}.`);
+        notice(byId("one-notice"), `Such a series cannot exist: ${error.message}.`);
         page.ready();
         page.fine();
       },
@@ -68,11 +68,11 @@ function empty() {
 
 function absent() {
   empty();
-  notice(byId("one-notice"), "There is no such series, or it has no value yet.");
+  notice(byId("one-notice"), "This series does not exist, or has no value yet.");
 }
 
 async function show(state, signal) {
-  // One that was deleted and has begun again has nothing in common with what is on show.
+  // A series that was deleted and started again has nothing in common with the one shown.
   const fresh = shown?.created_at !== state.created_at || shown?.key !== state.key;
   if (fresh) {
     empty();
@@ -104,7 +104,7 @@ async function showMore(state, signal) {
       showBadge(state.key, state.value, signal),
     ]);
   } catch (error) {
-    // Deleted since: the next answer says so.
+    // It has been deleted since: the next answer will say so.
     if (!(error instanceof Impossible && error.status === 404)) throw error;
   }
 }

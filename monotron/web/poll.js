@@ -1,21 +1,21 @@
-/** Polling: an answer is asked for again and again while the tab is in sight. */
+/** Polling: a request is repeated while the tab is visible. */
 
 import { get, Impossible, Refused, Trouble } from "./api.js";
 
 const EVERY = 5000;
 const AT_MOST = 60_000;
-/** However long Retry-After asks for: a timer cannot run for many days. */
+/** The limit on Retry-After's time: a timer cannot run for many days. */
 const LONGEST = 3_600_000;
 
 /**
- * Ask for `path` until the given function is called, and tell `watcher`. An answer is one that
- * `holds` says yes to.
+ * Request `path` until the returned function is called, and notify `watcher`. An answer counts if
+ * `holds` accepts it.
  *
- * - `answered(body)` for an answer that differs from the one before; what it raises counts as the
- *   answer's own;
- * - `refused(error)` and `impossible(error)`, after which it asks no more;
- * - `troubled(error)` each time that there is no answer, after which it asks less often;
- * - `fine()` for each answer, a new one or not.
+ * - `answered(body)` for an answer that differs from the one before; an error that it throws counts
+ *   as an error of the request;
+ * - `refused(error)` and `impossible(error)`, after which polling stops;
+ * - `troubled(error)` for each missing answer, after which polling slows down;
+ * - `fine()` for each answer, new or not.
  */
 export function poll(path, holds, watcher) {
   const stopped = new AbortController();

@@ -11,17 +11,17 @@ import { showTime } from "./times.js";
 const ROWS = 50;
 const VALUES = 20;
 const TYPING = 200;
-/** A token that the style sheet surely does not cut off. */
+/** A token that the style sheet certainly does not cut off. */
 const SHORT = /^[\x20-\x7e]{0,20}$/;
 
-/** Where the user was when the list was left: what it showed, how far down, and on which key. */
+/** Where the user was when leaving the list: its hash, the scroll position and the focused key. */
 let left = null;
-/** What the rows on show answer: their hash, or null. */
+/** The hash that the rows shown belong to, or null. */
 let shown = null;
-/** The hash of the page before the one that begins after a key, as far as this visit knows. */
+/** The hash of each page's previous page, as far as this visit knows. */
 const before = new Map();
 const rows = new Map();
-/** Runs while the user types. */
+/** The timer that runs while the user types. */
 let typing = null;
 
 export const seriesList = {
@@ -56,7 +56,7 @@ export const seriesList = {
     };
   },
 
-  /** Let the user go on where the list was left; tells whether it was left there. */
+  /** Take the user back to where the list was left; return whether it was left there. */
   resume(hash) {
     if (left?.hash !== hash) return false;
     (rows.get(left.key)?.link ?? byId("list-title")).focus({ preventScroll: true });
@@ -67,7 +67,7 @@ export const seriesList = {
   clear,
 };
 
-/** Call `go` with a hash when the user searches for something else. */
+/** Call `go` with the hash of each new search. */
 export function onSearch(go) {
   const search = byId("search");
   const now = () => go(listHash(search.value, ""));
@@ -138,7 +138,7 @@ function showToken(cell, token) {
   const text = token === null ? "" : visible(token);
   cell.title = token ?? "";
   cell.replaceChildren(element("bdi", { textContent: text }));
-  // For whoever points at nothing: the style sheet shows it where the row has the focus.
+  // For users without a pointer: the style sheet shows the whole token while the row has the focus.
   cell.classList.toggle("long", !SHORT.test(text));
   cell.dataset.whole = text;
 }
@@ -149,7 +149,7 @@ function showEmpty(empty, prefix, after) {
   if (first && byId("first-command").children.length === 0) {
     byId("first-command").append(command("From a shell", nextNumber(BASE, "my-job")));
   }
-  const which = prefix ? `No series starts with “${prefix}”` : "There is no series";
+  const which = prefix ? `No series starts with “${prefix}”` : "There are no series";
   const where = after ? ` after “${after}”` : "";
   notice(byId("list-notice"), empty && !first ? `${which}${where}.` : null);
 }

@@ -1,14 +1,14 @@
-/** Signing in with an API key, and out again. */
+/** Signing in with an API key, and signing out. */
 
 import { credentials, forget, keep } from "./credentials.js";
 import { byId, notice, setText } from "./elements.js";
 
 export const signInSection = byId("sign-in");
 
-/** As the command line prints a new one: both parts, with a colon between. */
+/** A key and its secret with a colon between them, as the command line prints a new one. */
 const BOTH = /^([A-Za-z0-9]+):(.+)$/;
 
-/** Ask for a key and its secret; `error` says why those that there were do not do. */
+/** Ask for a key and its secret; `error` says why the previous ones were refused. */
 export function askToSignIn(error) {
   const had = credentials();
   forget();
@@ -18,7 +18,7 @@ export function askToSignIn(error) {
   byId(byId("key").value ? "secret" : "key").focus();
 }
 
-/** Call `retry` when the user has signed in, and `left` when he has signed out. */
+/** Call `retry` when the user has signed in, and `left` after signing out. */
 export function onSignIn(retry, left) {
   const key = byId("key");
   const secret = byId("secret");
@@ -39,7 +39,7 @@ export function onSignIn(retry, left) {
   });
 }
 
-/** Say who is signed in. */
+/** Show the API key that is signed in. */
 export function showCaller() {
   const known = credentials();
   byId("caller").hidden = !known;
@@ -47,6 +47,6 @@ export function showCaller() {
 }
 
 function reason({ status, message }) {
-  if (status === 403) return `This API key may not look at series: ${message}.`;
+  if (status === 403) return `This API key may not read series: ${message}.`;
   return `This was not accepted: ${message}.`;
 }

@@ -1,8 +1,8 @@
-/** Times: how long ago, exactly when, and how long something took. */
+/** Times: relative, exact, and spans of time. */
 
 import { setText } from "./elements.js";
 
-/** From how many seconds on a unit is used, how many make one, and its name for one and more. */
+/** Each unit: the seconds from which it is used, its length in seconds, and its two names. */
 const UNITS = [
   [2 * 365 * 86_400, 365 * 86_400, "year", "years"],
   [60 * 86_400, 30 * 86_400, "month", "months"],
@@ -26,16 +26,16 @@ const LOCAL = new Intl.DateTimeFormat("en", {
 /** How many ms the service's clock is ahead of the browser's. */
 let ahead = 0;
 
-/** Take the service's clock for the right one; `date` is an answer's Date header. */
+/** Follow the service's clock; `date` is an answer's Date header. */
 export function setClock(date) {
   const sent = Date.parse(date ?? "");
   if (Number.isNaN(sent)) return;
-  // Date has whole seconds, and the answer was on its way: less than that says nothing.
+  // Date has whole seconds, and the answer took some time: a smaller difference means nothing.
   const difference = sent - Date.now();
   if (Math.abs(difference - ahead) > 2000) ahead = difference;
 }
 
-/** Make `place` show when something was: how long ago in its `<time>`, and exactly beside it. */
+/** Show in `place` when something happened: how long ago in its `<time>`, the exact time beside it. */
 export function showTime(place, moment) {
   const time = place.querySelector("time");
   if (time.dateTime === moment) return;
@@ -44,13 +44,13 @@ export function showTime(place, moment) {
   tell(time);
 }
 
-/** Let each `<time class="ago">` of the page go on as time does. */
+/** Keep each `<time class="ago">` of the page up to date. */
 export function keepTime() {
   const each = () => document.querySelectorAll("time.ago[datetime]").forEach(tell);
   setInterval(each, 1000);
 }
 
-/** Give the exact local time, to the second: "2026-11-23 14:03:12 GMT+1". */
+/** Return the exact local time, to the second: "2026-11-23 14:03:12 GMT+1". */
 export function exactly(moment) {
   const parts = Object.fromEntries(
     LOCAL.formatToParts(new Date(moment)).map(({ type, value }) => [type, value]),
@@ -59,12 +59,12 @@ export function exactly(moment) {
   return `${year}-${month}-${day} ${hour}:${minute}:${second} ${timeZoneName}`;
 }
 
-/** Give the local hour and minute: "14:03". */
+/** Return the local hour and minute: "14:03". */
 export function minute(date) {
   return exactly(date).slice(11, 16);
 }
 
-/** Give a span of time in the unit that fits it, rounded down: "3 days". */
+/** Return a span of time in the unit that fits it, rounded down: "3 days". */
 export function span(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const [, length, one, many] = UNITS.find(([from]) => seconds >= from);
@@ -78,7 +78,7 @@ function tell(time) {
 
 function ago(milliseconds) {
   if (milliseconds < 10_000) return "just now";
-  // Seconds in tens: nobody wants to watch them count.
+  // Seconds in steps of ten: nobody wants to watch them count.
   const rounded = milliseconds < 60_000 ? Math.floor(milliseconds / 10_000) * 10_000 : milliseconds;
   return `${span(rounded)} ago`;
 }

@@ -590,7 +590,7 @@ def test_where_the_service_is_away_it_says_since_when_and_keeps_what_it_has(
     tab.pass_time()
     trouble = page.locator("#trouble")
     expect(trouble).to_have_text(
-        re.compile(r"^Monotron cannot be reached since \d\d:\d\d\. Trying again\.$")
+        re.compile(r"^Monotron cannot be reached \(since \d\d:\d\d\)\. Trying again\.$")
     )
     said = trouble.inner_text()
     # Less and less often, and no more than once a minute in the end.
@@ -620,7 +620,7 @@ def test_it_waits_as_long_as_the_service_asks(
     expect(cell(page, "shop", "value")).to_have_text("1")
     proxy.refuse = {"Retry-After": "300"}
     tab.polled(503)
-    expect(page.locator("#trouble")).to_have_text(re.compile(r"^Monotron answers 503 since"))
+    expect(page.locator("#trouble")).to_have_text(re.compile(r"^Monotron answers 503 \(since"))
     proxy.refuse = None
     asked = len(tab.asked)
     tab.pass_time(290_000)
@@ -647,7 +647,7 @@ def test_an_answer_of_another_program_is_named_so_and_the_next_one_asked_for(
         proxy.instead = ("/v1/series", "application/json", body.encode())
         tab.polled()
         expect(trouble).to_have_text(
-            re.compile(r"^Another program answers in place of Monotron since \d\d:\d\d\. Trying")
+            re.compile(r"^Another program is answering instead of Monotron \(since \d\d:\d\d\)\.")
         )
         expect(value).to_have_text(str(number - 1))
         proxy.instead = None
@@ -671,7 +671,7 @@ def test_the_parts_of_a_series_that_another_program_answers_are_asked_for_again(
     proxy.instead = (what, kind, b'{"error":"log in"}')
     take(running, "shop")
     tab.pass_time()
-    expect(page.locator("#trouble")).to_contain_text("Another program answers")
+    expect(page.locator("#trouble")).to_contain_text("Another program is answering")
     expect(page.locator("#one-value")).to_have_text("2")
     proxy.instead = None
     tab.pass_time()
@@ -688,7 +688,7 @@ def test_attributes_that_another_program_answers_can_be_asked_for_again(
     page = visit(proxy.base).open("#/series/shop")
     page.locator("#one-token summary").click()
     shown = page.locator("#one-token .attributes")
-    expect(shown).to_contain_text("Another program answers in place of Monotron. Close and open")
+    expect(shown).to_contain_text("Another program is answering instead of Monotron. Close and open")
     proxy.instead = None
     page.locator("#one-token summary").click()
     page.locator("#one-token summary").click()
@@ -936,7 +936,7 @@ def test_a_series_that_begins_again_has_nothing_of_the_old_one(
     running.ask("DELETE", "/v1/series/shop")
     tab.pass_time()
     expect(page.locator("#one-notice")).to_have_text(
-        "There is no such series, or it has no value yet."
+        "This series does not exist, or has no value yet."
     )
     expect(page.locator("#one-series")).to_be_hidden()
     take(running, "shop")
@@ -981,11 +981,11 @@ def test_a_series_that_is_not_there_and_a_place_that_is_none_are_named_so(
     tab = visit(base(running))
     page = tab.open("#/series/shop")
     expect(page.locator("#one-notice")).to_have_text(
-        "There is no such series, or it has no value yet."
+        "This series does not exist, or has no value yet."
     )
     for nowhere in ("#/series/%zz", "#/what", "#/series/"):
         page = tab.open(nowhere)
-        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+        expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     page.locator("#nowhere").get_by_role("link", name="All series").click()
     expect(row(page, "shop2")).to_be_visible()
 
@@ -1151,7 +1151,7 @@ def test_a_name_that_a_browser_cannot_ask_for_says_so(running: Service, visit: V
     running.put("/v1/series/%2E%2E/t1")
     page = visit(base(running)).open("#/series/..")
     expect(page.locator("#one-value")).to_have_text("1")
-    expect(page.locator("#history-notice")).to_contain_text("a browser takes . and .. for steps")
+    expect(page.locator("#history-notice")).to_contain_text("a browser removes . and ..")
     expect(page.locator("#history-rows td.value")).to_have_text(["1"])
     page.locator("#one-token summary").click()
     expect(page.locator("#one-token .attributes")).to_contain_text("A browser cannot ask")
@@ -1196,7 +1196,7 @@ def test_it_asks_for_a_key_and_shows_just_that_account(
     )
     sign_in(page, writer.key, writer.secret)
     expect(page.get_by_role("alert")).to_have_text(
-        "This API key may not look at series: this needs the scope read:series."
+        "This API key may not read series: this needs the scope read:series."
     )
     asked = len(tab.asked)
     tab.pass_time(120_000)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Copies monotron.sh to where it has to be a file of its own: Jenkins and GitLab follow no links.
+# Copies monotron.sh to the places that need a copy: Jenkins and GitLab do not follow links.
 set -eu
 cd "$(dirname "$0")"
 

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Gives the next number of a series of Monotron, or the next semantic version.
+# Takes the next number of a series from Monotron, or the next semantic version.
 # It needs a POSIX shell, curl 7.52 or newer, od, sed, sleep and tr.
 newline='
-' # With CRLF it has two characters, and the CR at the end of these lines is a part of the comment.
+' # With CRLF it has two characters, and the CR at the end of these lines is part of the comment.
 [ "${#newline}" -eq 1 ] || { echo 'monotron: monotron.sh has CRLF line ends: git needs "*.sh text eol=lf" in .gitattributes' >&2; exit 2; } #
 
-# A trace would write the secret into the log of the build.
+# A trace would write the secret to the build's log.
 { set +x; } 2>/dev/null
-# Each failure is handled where it happens, whatever the shell around this was told.
+# Each failure is handled where it happens, whatever options the surrounding shell has.
 set +e -f -u
 unset IFS
 LC_ALL=C
@@ -20,15 +20,15 @@ usage:
   monotron.sh next KEY                 the next number
   monotron.sh build UUID               the next build number
   monotron.sh version NAME PART TOKEN  the next version; PART is major, minor or patch
-  monotron.sh get KEY                  the current number; takes none
+  monotron.sh get KEY                  the current number, without taking one
 
-It prints the number or the version and nothing else. Where there is none it prints nothing,
-says why on stderr and exits with 1, or with 2 where it was called wrongly.
+It prints the number or the version and nothing else. If it gets none, it prints nothing, says
+why on stderr and exits with 1, or with 2 if it was called incorrectly.
 
-  MONOTRON_URL         where the service is, such as https://ci.example.com/monotron
-  MONOTRON_API_KEY     key and secret of an API key, where the service asks for one
+  MONOTRON_URL         the address of the service, such as https://ci.example.com/monotron
+  MONOTRON_API_KEY     key and secret of an API key, if the service needs one
   MONOTRON_API_SECRET
-  MONOTRON_TRIES       how often to ask before giving up, 1 to 99; 6 where it is not set
+  MONOTRON_TRIES       how many times to try before giving up, 1 to 99; 6 by default
 END
 }
 
@@ -61,7 +61,7 @@ main() {
         path=/v1/semver/$encoded
         case $3 in
         major | minor | patch) path=$path/$3 ;;
-        *) misused "the part of a version is major, minor or patch" ;;
+        *) misused "a version's part must be major, minor or patch" ;;
         esac
         encode token "$4"
         path=$path/$encoded
@@ -91,7 +91,7 @@ encode() {
     case $rest in
     *[[:cntrl:]]*) misused "the $1 has a control character, such as a line break" ;;
     esac
-    # Letters by name: what a range holds depends on the shell.
+    # Letters one by one: the meaning of a range depends on the shell.
     letters=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
     while [ -n "$rest" ]; do
         plain=${rest%%[!"${letters}"0123456789._~-]*}
@@ -112,11 +112,11 @@ read_settings() {
     url=${MONOTRON_URL-}
     case $url in
     '') misused "MONOTRON_URL is not set" ;;
-    # It is not shown here, since it may hold a secret.
-    *@*) misused "MONOTRON_URL has an @: credentials belong into MONOTRON_API_KEY and _SECRET" ;;
+    # It is not shown here, because it may contain a secret.
+    *@*) misused "MONOTRON_URL has an @: credentials belong in MONOTRON_API_KEY and _SECRET" ;;
     *[[:cntrl:][:space:]?\#\\\"]*) misused "MONOTRON_URL has a character that it cannot have" ;;
     http://[!/]* | https://[!/]*) ;;
-    *) misused "MONOTRON_URL has to start with http:// or https:// and the name of a host" ;;
+    *) misused "MONOTRON_URL must start with http:// or https:// and a host name" ;;
     esac
     while [ "$url" != "${url%/}" ]; do
         url=${url%/}
@@ -124,7 +124,7 @@ read_settings() {
 
     tries=${MONOTRON_TRIES:-6}
     case $tries in
-    *[!0123456789]* | 0* | ???*) misused "MONOTRON_TRIES has to be a number from 1 to 99" ;;
+    *[!0123456789]* | 0* | ???*) misused "MONOTRON_TRIES must be a number from 1 to 99" ;;
     esac
 
     user=${MONOTRON_API_KEY-} secret=${MONOTRON_API_SECRET-} config=
@@ -135,10 +135,10 @@ read_settings() {
         *[[:cntrl:]]*) misused "MONOTRON_API_KEY or MONOTRON_API_SECRET has a control character" ;;
         esac
         case $user in
-        *:*) misused "MONOTRON_API_KEY has a colon, which no key has" ;;
+        *:*) misused "MONOTRON_API_KEY has a colon, which a key cannot have" ;;
         esac
-        # As a program of its own, printf would have the secret on its command line.
-        [ "$(command -v printf)" = printf ] || fail "this shell has no printf of its own"
+        # If printf were a separate program, the secret would be on its command line.
+        [ "$(command -v printf)" = printf ] || fail "this shell has no built-in printf"
         escape "$user:$secret"
         config="user = \"$escaped\""
         ;;
@@ -146,7 +146,7 @@ read_settings() {
     esac
 }
 
-# Puts a backslash before what is special in quotes in curl's configuration, into $escaped.
+# Puts a backslash before characters that are special in curl's quoted strings, into $escaped.
 escape() {
     rest=$1 escaped=
     while :; do
@@ -160,9 +160,9 @@ escape() {
 }
 
 ask_until_answered() {
-    # One for all tries: a number that was taken for a lost answer is given again.
+    # One key for all tries: a number whose answer was lost is answered again.
     retry_key=$(od -An -v -N16 -tx1 /dev/urandom | tr -d ' \n')
-    [ "${#retry_key}" -eq 32 ] || fail "/dev/urandom gives no random bytes"
+    [ "${#retry_key}" -eq 32 ] || fail "/dev/urandom does not return random bytes"
     try=1 pause=1
     while :; do
         ask
@@ -177,15 +177,15 @@ ask_until_answered() {
     done
 }
 
-# Asks once: $failure is curl's exit status, $code the status of the answer, $head and $text the rest.
+# Asks once: $failure is curl's exit status, $code the answer's status, $head and $text the rest.
 ask() {
     set -- --header 'Accept: text/plain'
-    # With a length, though it is 0: some proxies refuse a request without one.
+    # With a length, even if it is 0: some proxies refuse a request without one.
     [ "$method" = GET ] || set -- "$@" --data '' --header 'Content-Type:'
     [ "$method" != POST ] || set -- "$@" --header "Idempotency-Key: \"$retry_key\""
     answer=$(
         {
-            # No .curlrc: what it asks for, such as a trace, could write the secret into the log.
+            # No .curlrc: its options, such as a trace, could write the secret to the log.
             printf '%s\n' "$config" | curl --disable --config - --silent --show-error --include \
                 --globoff --path-as-is --proto '=http,https' --connect-timeout 10 --max-time 30 \
                 --request "$method" "$@" --write-out '\n%{http_code}' --url "$url$path"
@@ -195,7 +195,7 @@ ask() {
     last=${answer##*"$newline"}
     code=${last% *} failure=${last##* }
     text=${answer%"$newline"*} head=
-    # What a proxy says to CONNECT, or a 100, comes before the answer itself.
+    # A proxy's answer to CONNECT, or a 100, comes before the answer itself.
     while :; do
         case $text in
         HTTP/*"$newline$newline"*) ;;
@@ -206,17 +206,17 @@ ask() {
     done
 }
 
-# Ends the script with the number, or where no other try can help. Otherwise $reason says what was
+# Ends the script with the number, or if another try cannot help. Otherwise $reason says what went
 # wrong, and $retry_after how many seconds the service asks to wait.
 judge() {
     retry_after=0
     case $failure:$code in
     0:200)
-        is_expected || fail "$url$path: the answer is no $expected: is this Monotron?"
+        is_expected || fail "$url$path: the answer is not a $expected: is this Monotron?"
         printf '%s\n' "$found" || fail "the $expected cannot be written"
         exit 0
         ;;
-    0:3??) fail "$url$path: $code, a redirect: MONOTRON_URL has to lead to the service itself" ;;
+    0:3??) fail "$url$path: $code, a redirect: MONOTRON_URL must lead to the service itself" ;;
     0:429 | 0:5??)
         describe
         read_retry_after
@@ -226,7 +226,7 @@ judge() {
         describe
         fail "$url$path: $reason"
         ;;
-    # No name, no connection, no answer or half of one, and what comes of a proxy that restarts.
+    # No such host, no connection, no answer or half of one, and the failures of a restarting proxy.
     5:* | 6:* | 7:* | 16:* | 18:* | 28:* | 35:* | 52:* | 55:* | 56:* | 92:*)
         reason="no answer (curl: $failure)"
         ;;
@@ -234,9 +234,9 @@ judge() {
     esac
 }
 
-# Tells whether the answer is just what was asked for, and puts it into $found.
+# Checks that the answer is exactly what was asked for, and puts it into $found.
 is_expected() {
-    # Without the newline at its end it may be the first half of a number.
+    # Without a newline at its end, it may be the first half of a number.
     case $text in
     *"$newline") found=${text%"$newline"} ;;
     *) return 1 ;;
@@ -250,9 +250,9 @@ is_expected() {
     esac
 }
 
-# Puts the status into $reason, with the detail of a problem (RFC 9457) where there is one.
+# Puts the status into $reason, with the detail of a problem (RFC 9457) if there is one.
 describe() {
-    # On one line and without control characters: the log of a build is read by programs too.
+    # On one line and without control characters: programs read a build's log too.
     detail=$(
         printf '%s' "$text" | tr '\001-\037\177' ' ' |
             sed -n 's/.*"detail": *"\([^"\\]*\(\\.[^"\\]*\)*\)".*/\1/p' |

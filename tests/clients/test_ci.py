@@ -96,11 +96,11 @@ def test_no_library_file_is_a_link() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("next('a', token: env.GIT_COMMIT)", "the token is null (env.GIT_COMMIT is, before a"),
+        ("next('a', token: env.GIT_COMMIT)", "the token is null (as env.GIT_COMMIT is"),
         ("next(env.NAME)", "the key is null"),
         ("next('a', token: '')", "the token is empty"),
-        ("next(token: 'a')", "the key has to be text"),
-        ("next('a', token: ['b'])", "the token has to be text"),
+        ("next(token: 'a')", "the key must be text"),
+        ("next('a', token: ['b'])", "the token must be text"),
         ("next('a', tokn: 'b')", "the options are [token, url, credentials]"),
         ("version('a', 'minor', env.GIT_COMMIT)", "the token is null"),
         ("version('a', null, 'b')", "the bump is null"),
@@ -174,7 +174,7 @@ def test_jenkins_fails_where_the_script_gives_nothing(jenkins: ci.Jenkins, tmp_p
     done = jenkins.build(
         "return monotron.next('a')", {"MONOTRON_URL": no_url()}, library=tmp_path / "library"
     )
-    assert (done["failure"], done["result"]) == ("monotron: the script gave no number", None)
+    assert (done["failure"], done["result"]) == ("monotron: the script printed no number", None)
 
 
 def test_jenkins_name_that_java_would_spoil_fails_and_asks_nothing(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_github_inputs_that_cannot_be_fail(github: ci.GithubAction, wrong: dict[
     with odd_server(reply("200 OK", "1\n")) as odd:
         outcome, outputs = github.use({"url": odd.url, "key": "a"} | wrong, {})
     assert (outcome.status, outputs, odd.requests) == (2, {}, [])
-    assert "without-token is true or false" in outcome.log
+    assert "without-token must be true or false" in outcome.log
 
 
 def test_github_needs_an_address(github: ci.GithubAction) -> None:

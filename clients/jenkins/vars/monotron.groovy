@@ -1,10 +1,10 @@
-// Numbers and versions from Monotron. Jenkins shows monotron.txt as the help of this.
+// Numbers and versions from Monotron. Jenkins shows monotron.txt as its help.
 //
-// Only steps, and plain values between them: it runs in the sandbox too, and survives a restart.
+// Only steps, and plain values between them: it also runs in the sandbox, and survives a restart.
 
 /**
- * Gives the next number of the series `key`, as text; with `token: ...` the same number for the same
- * token. Further options: `url`, `credentials`. Fails the build where there is no number.
+ * Returns the next number of the series `key`, as text; with `token: ...`, the same number for the
+ * same token. Further options: `url`, `credentials`. Fails the build if it gets no number.
  */
 String next(Map options = [:], Object key) {
     checkOptions(options, ['token', 'url', 'credentials'])
@@ -16,8 +16,8 @@ String next(Map options = [:], Object key) {
 }
 
 /**
- * Gives the version after a bump of `major`, `minor` or `patch`, such as 1.3.0; the same one for the
- * same token. Options: `url`, `credentials`. Fails the build where there is no version.
+ * Returns the version after a bump of `major`, `minor` or `patch`, such as 1.3.0; the same one for the
+ * same token. Options: `url`, `credentials`. Fails the build if it gets no version.
  */
 String version(Map options = [:], Object name, Object bump, Object token) {
     checkOptions(options, ['url', 'credentials'])
@@ -32,16 +32,16 @@ private void checkOptions(Map options, List allowed) {
         }
     }
     if (known != options.size()) {
-        error("monotron: the options are ${allowed}, and here are others: ${options}")
+        error("monotron: the options can be ${allowed}, but others were given: ${options}")
     }
 }
 
 private String checked(String what, Object value) {
     if (value == null) {
-        error("monotron: the ${what} is null (env.GIT_COMMIT is, before a checkout)")
+        error("monotron: the ${what} is null (as env.GIT_COMMIT is before a checkout)")
     }
     if (!(value instanceof CharSequence) && !(value instanceof Number)) {
-        error("monotron: the ${what} has to be text, and this is none: ${value}")
+        error("monotron: the ${what} must be text, not ${value}")
     }
     String text = value.toString()
     if (text.isEmpty()) {
@@ -53,9 +53,9 @@ private String checked(String what, Object value) {
 private String ask(Map options, List words) {
     String url = options.url ?: env.MONOTRON_URL
     if (!url) {
-        error('monotron: no address; set the variable MONOTRON_URL or the option url')
+        error('monotron: no address: set the variable MONOTRON_URL or the option url')
     }
-    // As variables, never as text of the script: a branch may be called $(rm -rf .).
+    // As variables, never as script text: a branch may be named $(rm -rf .).
     List variables = ['MONOTRON_URL=' + url]
     boolean ascii = true
     String arguments = ''
@@ -65,7 +65,7 @@ private String ask(Map options, List words) {
         variables.add('MONOTRON_WORD' + i + '=' + word)
         arguments += ' "$MONOTRON_WORD' + i + '"'
     }
-    // With a first line like this Jenkins runs it without -x.
+    // With this first line, Jenkins runs it without -x.
     String script = '#!/bin/sh\n'
     if (!ascii) {
         variables.add('MONOTRON_LETTER=\u00fc')
@@ -90,19 +90,19 @@ private String ask(Map options, List words) {
     }
     answer = answer.trim()
     if (answer.isEmpty()) {
-        error('monotron: the script gave no number')
+        error('monotron: the script printed no number')
     }
     return answer
 }
 
 /**
- * The start of a script that ends it unless a letter beyond ASCII arrives as UTF-8. Java encodes
- * variables as the locale says that it was started in; without one each such letter becomes `?`, and
- * two tokens can become the same.
+ * The start of a script, which ends it unless a non-ASCII letter arrives as UTF-8. Java encodes
+ * variables in the locale that it was started with; without one, each such letter becomes `?`, and two
+ * tokens can become the same.
  */
 private String letterCheck() {
     return '''[ "$MONOTRON_LETTER" = "$(printf '\\303\\274')" ] || {
-    echo "monotron: this agent's Java has no UTF-8 locale: names beyond ASCII would not arrive whole;" \\
+    echo "monotron: this agent's Java has no UTF-8 locale: non-ASCII names would be damaged;" \\
         'set LC_ALL=C.UTF-8 where the agent is started' >&2
     exit 1
 }

@@ -1,12 +1,12 @@
-# Both stages stand on one image, so that a venv built in the first runs in the second.
+# Both stages use the same image, so that a venv built in the first runs in the second.
 FROM python:3.13-slim AS build
 
 WORKDIR /src
 COPY constraints.txt pyproject.toml setup.cfg setup.py README.md LICENSE ./
 COPY monotron ./monotron
 
-# The venv is made at the path where it will run, because its scripts name that path. It gets no pip.
-# Hashes that nobody compares keep the bytecode valid where a builder rewrites the files' times.
+# The venv is created at the path where it will run, because its scripts contain that path. It has no pip.
+# Unchecked hashes keep the bytecode valid if a builder rewrites the files' times.
 RUN python -m venv --without-pip /opt/monotron \
     && pip --python /opt/monotron/bin/python install \
         --no-cache-dir --no-compile --constraint constraints.txt . \
@@ -19,7 +19,7 @@ COPY --from=build /opt/monotron /opt/monotron
 ENV PATH=/opt/monotron/bin:$PATH
 
 # The base image ships the standard library without bytecode, and at run time nothing may write it.
-# So these imports keep what the service and its health check need, and show that both can start.
+# So these imports compile what the service and its health check need, and show that both can start.
 RUN python -c "import monotron.cli, monotron.serve, monotron.health"
 
 # The id is a fixed number: Kubernetes checks a number for runAsNonRoot, and volumes keep their owner.
@@ -28,7 +28,7 @@ RUN groupadd --gid 10001 monotron \
         --shell /usr/sbin/nologin monotron \
     && install -d -m 0700 -o 10001 -g 10001 /data
 
-# HOST is every address: what is published is decided outside.
+# HOST is every address: what is published is decided outside the image.
 ENV PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 \
     PORT=8080 \
@@ -39,7 +39,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 
-# It asks the port on which the service listens, whichever flag or variable says it. Every 10 s, because
+# It asks the port that the service listens on, whichever flag or variable sets it. Every 10 s, because
 # Traefik routes to a new container only after the first check, which comes after one interval.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-I", "-m", "monotron.health"]

@@ -1,4 +1,4 @@
-"""What the disk itself needs to make 4 KiB durable."""
+"""How long the disk itself needs to make 4 KiB durable."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ PAGE = b"\xa5" * 4096
 
 @dataclass(frozen=True, slots=True)
 class Syncs:
-    """One run of syncs, each after the one before."""
+    """One run of consecutive syncs."""
 
     per_second: float
     median_ms: float
@@ -20,9 +20,10 @@ class Syncs:
 
 
 def sync_for(seconds: float, folder: Path) -> Syncs:
-    """Overwrite one page and sync it, again and again.
+    """Overwrite one page and sync it, repeatedly.
 
-    The page is allocated before, so a sync has no new block to enter in the file system's journal.
+    The page is allocated first, so that no sync has to record a new block in the file system's
+    journal.
     """
     latencies: list[float] = []
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:

@@ -1,4 +1,4 @@
-"""An empty Falcon app, served as monotron is, with the same flags: what the server alone costs."""
+"""An empty Falcon app, served like monotron with the same flags: the cost of the server alone."""
 
 import argparse
 import logging
@@ -12,16 +12,16 @@ from monotron.settings import SETTINGS, read_settings
 
 
 class Constant:
-    """Answers a POST as the build-number API does, and does nothing for it."""
+    """Answers a POST like the build-number API, without doing anything."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
-        """Answer."""
+        """Answer with a constant."""
         resp.content_type = "application/json; charset=UTF-8"
         resp.data = b'{"bn":5}'
 
 
 def open_service(create: bool, place: Place) -> Service:
-    """Give the app, which is always healthy and has nothing to close."""
+    """Return the app, which is always healthy and has nothing to close."""
     app = falcon.App()
     app.add_route("/{uuid}", Constant())
     return Service(app, lambda: True, lambda: None, quick_paths=())

@@ -1,8 +1,8 @@
-"""What history costs: numbers a second with it on, as by default, beside the same with it off.
+"""The cost of history: numbers a second with it on, as by default, and with it off.
 
-Both services run at the same time, and each load goes to one and right after it to the other. Their
-series have given out more than history holds, so that each new value pushes an old one out.
-README.md in this folder has the figures.
+Both services run at the same time, and each load goes to one and then immediately to the other.
+Their series have given out more values than history holds, so that each new value pushes out an old
+one. README.md in this folder has the figures.
 """
 
 import argparse
@@ -26,14 +26,14 @@ from monotron.store.lmdb import LmdbStore
 
 CLIENTS = 64
 MANY = 1_000
-"""How many series "many" is."""
+"""The number of series in the case of many."""
 
 BAR = 0.8
-"""What has to be left of the rate without history."""
+"""The share of the rate without history that must be reached."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print a line for each kind of load; gives 1 where a request failed, else 0."""
+    """Measure, print a line for each kind of load, and return 1 if a request failed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench.history", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fill(folder: Path, keep: int) -> None:
-    """Make the series, each beyond what its history holds."""
+    """Create the series, each with more values than its history holds."""
     folder.mkdir()
     store = LmdbStore(folder / "store", tables.ALL)
     for number in range(MANY):
@@ -79,7 +79,7 @@ def fill(folder: Path, keep: int) -> None:
 def measure(
     made_by: Generator, case: Case, seconds: int, off: Server, on: Server, failures: list[str]
 ) -> tuple[float, float]:
-    """Give the rates without history and with it."""
+    """Return the rates without and with history."""
     rates = []
     for server in (off, on):
         load = made_by.run(server.port, case, seconds)

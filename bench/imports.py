@@ -1,7 +1,7 @@
-"""How long it takes to move a million series in and out, and how much memory.
+"""How much time and memory it takes to move a million series in and out.
 
-Each import is the real command, a child process of its own on an empty store. README.md in this
-folder has the figures.
+Each import is the real command, run as a child process on an empty store. README.md in this folder
+has the figures.
 """
 
 import argparse
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 BAR_SECONDS = 60
 BAR_MIB = 200
-"""What a million series have to stay under."""
+"""The limits for a million series."""
 
 MADE_AT = 1_704_164_645_120_000
 
@@ -35,13 +35,13 @@ class Run:
     seconds: float
     processor_seconds: float
     mib: float
-    """The most memory it had, with what it had mapped of the store."""
+    """The most memory it used, including mapped pages of the store."""
     status: int
     output: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print a line for each way; gives 1 where one failed, else 0."""
+    """Measure, print a line for each format, and return 1 if one failed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
     parser.add_argument("--series", type=int, default=1_000_000)
     parser.add_argument("--storage-dir", type=Path, default=Path.cwd(), help="which disk")
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_jsonl(file: Path, count: int) -> None:
-    """Make an export, each series with a value and its token."""
+    """Write an export in which each series has a value and its token."""
     with file.open("w", encoding="utf-8") as out:
         print(lines.header(), file=out)
         for number, key in enumerate(keys(count), start=1):
@@ -72,7 +72,7 @@ def make_jsonl(file: Path, count: int) -> None:
 
 
 def make_csv(file: Path, count: int) -> None:
-    """Make what psql writes of mn_entry."""
+    """Write mn_entry as psql does."""
     made_at = "2024-01-02 03:04:05.12+00"
     with file.open("w", encoding="utf-8") as out:
         print("key,creator_id,token,value,created_at,updated_at", file=out)
@@ -81,14 +81,14 @@ def make_csv(file: Path, count: int) -> None:
 
 
 def make_folder(folder: Path, count: int) -> None:
-    """Make the folder of the older build-number service."""
+    """Create a folder of the older build-number service."""
     folder.mkdir()
     for number, key in enumerate(keys(count), start=1):
         (folder / key).write_text(f"{number}\n")
 
 
 def keys(count: int) -> Iterator[str]:
-    """Give UUIDs that look random, in order."""
+    """Return UUIDs that look random, in order."""
     step = 2**128 // count
     return (str(uuid.UUID(int=number * step)) for number in range(count))
 
@@ -113,7 +113,7 @@ def timed(store: Path, *arguments: str) -> Run:
 
 
 def report(what: str, count: int, run: Run) -> bool:
-    """Print a line; tells whether the command succeeded."""
+    """Print a line; return whether the command succeeded."""
     reached = run.seconds <= BAR_SECONDS and run.mib <= BAR_MIB
     print(
         f"{what}: {count:,} series in {run.seconds:.1f} s ({run.processor_seconds:.1f} s of "

@@ -1,4 +1,4 @@
-"""Load on a server, from wrk or our own clients: both are commands that print the same JSON."""
+"""Load on a server, from wrk or our own clients: commands that print the same JSON."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 PATHS = "/6d6f6e6f-7472-4f6e-8000-"
-"""The start of each series' path; its number in 12 hex digits makes it a UUID."""
+"""The start of each series' path; its number in 12 hex digits completes the UUID."""
 
 PATIENCE = 20
 """Seconds after which an answer is a failure."""
@@ -19,7 +19,7 @@ PATIENCE = 20
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of load: so many clients, each of which sends, waits for the answer, sends again."""
+    """One kind of load: a number of clients, each of which sends, waits for the answer, repeats."""
 
     series: int
     keep_alive: bool
@@ -32,18 +32,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of one run. All but `cut_off` is in the JSON that the command prints."""
+    """The result of one run. Everything except `cut_off` is in the JSON that the command prints."""
 
     answered: int
     seconds: float
     median_ms: float
     p99_ms: float
     bad_status: int
-    """Answers that were not 2xx; they are among `answered`."""
+    """Answers that were not 2xx; `answered` includes them."""
     socket_errors: int
-    """Requests without an answer: refused, reset, closed half-way, or longer than `PATIENCE`."""
+    """Requests without an answer: refused, reset, cut short, or slower than `PATIENCE`."""
     cut_off: int
-    """How many requests may have been carried out without their answers being awaited."""
+    """How many requests may have been processed without anybody waiting for their answers."""
 
     @property
     def per_second(self) -> float:
@@ -58,12 +58,12 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """What makes the load."""
+    """The program that makes the load."""
 
     name: str
     command: Callable[[int, Case, float], list[str]]
     cuts_off: bool
-    """Whether it ends without waiting for the answers to what it has sent."""
+    """Whether it ends without waiting for the answers to its last requests."""
 
     def run(self, port: int, case: Case, seconds: float) -> Load:
         """Put the load of `case` on the server at `port`."""
@@ -76,10 +76,10 @@ class Generator:
 
 
 def generator(*, own_clients: bool) -> Generator:
-    """Give wrk where it is installed, else our own clients."""
+    """Return wrk if it is installed, else our own clients."""
     if own_clients or not shutil.which("wrk"):
         return Generator("own clients", _own_clients, cuts_off=False)
-    # It prints its version first and then its usage, and exits with 1.
+    # It prints its version, then its usage, and exits with 1.
     said = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
     return Generator(" ".join(said.split()[:2]), _wrk, cuts_off=True)
 

@@ -1,6 +1,6 @@
-"""Our own clients, for where wrk is not installed: one process, one selector, plain sockets.
+"""Our own clients, if wrk is not installed: one process, one selector, plain sockets.
 
-Its argument is a plan as JSON; it prints what came of it as JSON. load.py starts it.
+Its argument is a plan as JSON; it prints the result as JSON. load.py starts it.
 """
 
 import json
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do."""
+    """The load to make."""
 
     port: int
     seconds: float
@@ -28,7 +28,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Counts:
-    """What came of it so far."""
+    """The result so far."""
 
     latencies: list[float] = field(default_factory=list)
     """Seconds from sending a request to the last byte of its answer, for each answer."""
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def drive(plan: Plan, counts: Counts) -> float:
-    """Let the clients send until the time is up, await what is in flight; give the seconds."""
+    """Let the clients send until time is up, await the last answers, and return the seconds."""
     selector = selectors.DefaultSelector()
     requests = Requests(plan)
     clients = [Client(plan, requests, counts, selector) for _ in range(plan.clients)]
@@ -83,7 +83,7 @@ class Requests:
         self._next = 0
 
     def take(self) -> bytes:
-        """Give the next one."""
+        """Return the next request."""
         request = self._all[self._next]
         self._next = (self._next + 1) % len(self._all)
         return request
@@ -118,14 +118,14 @@ class Client:
             self.waits = True
 
     def receive(self) -> None:
-        """Take what has arrived, and count the answer once it is complete."""
+        """Read what has arrived, and count the answer once it is complete."""
         assert self._socket is not None
         try:
             arrived = self._socket.recv(65536)
         except OSError:
             arrived = b""
         if not arrived:
-            # The server closed. That is a failure only for whom an answer was due.
+            # The server closed the connection, which is a failure only if an answer was due.
             return self._fail() if self.waits else self._close()
         self._answer += arrived
         if not _complete(self._answer):

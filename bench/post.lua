@@ -1,4 +1,4 @@
--- What wrk sends, and what it reports: see wrk() in load.py.
+-- The requests that wrk sends, and its report: see _wrk() in load.py.
 --
 -- Arguments: the start of the paths, how many paths there are, "keep-alive" or "close".
 

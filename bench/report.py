@@ -1,4 +1,4 @@
-"""From measured rounds to the table, the bars and the JSON."""
+"""The table, the bars and the JSON of measured rounds."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -9,15 +9,15 @@ from bench.disk import Syncs
 from bench.load import Case, Load
 
 MANY = 1000
-"""How many series "many" is."""
+"""The number of series in the case of many."""
 
 LONE, SOME, CROWD = 1, 64, 256
-"""The numbers of clients that the bars look at."""
+"""The numbers of clients that the bars need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The same load on the empty app and, right after it, on monotron."""
+    """The same load on the empty app and, immediately afterwards, on monotron."""
 
     empty: Load
     real: Load
@@ -25,7 +25,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Everything once, within a minute or so: what is compared was measured close together."""
+    """Everything once, within about a minute, so that compared figures were measured together."""
 
     disk: Syncs
     pairs: dict[Case, Pair]
@@ -47,19 +47,19 @@ class Row:
     empty_p99_ms: float
     real_p99_ms: float
     failed: int
-    """Of both, in all rounds."""
+    """Failed requests of both, in all rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What has to hold, as a ratio of figures from one round."""
+    """A goal, as a ratio of figures from one round."""
 
     meaning: str
     series: str
     at_least: bool
     limit: float
     ratios: list[float]
-    """One for each round; empty where the numbers of clients it needs were not measured."""
+    """One for each round; empty if the numbers of clients it needs were not measured."""
 
     @property
     def figure(self) -> float | None:
@@ -68,7 +68,7 @@ class Bar:
 
     @property
     def reached(self) -> bool | None:
-        """Whether it holds."""
+        """Whether the goal is reached; None if it was not measured."""
         if self.figure is None:
             return None
         return self.figure >= self.limit if self.at_least else self.figure <= self.limit
@@ -83,23 +83,23 @@ class Bar:
 
 
 def rows(rounds: Sequence[Round]) -> list[Row]:
-    """Give a row for each kind of load."""
+    """Return a row for each kind of load."""
     return [_row(case, [one.pairs[case] for one in rounds]) for case in rounds[0].pairs]
 
 
 def bars(rounds: Sequence[Round]) -> list[Bar]:
-    """Give each bar, for one series and for many."""
+    """Return each bar, for one series and for many."""
     return [bar for series in (1, MANY) for bar in _bars(series, rounds)]
 
 
 def table(rounds: Sequence[Round]) -> str:
-    """Give the rows and, last, the disk's own rate as text."""
+    """Return the rows and, last, the disk's own rate as text."""
     lines = [_line(_HEAD), *(_line(_cells(row)) for row in rows(rounds))]
     return "\n".join([*lines, _line(_disk_cells(rounds))])
 
 
 def as_json(rounds: Sequence[Round]) -> dict[str, Any]:
-    """Give everything: medians, bars, and each round's own figures."""
+    """Return everything: medians, bars, and each round's own figures."""
     return {
         "rows": [asdict(row) for row in rows(rounds)],
         "disk": _disk(rounds),

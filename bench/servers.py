@@ -1,4 +1,4 @@
-"""The two servers under load: monotron and the empty app, each a child process of its own."""
+"""The two servers under load, monotron and the empty app, each in its own child process."""
 
 import json
 import os
@@ -24,13 +24,13 @@ SETTLE_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that listens."""
+    """A listening server."""
 
     port: int
     log: Path
 
     def log_tail(self) -> str:
-        """Give the last lines that it wrote."""
+        """Return the last lines that it wrote."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
 
 
@@ -51,9 +51,9 @@ def start_empty(settings: Settings, folder: Path) -> Iterator[Server]:
 
 
 def given_out(server: Server) -> int:
-    """Give how many numbers monotron has given out in all, once what is in flight has settled.
+    """Return how many numbers monotron has given out in total, after requests in flight settle.
 
-    A load generator that is cut off leaves requests behind, which are still carried out.
+    A load generator that stops without waiting leaves requests behind, which are still processed.
     """
     end = time.monotonic() + SETTLE_SECONDS
     total, before = _sum_of_values(server), -1
@@ -73,7 +73,7 @@ def _run(command: list[str], settings: Settings, storage: Path, log: Path) -> It
     }
     command = [*command, "--host", "127.0.0.1", "--port", "0"]
     command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
-    # A child imports the same monotron and bench as we do, wherever it was started.
+    # A child must import the same monotron and bench as this process, wherever it starts.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
@@ -105,7 +105,7 @@ def _await_ready(process: subprocess.Popen[bytes], log: Path) -> Server:
 
 
 def _sum_of_values(server: Server) -> int:
-    """Give the sum of all series' values, each of which is how many numbers the series gave out."""
+    """Return the sum of all series' values: each value counts the numbers that its series gave."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=SETTLE_SECONDS)
     total, after = 0, ""
     while after is not None:

@@ -1,6 +1,6 @@
-"""Durable numbers a second, and how long one takes, beside an empty app and the disk alone.
+"""Durable numbers a second and their latency, compared with an empty app and the disk alone.
 
-README.md in this folder says how to run it and how to read it.
+README.md in this folder says how to run it and how to read the result.
 """
 
 import argparse
@@ -31,21 +31,21 @@ DISK_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to measure."""
+    """The options of a run."""
 
     rounds: int
     seconds: float
     clients: list[int]
     settings: Settings
     parent: Path
-    """Where the temporary folder is made."""
+    """The folder for the temporary folder."""
     json: Path
     generator: Generator
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and report; gives 1 where a request failed or a number was lost, else 0."""
-    # So that the servers are ended and the folder is removed then, too.
+    """Measure and report; return 1 if a request failed or a number was lost, else 0."""
+    # SIGTERM must end the servers and remove the folder too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = read_options(argv)
     about = describe(options)
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(options: Options) -> tuple[list[Round], list[str]]:
-    """Give the rounds, and a line for each thing that went wrong."""
+    """Return the rounds, and a line for each failure."""
     rounds: list[Round] = []
     failures: list[str] = []
     with (
@@ -82,7 +82,7 @@ def measure(options: Options) -> tuple[list[Round], list[str]]:
 
 
 def cases(clients: Sequence[int]) -> list[Case]:
-    """Give the kinds of load. The numbers of clients that are compared come right after another."""
+    """Return the kinds of load; numbers of clients that are compared follow each other."""
     return [
         Case(series, keep_alive, count)
         for series in (1, MANY)
@@ -94,7 +94,7 @@ def cases(clients: Sequence[int]) -> list[Case]:
 def measure_pair(
     options: Options, case: Case, empty: Server, real: Server
 ) -> tuple[Pair, list[str]]:
-    """Put the load on the empty app, then on monotron; give what came of it and what went wrong."""
+    """Put the load on the empty app, then on monotron; return the results and the failures."""
     empty_load = options.generator.run(empty.port, case, options.seconds)
     before = given_out(real)
     real_load = options.generator.run(real.port, case, options.seconds)
@@ -105,7 +105,7 @@ def measure_pair(
 
 
 def failed(load: Load) -> list[str]:
-    """Give a line for each kind of failure among the requests."""
+    """Return a line for each kind of failed request."""
     wrong = []
     if load.bad_status:
         wrong.append(f"{load.bad_status} answers that are not 2xx")
@@ -117,9 +117,9 @@ def failed(load: Load) -> list[str]:
 
 
 def miscounted(load: Load, taken: int) -> list[str]:
-    """Give a line where the numbers taken from the store do not fit the answers.
+    """Return a line if the numbers taken from the store do not match the answers.
 
-    Each good answer is one number. A request whose answer nobody saw may have taken one or not.
+    Each good answer is one number. A request whose answer nobody saw may or may not have taken one.
     """
     good = load.answered - load.bad_status
     if good <= taken <= good + load.socket_errors + load.cut_off:
@@ -128,7 +128,7 @@ def miscounted(load: Load, taken: int) -> list[str]:
 
 
 def describe(options: Options) -> dict[str, Any]:
-    """Give what the figures depend on."""
+    """Return the conditions that the figures depend on."""
     return {
         "monotron": __version__,
         "python": platform.python_version(),
@@ -149,7 +149,7 @@ def write_json(path: Path, results: dict[str, Any]) -> None:
 
 
 def read_options(argv: Sequence[str] | None) -> Options:
-    """Read the command line; ends the process where it cannot be used."""
+    """Read the command line; exits if it is not valid."""
     parser = _parser()
     given = parser.parse_args(argv)
     try:
@@ -174,7 +174,7 @@ def read_options(argv: Sequence[str] | None) -> Options:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__)
     add = parser.add_argument
-    add("--rounds", type=int, default=5, help="how often everything is measured (%(default)s)")
+    add("--rounds", type=int, default=5, help="how many times to measure everything (%(default)s)")
     add("--seconds", type=float, default=2.0, help="how long each load lasts (%(default)s)")
     add(
         "--clients",
@@ -184,16 +184,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"how many clients at a time (1 16 64 256); the bars need {LONE}, {SOME} and {CROWD}",
     )
-    add("--workers", metavar="N", help="as of `monotron serve`, with its default")
-    add("--threads", metavar="N", help="as of `monotron serve`, with its default")
+    add("--workers", metavar="N", help="as for `monotron serve`, with its default")
+    add("--threads", metavar="N", help="as for `monotron serve`, with its default")
     add(
         "--storage-dir",
         type=Path,
         metavar="DIR",
-        help="folder on the disk to measure, in which a temporary one is made and removed again "
-        "(the current folder)",
+        help="folder on the disk to measure, for a temporary folder (default: the current folder)",
     )
-    add("--own-clients", action="store_true", help="do not use wrk, even where it is installed")
+    add("--own-clients", action="store_true", help="do not use wrk, even if it is installed")
     add("--json", type=Path, default=RESULTS, metavar="FILE", help="results file (%(default)s)")
     return parser
 

@@ -101,10 +101,10 @@ def test_no_library_file_is_a_link() -> None:
         ("next('a', token: '')", "the token is empty"),
         ("next(token: 'a')", "the key must be text"),
         ("next('a', token: ['b'])", "the token must be text"),
-        ("next('a', tokn: 'b')", "the options are [token, url, credentials]"),
+        ("next('a', tokn: 'b')", "the options can be [token, url, credentials]"),
         ("version('a', 'minor', env.GIT_COMMIT)", "the token is null"),
         ("version('a', null, 'b')", "the bump is null"),
-        ("version('a', 'minor', 'b', token: 'c')", "the options are [url, credentials]"),
+        ("version('a', 'minor', 'b', token: 'c')", "the options can be [url, credentials]"),
     ],
 )
 def test_jenkins_call_that_is_wrong_fails_and_asks_nothing(

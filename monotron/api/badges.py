@@ -146,7 +146,7 @@ class BadgeData:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Give it; 404 before the first value."""
+        """Answer with the badge's data; 404 before the first value."""
         badge = _read(self._store, req, key)
         resp.data = to_json(
             {
@@ -189,7 +189,7 @@ class BadgeImage:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
-        """Give it; 404 before the first value."""
+        """Answer with the image; 404 before the first value."""
         badge = _read(self._store, req, key)
         resp.content_type = SVG
         # An SVG opened by itself is a document, which could run scripts.

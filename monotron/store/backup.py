@@ -63,7 +63,7 @@ def take(store: OpenStore, path: Path, counted: Table) -> int:
 
 
 def _name(partial: Path, path: Path) -> None:
-    """Give the file its name, unless another file has it, even one that was made just now."""
+    """Name the file, unless another file has the name, even one that was created just now."""
     try:
         os.link(partial, path)
     except OSError as error:

@@ -72,7 +72,7 @@ class Lock(Protocol):
 
 
 class Observer(Protocol):
-    """Gets notified of events, on the thread where they happen; it must be quick."""
+    """Gets notified of events, on the thread that causes them; it must be quick."""
 
     def waiting(self, updates: int) -> None:
         """Note how many updates are waiting for a commit."""

@@ -15,7 +15,7 @@ from monotron.store.lock import OpenLock
 T = TypeVar("T")
 
 WORK_FOLDER = ".first"
-"""The folder, inside the store's, where it is made; one left behind by a kill is made again."""
+"""The subfolder in which a store is made; one left behind by a kill is replaced."""
 
 _ASK_AGAIN_SECONDS = 0.05
 

@@ -76,10 +76,11 @@ def through(
     run: Callable[[Callable[[Txn], Page[T, After]]], Page[T, After]],
     read: Callable[[Txn, After | None], Page[T, After]],
 ) -> Iterator[T]:
-    """Iterate over the items of every page that `read` returns, given where it continues.
+    """Iterate over the items of every page that `read` returns.
 
-    `run` is a store's `view`, or its `update` if `read` writes. It runs once for each page, so
-    writes that others make between two pages may show in the later one.
+    `read` gets the position that its page continues after, None for the first. `run` is a store's
+    `view`, or its `update` if `read` writes. It runs once for each page, so writes that others make
+    between two pages may show in the later one.
     """
     after: After | None = None
 

@@ -1,7 +1,7 @@
-"""Components: the parts of the document that have a name.
+"""Components: the named parts of the document.
 
-Whoever describes something names a component by itself, as a value. `referenced` puts a reference
-in its place and collects it, so that the document has each one that it needs, and no other.
+Descriptions contain components as values. `referenced` replaces each with a reference and collects
+it, so that the document has every component that it needs, and no others.
 """
 
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Object = dict[str, Any]
-"""A JSON object; somewhere in it a component may stand for itself."""
+"""A JSON object, which may contain components."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of the document, by its kind and its name."""
+    """A part of the document, with its kind and its name."""
 
     kind: str
     name: str
@@ -29,9 +29,9 @@ def schema(name: str, body: Object, *examples: object) -> Component:
 def parameter(
     place: str, name: str, of: Component, description: str, *, within: str = "", **more: object
 ) -> Component:
-    """Return a parameter whose values are `of` a schema.
+    """Return a parameter whose values match the schema `of`.
 
-    `place` is `path`, `query` or `header`. `within` tells parameters apart that have one name.
+    `place` is `path`, `query` or `header`. `within` distinguishes parameters of the same name.
     """
     body: Object = {"name": name, "in": place, "description": description}
     required: Object = {"required": True} if place == "path" else {}
@@ -39,7 +39,7 @@ def parameter(
 
 
 def header(name: str, of: Object, example: object, *, value: str = "") -> Component:
-    """Return a header that an answer always has; `value` tells apart those that have one name."""
+    """Return a header that an answer always has; `value` distinguishes those of the same name."""
     body: Object = {"required": True, "schema": of, "example": example}
     return Component("headers", _apart(name, value), body)
 
@@ -50,12 +50,12 @@ def constant_header(name: str, text: str, *, value: str = "") -> Component:
 
 
 def constant(value: str | int) -> Object:
-    """Return the schema of something that is always the same."""
+    """Return the schema of a constant."""
     return {"type": "string" if isinstance(value, str) else "integer", "const": value}
 
 
 def typed(of: Component) -> Object:
-    """Return a schema with its examples, as parameters and bodies have them."""
+    """Return a schema with its examples, in the form of parameters and bodies."""
     examples = of.body["examples"]
     if len(examples) == 1:
         return {"schema": of, "example": examples[0]}
@@ -70,7 +70,7 @@ def headers(components: Iterable[Component]) -> Object:
 
 @dataclass(slots=True)
 class Components:
-    """Those that a document refers to."""
+    """The components that a document refers to."""
 
     _known: dict[tuple[str, str], Component] = field(default_factory=dict)
     _bodies: dict[str, Object] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Components:
     def referenced(self, node: object) -> Any:
         """Return a node with a reference in place of each component.
 
-        Raises `ValueError` if two different components of one kind have one name.
+        Raises `ValueError` if two different components of one kind have the same name.
         """
         if isinstance(node, Component):
             self._add(node)
@@ -90,13 +90,13 @@ class Components:
         return node
 
     def by_kind(self) -> Object:
-        """Return all that were referred to."""
+        """Return every component that was referred to."""
         return self._bodies
 
     def _add(self, component: Component) -> None:
         known = self._known.setdefault((component.kind, component.name), component)
         if known != component:
-            raise ValueError(f"two {component.kind} are called {component.name!r}")
+            raise ValueError(f"two different {component.kind} have the name {component.name!r}")
         of_kind = self._bodies.setdefault(component.kind, {})
         if component.name not in of_kind:
             of_kind[component.name] = self.referenced(component.body)

@@ -1,4 +1,4 @@
-"""The document: every route with its methods, described for programs (OpenAPI 3.1)."""
+"""The document: every route with its methods, for programs (OpenAPI 3.1)."""
 
 from collections.abc import Iterable
 
@@ -14,9 +14,9 @@ OPENAPI = "3.1.1"
 
 
 def document(routes: Iterable[Route], *, authentication: bool, public_badges: bool) -> Object:
-    """Describe every call; credentials and their refusals only if they are asked for.
+    """Describe every call; credentials and their refusals only if `authentication` is on.
 
-    With `public_badges` badges can be had with and without credentials.
+    With `public_badges`, badges can be read with or without credentials.
     """
     routes = tuple(routes)
     paths = _Paths(routes, authentication=authentication, public_badges=public_badges)
@@ -31,7 +31,7 @@ def document(routes: Iterable[Route], *, authentication: bool, public_badges: bo
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": _SERVERS,
-        # Tools take a document that says nothing of security for one that forgot it.
+        # Tools assume that a document without `security` forgot it.
         "security": [{"basic": []}] if authentication else [],
         "tags": [
             {"name": tag.name, "description": tag.meaning}
@@ -47,27 +47,27 @@ def document(routes: Iterable[Route], *, authentication: bool, public_badges: bo
 
 
 _ABOUT = f"""\
-Gives out the next number of a named series: 1, 2, 3, ... No number is given twice.
+Gives out the next number of a named series: 1, 2, 3, ... No number is given out twice.
 
-- A name has 1 to {NAME_BYTES} bytes of UTF-8, without control characters, without invisible ones
-  that only copying brings in, and is neither `.` nor `..`. In a path it is percent-encoded, a `/`
-  in it as `%2F`.
-- Nothing is ignored: a query parameter that a call does not know is 400, and so is a body on a call
-  that reads none.
-- `Accept: text/plain` gives one number or one version as bare text and a newline.
-- HEAD works wherever GET does, with the same headers and no body; it is not listed again. OPTIONS
-  names what is allowed, and so does a 405.
-- An error is a problem (RFC 9457). After a 4xx or a 5xx nothing was taken.
-- Later versions may add members to an object that is answered.
-- Each answer has an `X-Request-ID`, which the log names too: the one that came with the request
-  if that is of 1 to {REQUEST_ID_CHARACTERS} letters, digits and `._~:@/+=-`, else a new one.
+- A name has 1 to {NAME_BYTES} bytes of UTF-8, without control characters and without invisible ones
+  that slip in when copying, and is neither `.` nor `..`. In a path it is percent-encoded, a `/` in
+  it as `%2F`.
+- Nothing is ignored: an unknown query parameter is a 400, and so is a body on a call that takes
+  none.
+- `Accept: text/plain` returns one number or one version as plain text and a newline.
+- HEAD works wherever GET does, with the same headers and no body; it is not listed separately.
+  OPTIONS lists the allowed methods, and so does a 405.
+- An error is a problem (RFC 9457). After a 4xx or a 5xx, nothing was taken.
+- Later versions may add members to objects in answers.
+- Each answer has an `X-Request-ID`, which is also in the log: the one sent with the request if it
+  has 1 to {REQUEST_ID_CHARACTERS} letters, digits and `._~:@/+=-`, else a new one.
 """
 
 _SERVERS = [
     {"url": "/", "description": "The server that this document comes from"},
     {
         "url": "{scheme}://{host}{prefix}",
-        "description": "Any other, or one behind a proxy that puts a prefix before each path",
+        "description": "Any other server, or one behind a proxy that adds a prefix to each path",
         "variables": {
             "scheme": {"default": "http", "enum": ["http", "https"]},
             "host": {"default": "127.0.0.1:8080", "description": "Name and port"},
@@ -81,7 +81,7 @@ _SERVERS = [
 
 
 class _Paths:
-    """Describes one route after the other."""
+    """Describes the routes."""
 
     def __init__(
         self, routes: tuple[Route, ...], *, authentication: bool, public_badges: bool
@@ -127,7 +127,7 @@ class _Paths:
         else:
             role = ":".join(each.value for each in call.needs)
             needs = f"`{role}`"
-        # Since OpenAPI 3.1 a role may stand here, named as one likes.
+        # Since OpenAPI 3.1 roles may be listed here, under any names.
         security: list[Object] = [{"basic": [role]}]
         if route.badge and self._public_badges:
             needs, security = f"{needs} if credentials are sent", [*security, {}]
@@ -150,7 +150,7 @@ class _Paths:
         return answers
 
     def _link(self, route: Route, call: Description, following: str) -> Object:
-        """Describe which names a following call shares with this one."""
+        """Describe a call that can follow this one, and the path fields that it takes from it."""
         fields = FIELD.findall(self._path_of[following])
         shared = {each: f"$request.path.{each}" for each in fields if each in route.fields}
         given = {each: call.gives[each] for each in fields if each in call.gives}
@@ -158,7 +158,7 @@ class _Paths:
 
 
 def _parameters(method: str, call: Description) -> list[Component]:
-    """Return the parameters of a call outside of its path."""
+    """Return the parameters of a call that are not in its path."""
     return [
         *call.queries,
         *([IDEMPOTENCY_KEY] if call.retried else []),

@@ -1,4 +1,4 @@
-"""Parameters and headers that the calls of several nouns share."""
+"""Parameters and headers that calls of several nouns share."""
 
 from monotron.api.conditions import ANY
 from monotron.api.openapi.components import (
@@ -18,7 +18,7 @@ FIELDS = {
     "key": parameter("path", "key", NAME, "The series."),
     "token": parameter("path", "token", TOKEN, "What a number stands for."),
 }
-"""What the fields of a path are, where its resource says nothing else."""
+"""The fields of a path, unless its resource describes them itself."""
 
 
 _QUOTED = rf'"(?:[ !#-\[\]-~]|\\["\\]){{1,{IDEMPOTENCY_KEY_CHARACTERS}}}"'
@@ -33,13 +33,13 @@ IDEMPOTENCY_KEY = parameter(
             "type": "string",
             "pattern": f"^(?:{_QUOTED}|{_BARE})$",
             "description": f"1 to {IDEMPOTENCY_KEY_CHARACTERS} characters in double quotes "
-            "(RFC 8941), or bare, then without blanks, quotes, commas and semicolons. The same key "
-            "quoted or bare is one key.",
+            "(RFC 8941), or bare, without blanks, quotes, commas or semicolons. Quoted or bare, it "
+            "is the same key.",
         },
         '"8e03978e-40d5-43e8-bc93-6894a57f9324"',
         "build-1234",
     ),
-    "The same key with the same request gives the first answer again for at least "
+    "The same key with the same request gets the first answer again for at least "
     f"{IDEMPOTENCY_HOURS} hours.",
 )
 
@@ -71,25 +71,25 @@ CONDITIONS = (
         "header",
         "If-Match",
         _CONDITION,
-        "Go on only if one of these is the ETag that a GET of this path has now; `*` for any.",
+        "Proceed only if one of these is the current ETag of a GET of this path; `*` for any.",
         within="change",
     ),
     parameter(
         "header",
         "If-None-Match",
         _CONDITION,
-        "Go on only if none of these is the ETag that a GET of this path has now; `*` if there "
+        "Proceed only if none of these is the current ETag of a GET of this path; `*` if there "
         "is nothing yet.",
         within="change",
     ),
 )
-"""Of each call that changes something."""
+"""The conditions of each call that changes something."""
 
 
 REQUEST_ID = header(
     HEADER, {"type": "string", "pattern": f"^{PATTERN}$"}, "7f3c1a90b2d84e5f6a7b8c9d"
 )
-"""Of every answer."""
+"""The header of every answer."""
 
 ETAG = header("ETag", {"type": "string", "pattern": '^"[0-9a-f]{24}"$'}, AN_ETAG)
 NO_STORE = constant_header("Cache-Control", "no-store", value="no-store")
@@ -102,4 +102,4 @@ POLLED: tuple[Component, ...] = (
     constant_header("Cache-Control", "no-cache"),
     constant_header("Vary", "Accept"),
 )
-"""Of an answer that can be polled, as `pollable` makes it."""
+"""The headers of an answer that can be polled, as `pollable` sets them."""

@@ -14,7 +14,7 @@ from monotron.api.service import SERVICE
 
 
 class OpenApi:
-    """The document, built before."""
+    """The document, built in advance."""
 
     tag: ClassVar[Tag] = SERVICE
     calls: ClassVar[Calls] = {
@@ -42,7 +42,7 @@ class OpenApi:
         self._document = document
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with it."""
+        """Answer with the document."""
         resp.data = self._document
         pollable(req, resp)
 

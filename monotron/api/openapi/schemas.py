@@ -1,4 +1,4 @@
-"""Schemas that several nouns share, and how theirs are made; each has examples."""
+"""Schemas that several nouns share, and functions that make schemas; each has examples."""
 
 import re
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ HEX = "[0-9a-fA-F]"
 TIME: Object = {"type": "string", "format": "date-time"}
 
 A_TIME = "2026-11-22T23:38:51.123456Z"
-"""The one that examples have."""
+"""The time in examples."""
 
 
 def name(of: str, *examples: str, most: int = NAME_BYTES, new: bool = True) -> Component:
-    """Return the schema of a name; with `new` off, of one that an earlier version let in."""
+    """Return the schema of a name; if `new` is off, including names of earlier versions."""
     without = "control characters"
     if new:
-        without += ", without invisible ones that only copying brings in, and neither `.` nor `..`"
+        without += ", without invisible ones that slip in when copying, and neither `.` nor `..`"
     body = text(most, _NEW_NAME if new else f"^{_NO_CONTROL}+$") | {
         "minLength": 1,
         "description": f"1 to {most} bytes of UTF-8, without {without}.",
@@ -28,9 +28,9 @@ def name(of: str, *examples: str, most: int = NAME_BYTES, new: bool = True) -> C
 
 
 def text(most: int, pattern: str = "") -> Object:
-    """Describe a text of at most so many bytes.
+    """Describe a text of at most `most` bytes.
 
-    JSON Schema counts characters, and a character has a byte at least. The format says the rest.
+    JSON Schema counts characters, each of which has at least one byte. The format says the rest.
     """
     body: Object = {"type": "string", "maxLength": most, "format": f"utf8-{most}-bytes"}
     return body | ({"pattern": pattern} if pattern else {})
@@ -42,7 +42,7 @@ def integer(least: int, most: int) -> Object:
 
 
 def members(of: Object, *, optional: Iterable[str] = ()) -> Object:
-    """Describe an object that has these members; later versions may add others."""
+    """Describe an object with these members; later versions may add others."""
     return {
         "type": "object",
         "properties": of,
@@ -51,14 +51,14 @@ def members(of: Object, *, optional: Iterable[str] = ()) -> Object:
 
 
 def list_of(items: Component, most: int) -> Object:
-    """Describe a list of at most so many."""
+    """Describe a list of at most `most` items."""
     return {"type": "array", "items": items, "maxItems": most}
 
 
 def page(of: str, rows: str, items: Component, after: Component, *examples: Object) -> Component:
     """Return the schema of a page of a list, with a page for each example of a row.
 
-    `after` is the schema of where the next page begins.
+    `after` is the schema of the key or number that the next page continues after.
     """
     following: Object = or_null(after) | {"description": "Null on the last page."}
     body = members({rows: list_of(items, PAGE_ROWS), "next": following})
@@ -66,7 +66,7 @@ def page(of: str, rows: str, items: Component, after: Component, *examples: Obje
 
 
 def or_null(of: Component) -> Object:
-    """Describe what may be missing."""
+    """Describe a value that may be null."""
     return {"anyOf": [of, {"type": "null"}]}
 
 

@@ -35,9 +35,9 @@ ROOT = Pair("root-of-tests", "it is:secret ünd long")
 
 
 def installed(package: str, required: str, *commands: str) -> str:
-    """Give where a program is that Debian's `package` has, under the first of these names.
+    """Return the path of a program from Debian's `package`, under the first of these names.
 
-    Where it is missing the test is skipped, but fails where the variable `required` is set.
+    If it is missing, the test is skipped, or fails if the variable `required` is set.
     """
     found = next(filter(None, map(shutil.which, commands)), None)
     if found is None:
@@ -49,7 +49,7 @@ def installed(package: str, required: str, *commands: str) -> str:
 
 
 def need_curl() -> None:
-    """Skip what clients and readers do with curl, or fail, where there is none."""
+    """Skip tests of clients and pages that use curl, or fail them, if it is missing."""
     installed("curl", "MONOTRON_REQUIRE_CURL", "curl")
 
 
@@ -78,13 +78,13 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def basic(pair: Pair) -> dict[str, str]:
-    """Give the header of HTTP Basic (RFC 7617)."""
+    """Return the header of HTTP Basic (RFC 7617)."""
     encoded = base64.b64encode(f"{pair.key}:{pair.secret}".encode()).decode()
     return {"Authorization": f"Basic {encoded}"}
 
 
 def new_key(store: Store, *texts: str, account: int = FIRST_ACCOUNT) -> Pair:
-    """Make an API key with these scopes, in an account that is made where it is missing."""
+    """Create an API key with these scopes, in an account that is created if it is missing."""
     pair = api_keys.new_pair()
     now = time.time_ns() // 1000
 
@@ -97,7 +97,7 @@ def new_key(store: Store, *texts: str, account: int = FIRST_ACCOUNT) -> Pair:
 
 
 def all_rows(store: Store) -> dict[Table, list[tuple[bytes, bytes]]]:
-    """Give whatever is in the store."""
+    """Return everything in the store."""
     return store.view(
         lambda reading: {
             table: reading.scan(table, b"", b"\xff" * 600, limit=100_000) for table in tables.ALL

@@ -54,7 +54,7 @@ HTTP = {"falcon", "http", "wsgiref", "urllib", "waitress", "socket", "socketserv
 
 
 def part(module: str) -> str:
-    """Give the part of the house that a module of ours belongs to."""
+    """Return the part of the package that one of our modules belongs to."""
     names = module.split(".")
     if len(names) == 1:
         return "monotron"
@@ -69,7 +69,7 @@ def module_of(file: Path) -> str:
 
 
 def imported(file: Path) -> set[str]:
-    """Give every module that a file imports, wherever in it that is."""
+    """Return every module that a file imports, anywhere in it."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

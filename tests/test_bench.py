@@ -145,7 +145,7 @@ def test_options_that_cannot_be_used_are_refused() -> None:
 
 
 def load_on(answer: bytes, own: bool) -> Load:
-    """Give what a generator tells of a server that sends `answer` to each request, and closes."""
+    """Return a generator's result for a server that sends `answer` to each request, and closes."""
     with server(answer) as port:
         return generator(own_clients=own).run(port, Case(10, False, 2), 0.1 if own else 1)
 

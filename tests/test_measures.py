@@ -133,7 +133,7 @@ def test_what_a_killed_process_has_begun_is_not_counted() -> None:
     place = shared.place(0)
     place.add(COMMITS, 1)
     before = bytes(place._memory)
-    # A row with a long name, whose numbers stand where the name of the next one would.
+    # A row with a long name, whose numbers are where the name of the next one would be.
     place.add(REQUESTS, 1, *ROUTE, "200")
     place._memory[:8] = before[:8]
     assert shared.read() == {(COMMITS, ()): [1.0]}

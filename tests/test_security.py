@@ -47,7 +47,7 @@ GRANTS = "/v1/accounts/1/grants"
 
 
 def with_hook(place: Path, code: str) -> dict[str, str]:
-    """Give the variables of a service that runs this code before its own."""
+    """Return the variables of a service that runs this code before its own."""
     place.mkdir()
     (place / "sitecustomize.py").write_text(code)
     return {"PYTHONPATH": os.pathsep.join([str(place), str(CODE)])}
@@ -72,7 +72,7 @@ service: they are forks of the one that has the hook."""
 
 
 def targets(file: str) -> Iterator[str]:
-    """Give request targets that would reach a file if one were made of them."""
+    """Return request targets that would reach a file if they were used as paths."""
     up = "../" * 12
     encoded, all_encoded = quote(file, safe=""), "".join(f"%{byte:02x}" for byte in file.encode())
     yield file
@@ -174,7 +174,7 @@ AUTHORIZED = f"Authorization: {basic(ROOT)['Authorization']}\r\n".encode()
 
 
 def of_errors(running: Service) -> Iterator[Answer]:
-    """Give an answer of each status from 400 on that can be had at once."""
+    """Return an answer of each status from 400 up that can be produced at once."""
     for method, path, body in [
         ("POST", "/v1/series/svc?count=5", b""),
         ("POST", "/v1/series/a%00", b""),
@@ -244,7 +244,7 @@ series.page = broken
 
 
 def forms(pair: Pair) -> list[str]:
-    """Give what a secret would look like in a log."""
+    """Return the forms that a secret could have in a log."""
     encoded = base64.b64encode(f"{pair.key}:{pair.secret}".encode()).decode()
     return [pair.secret, pair.secret[:16], quote(pair.secret)[:16], encoded, encoded[-24:-4]]
 

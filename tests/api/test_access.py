@@ -231,7 +231,7 @@ def guarding(settings: Settings) -> Settings:
 
 
 def assert_401(response: webtest.TestResponse) -> bytes:
-    """Give the body, once it is clear that the client is asked for credentials as promised."""
+    """Return the body, after checking that the client is asked for credentials as promised."""
     assert response.status_int == 401
     assert response.headers.getall("WWW-Authenticate") == ['Basic realm="monotron"']
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -242,7 +242,7 @@ def assert_401(response: webtest.TestResponse) -> bytes:
 
 
 def outcome(response: webtest.TestResponse) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """Give whatever a client sees."""
+    """Return everything that a client can see."""
     return response.status_int, response.body, sorted(response.headers.items())
 
 
@@ -548,7 +548,7 @@ def test_the_scheme_is_read_as_rfc_9110_has_it(guarded: Api, scheme: str) -> Non
 
 
 def wrong_pairs(known: Pair, other: Pair, deleted: Pair) -> Iterator[Pair]:
-    """Give pairs that look like one that is known."""
+    """Return pairs that resemble a known one."""
     yield deleted
     yield Pair("a" * 24, "b" * 128)
     for pair in (known, ROOT):
@@ -694,7 +694,7 @@ def test_checking_credentials_takes_no_write_transaction(house: House) -> None:
 
 
 def traces(secret: str) -> set[bytes]:
-    """Give the forms in which a secret could lie around."""
+    """Return the forms in which a secret could be found."""
     raw = secret.encode()
     return {raw, raw.hex().encode(), base64.b64encode(raw)[:-4], raw[:20], raw[-20:]}
 

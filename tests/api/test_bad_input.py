@@ -296,7 +296,7 @@ def good_call(method: str, route: str) -> Call:
 
 
 def with_one_fault(good: Call) -> Iterator[Call]:
-    """Give a call with all that can be wrong in it, one after the other."""
+    """Return a call with everything that can be wrong with it, one fault at a time."""
     # But for the account, such a path is the other one, which has all the rest.
     other = good.route.replace("/accounts/{account_id}/", "/")
     of_an_account = other != good.route and other in ROUTES
@@ -365,7 +365,7 @@ any_header = st.sampled_from(sorted(BAD_HEADERS)).flatmap(
 
 @st.composite
 def calls(draw: st.DrawFn, route: str) -> Call:
-    """Give calls of a route with something wrong in one part or in several."""
+    """Return calls of a route with something wrong in one or more parts."""
     good = good_call(draw(st.sampled_from([*ROUTES[route], *METHODS])), route)
     parts = [*good.fields, "end", "query", "headers", "body"]
     wrong = draw(st.lists(st.sampled_from(parts), min_size=1, max_size=3))
@@ -393,7 +393,7 @@ class House:
     guarded: Api
 
     def ask(self, call: Call, *, guarded: bool) -> Any:
-        """Give the answer to a call, as from a server that lets everything through."""
+        """Return the answer to a call, as from a server that lets everything through."""
         environ = {
             "REQUEST_URI": f"{call.path}?{call.query}" if call.query else call.path,
             "PATH_INFO": unquote_to_bytes(call.path.encode("latin-1")).decode("latin-1"),
@@ -436,7 +436,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def rows(store: LmdbStore) -> dict[Table, list[tuple[bytes, bytes]]]:
-    """Give all that is in the store but the row that a readiness check writes."""
+    """Return everything in the store except the row that a readiness check writes."""
     found = all_rows(store)
     found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
     return found

@@ -21,20 +21,20 @@ both = pytest.mark.parametrize("end", ["", ".svg"])
 
 
 def shields(label: str, message: str, color: str = "blue") -> dict[str, Any]:
-    """Give what https://shields.io/badges/endpoint-badge asks for."""
+    """Return what https://shields.io/badges/endpoint-badge asks for."""
     badge = {"label": label, "message": message, "color": color}
     return {"schemaVersion": 1, **badge, "cacheSeconds": 300}
 
 
 def told(response: Any) -> str:
-    """Give what an image says."""
+    """Return the text of an image."""
     assert response.headers["Content-Type"] == SVG
     return ET.fromstring(response.body.decode("utf-8")).attrib["aria-label"]
 
 
 @pytest.fixture
 def shop(api: Api) -> Api:
-    """An API where the series `shop` is at 123, and its version is 1.3.0, in two accounts."""
+    """An API with the series `shop` at 123 and version 1.3.0, in two accounts."""
     api.put("/v1/accounts/7")
     for base in ("/v1", "/v1/accounts/7"):
         api.put(f"{base}/series/shop", b'{"value":123}')

@@ -224,7 +224,7 @@ def test_operations_and_resources_are_those_of_the_contract() -> None:
 
 
 def allowed(texts: tuple[str, ...] | list[str]) -> set[tuple[str, str]]:
-    """Give every operation and resource that the scopes allow."""
+    """Return every operation and resource that the scopes allow."""
     return {
         (operation.value, resource.value)
         for operation in Operation
@@ -238,7 +238,7 @@ BLANKS = st.text(" \t\r\n", max_size=2)
 
 @st.composite
 def spellings(draw: st.DrawFn, word: str) -> str:
-    """Give a word in any case, with blanks around it."""
+    """Return a word in any case, with blanks around it."""
     cases = draw(st.lists(st.booleans(), min_size=len(word), max_size=len(word)))
     spelled = "".join(
         each.upper() if upper else each for each, upper in zip(word, cases, strict=True)
@@ -248,7 +248,7 @@ def spellings(draw: st.DrawFn, word: str) -> str:
 
 @st.composite
 def right_scopes(draw: st.DrawFn) -> tuple[str, set[tuple[str, str]]]:
-    """Give a scope in some spelling, and what it means."""
+    """Return a scope in some spelling, and what it means."""
     words = draw(st.just(["*"]) | st.lists(st.sampled_from(OPERATIONS), min_size=1, max_size=5))
     resource = draw(st.sampled_from(RESOURCES))
     spelled = ",".join(draw(spellings(word)) for word in words)
@@ -286,7 +286,7 @@ WORDS = st.sampled_from(
 
 
 def meaning(text: str) -> set[tuple[str, str]] | None:
-    """Give what a text allows, or None where it is no scope: the contract, word by word."""
+    """Return what a text allows, or None if it is not a scope: the contract, word for word."""
     parts = [part.strip().lower() for part in text.split(":")]
     if len(parts) != 2 or parts[1] not in RESOURCES:
         return None

@@ -32,7 +32,7 @@ MEASURED = {measure.name for measure in MEASURES}
 
 
 def samples(text: str) -> Samples:
-    """Give each sample by its name and its labels."""
+    """Return each sample by its name and its labels."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)

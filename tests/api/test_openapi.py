@@ -42,7 +42,7 @@ def app(store: LmdbStore, settings: Settings) -> App:
 
 
 def operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Give each operation by its method and path."""
+    """Return each operation by its method and path."""
     return {
         (method.upper(), path): item[method]
         for path, item in described["paths"].items()
@@ -51,7 +51,7 @@ def operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any
 
 
 def inside(node: object) -> Iterator[dict[str, Any]]:
-    """Give every object in a document, the outer before the inner."""
+    """Iterate over every object in a document, outer ones before inner ones."""
     if isinstance(node, dict):
         yield node
     for child in (
@@ -61,7 +61,7 @@ def inside(node: object) -> Iterator[dict[str, Any]]:
 
 
 def with_schema(described: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give every object that says how something looks: a parameter, a header, a body."""
+    """Iterate over every object with a schema: a parameter, a header, a body."""
     return [each for each in inside(described) if isinstance(each.get("schema"), dict)]
 
 
@@ -353,7 +353,7 @@ include-operation-id-regex = "^(list(Series|Accounts)|getHistory|getBadge|takeVa
 allow-extra-parameters = false
 
 [[operations]]
-# `{}` is the answer where there are no attributes, so also where they were deleted.
+# `{}` is the answer if there are no attributes, so also after they were deleted.
 include-operation-id-regex = "^getAttributes"
 [operations.checks.use_after_free]
 enabled = false

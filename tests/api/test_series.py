@@ -223,7 +223,7 @@ ONE_NUMBER = [
     ("GET", "/series/svc", b""),
     ("GET", "/series/svc/token", b""),
 ]
-"""The calls that answer one number, where the token has the value 110."""
+"""The calls that answer one number, if the token has the value 110."""
 
 one_number = pytest.mark.parametrize(("method", "target", "body"), ONE_NUMBER)
 
@@ -600,7 +600,7 @@ every_base = pytest.mark.parametrize("base", ["/v1", "/v1/accounts/1", "/v1/acco
 
 
 def recent(api: Api, query: str = "recent=50", base: str = "/v1") -> dict[str, list[int]]:
-    """Give the newest values of each series, as the list shows them."""
+    """Return the newest values of each series, as the list shows them."""
     page = api.get(f"{base}/series?{query}").json
     return {each["key"]: [taken["value"] for taken in each["recent"]] for each in page["series"]}
 

@@ -38,7 +38,7 @@ HOSTILE = [
     "!important",
     "é" * 128,
 ]
-"""Names that somebody can give to a branch or a series, and that do harm where they become code."""
+"""Names that somebody can give to a branch or a series, and that do harm if they become code."""
 
 ROOT = Pair("root", "q\"uo'te \\back\\ $(touch pwned) %s #: ünd 100%")
 """A pair with what is special in a shell, in curl's configuration and in HTTP Basic."""

@@ -50,14 +50,14 @@ class Command:
         self.variables = {"STORAGE_DIR": str(folder)}
 
     def __call__(self, *arguments: str) -> str:
-        """Give what it prints, without the newline, where it succeeds."""
+        """Return what it prints, without the newline; it must succeed."""
         ended = run(*arguments, variables=self.variables)
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout.endswith("\n")
         return ended.stdout[:-1]
 
     def failure(self, *arguments: str) -> str:
-        """Give the one line that it says where it fails with status 1."""
+        """Return the one line on stderr; it must fail with status 1."""
         ended = run(*arguments, variables=self.variables)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr.startswith("monotron: ")
@@ -163,7 +163,7 @@ def test_bad_names_and_counts_fail_clearly_and_change_nothing(
 
 
 def state(running: Service) -> list[bytes]:
-    """Give what a command could have changed."""
+    """Return everything that a command could have changed."""
     paths = [SERIES, "/v1/accounts", "/v1/accounts/1/grants"]
     return [running.get(path).body for path in paths]
 

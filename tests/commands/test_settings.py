@@ -28,7 +28,7 @@ Refuse = Callable[..., str]
 
 
 def refused(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> str:
-    """Give the one line that says why these settings cannot be used."""
+    """Return the one line that says why these settings cannot be used."""
     with pytest.raises(InvalidSetting) as error:
         read_settings(environ, flags or {})
     line = str(error.value)

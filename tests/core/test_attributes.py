@@ -25,7 +25,7 @@ FIRST_ACCOUNTS = itertools.count(2, 2)
 
 
 class Model:
-    """Attributes, for somebody who has no store."""
+    """A model of attributes, without a store."""
 
     def __init__(self) -> None:
         self.texts: dict[Place, dict[str, str]] = {}
@@ -104,7 +104,7 @@ CALLS = st.one_of(
 
 
 def outcome(answerer: Model | Rules, name: str, *arguments: Any) -> object:
-    """Give the answer of a call, or what refused it."""
+    """Return the answer to a call, or the error that refused it."""
     try:
         return getattr(answerer, name)(*arguments)
     except RuleError as error:

@@ -167,7 +167,7 @@ def test_only_what_can_be_a_name_has_a_badge(filled: Store) -> None:
 
 
 def drawn(label: str, message: str, color: str = "blue") -> ET.Element:
-    """Give the image, once it is clear that it is well-formed XML."""
+    """Return the image, after checking that it is well-formed XML."""
     return ET.fromstring(draw(Badge(label, message, color)).decode("utf-8"))
 
 
@@ -233,7 +233,7 @@ def test_a_text_gets_the_room_that_it_needs() -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """Give the contrast ratio of two colors (WCAG 2.2)."""
+    """Return the contrast ratio of two colors (WCAG 2.2)."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
@@ -248,7 +248,7 @@ def luminance(color: str) -> float:
 
 
 def colors(image: ET.Element) -> list[tuple[str, str]]:
-    """Give what each text stands on, and its own color."""
+    """Return the background of each text, and its own color."""
     grounds = [each.attrib["fill"].removeprefix("#") for each in image.iter(f"{SVG}path")]
     inks = [each.attrib["fill"].removeprefix("#") * 2 for each in texts(image)]
     return list(zip(grounds, inks, strict=True))

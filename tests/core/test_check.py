@@ -484,7 +484,7 @@ def backup(tmp_path: Path) -> Path:
 
 
 def checked(*arguments: str | Path, storage_dir: Path | None = None) -> tuple[int, list[str]]:
-    """Give the exit status and the lines of `monotron check`."""
+    """Return the exit status and the lines of `monotron check`."""
     variables = {} if storage_dir is None else {"STORAGE_DIR": str(storage_dir)}
     ended = run("check", *map(str, arguments), variables=variables)
     assert ended.stderr == ""

@@ -49,7 +49,7 @@ class Rules:
         return self.store.update(lambda txn: self._advance(txn, token, count, api_key, keep))
 
     def fill(self, token: str | None = None, times: int = 100, *, keep: int) -> int:
-        """Take many values, with a token of the same length for each where there is one."""
+        """Take many values, with a token of the same length for each if there is one."""
 
         def take(txn: Transaction) -> int:
             for number in range(times):
@@ -165,7 +165,7 @@ class Model:
         return there
 
     def newest(self, keep: int, *, gone: int = 0) -> list[HistoryValue]:
-        """Give what there is of the newest `keep` without the oldest `gone`, newest first."""
+        """Return the newest `keep` without the oldest `gone`, newest first."""
         oldest = max(len(self.taken) - keep, gone)
         return [taken for taken in reversed(self.taken[oldest:]) if taken is not None]
 
@@ -194,7 +194,7 @@ CALLS = st.one_of(
 def outcome(
     answerer: Rules | Model, name: str, arguments: tuple[Any, ...], others: dict[str, int]
 ) -> object:
-    """Give the answer of a call, or what refused it."""
+    """Return the answer to a call, or the error that refused it."""
     try:
         return getattr(answerer, name)(*arguments, **others)
     except RuleError as error:

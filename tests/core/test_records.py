@@ -58,7 +58,7 @@ API_KEY = ApiKey(1, 2, "k" * 24, b"d" * 32, ("read:series", "*:acl"), created_at
 
 
 def a_history(*entries: Entry, number: int = 1) -> bytes:
-    """Give the value of a row of history."""
+    """Return the value of a row of history."""
     return records.pack_history(number) + b"".join(map(records.pack_entry, entries))
 
 
@@ -436,7 +436,7 @@ def test_every_reader_is_looked_at() -> None:
 
 
 def is_read_or_corrupt(unpack: Callable[[bytes], object], value: bytes) -> bool:
-    """Tell whether it was read; whatever else than `StoreCorrupt` it raises, fails the test."""
+    """Return whether it was read; anything that it raises except `StoreCorrupt` fails the test."""
     try:
         unpack(value)
     except StoreCorrupt:

@@ -12,7 +12,7 @@ from tests.support.memory import MemoryStore
 
 
 def give(store: Store, key: str, count: int) -> None:
-    """Give out so many values, one by one."""
+    """Give out `count` values, one by one."""
     for _ in range(count):
         store.update(lambda txn: series.advance(txn, call_in(1, now=0), key))
 

@@ -204,7 +204,7 @@ def test_within_a_day_any_calls_get_their_first_answer(
 
 
 def string_of(text: str) -> str | None:
-    """Parse a string as RFC 8941, section 4.2.5, tells it step by step; None where that fails."""
+    """Parse a string with the steps of RFC 8941, section 4.2.5; None if that fails."""
     left = list(text)
     output = ""
     if not left or left.pop(0) != '"':
@@ -289,7 +289,7 @@ def test_a_key_has_1_to_256_characters(write: Callable[[str], str], length: int)
 
 
 def at_once(call: Callable[[int], int | None], threads: int = 32) -> list[int | None]:
-    """Give what calls of so many threads at the same moment give; None where one is refused."""
+    """Return the answers to calls that many threads make at once; None if one is refused."""
     ready = threading.Barrier(threads)
 
     def wait_and_call(number: int) -> int | None:

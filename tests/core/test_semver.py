@@ -30,7 +30,7 @@ ACCOUNTS = itertools.count(2)
 
 
 class Model:
-    """Versions, for somebody who has no store: series, and what each token got with which."""
+    """A model of versions, without a store: the series, and what each token got."""
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
@@ -168,7 +168,7 @@ CALLS = st.one_of(
 
 
 def outcome(answerer: Model | Rules, name: str, *arguments: Any) -> object:
-    """Give the answer of a call, or what refused it."""
+    """Return the answer to a call, or the error that refused it."""
     try:
         return getattr(answerer, name)(*arguments)
     except RuleError as error:
@@ -409,7 +409,7 @@ def test_a_part_is_one_of_three_words(text: str) -> None:
 
 
 def at_once(call: Callable[[int], str], threads: int = 32) -> list[str]:
-    """Give what calls of so many threads at the same moment give."""
+    """Return the answers to calls that many threads make at the same moment."""
     ready = threading.Barrier(threads)
 
     def wait_and_call(number: int) -> str:

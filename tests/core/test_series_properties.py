@@ -31,7 +31,7 @@ ACCOUNTS = itertools.count(2)
 
 
 class Model:
-    """What a series is, for somebody who has no store."""
+    """A model of a series, without a store."""
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
@@ -159,7 +159,7 @@ CALLS = st.one_of(
 
 
 def outcome(answerer: Model | Rules, name: str, *arguments: Any) -> object:
-    """Give the answer of a call, or what refused it."""
+    """Return the answer to a call, or the error that refused it."""
     try:
         return getattr(answerer, name)(*arguments)
     except RuleError as error:

@@ -22,7 +22,7 @@ spawning = multiprocessing.get_context("spawn")
 
 
 def figures(folder: Path) -> dict[str, Any]:
-    """Give what `monotron stats --json` prints."""
+    """Return what `monotron stats --json` prints."""
     ended = run("stats", "--json", variables={"STORAGE_DIR": str(folder)})
     assert (ended.returncode, ended.stderr) == (0, "")
     found: dict[str, Any] = json.loads(ended.stdout)

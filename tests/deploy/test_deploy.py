@@ -85,7 +85,7 @@ def validate(manifest: dict[str, Any], version: str) -> None:
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Give the Dockerfile's instructions, comments dropped and continued lines joined."""
+    """Return the Dockerfile's instructions, without comments and with continued lines joined."""
     text = re.sub(r"^\s*#.*\n", "", DOCKERFILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     lines = text.replace("\\\n", " ").splitlines()
     parts = [line.split(None, 1) for line in lines if line.strip()]
@@ -127,7 +127,7 @@ def container() -> Any:
 
 
 def named_images() -> list[tuple[str, str]]:
-    """Return where a tag of Monotron's image stands, and the tag."""
+    """Return the place of a tag of Monotron's image, and the tag."""
     tag = r"\bmonotron:(\d[\w.]*)|\bMONOTRON_TAG=(\S*)|/monotron\n +newTag: (\S*)"
     pages = [COMPOSE, *DEPLOYED, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [
@@ -242,7 +242,7 @@ def test_the_image_writes_no_bytecode_at_run_time() -> None:
 
 
 def health_check() -> list[str]:
-    """Give the command of the health check, for the Python that runs here."""
+    """Return the command of the health check, for the Python running here."""
     (rest,) = of("HEALTHCHECK")
     python, *arguments = json.loads(rest[rest.index("CMD ") + 4 :])
     assert python == "python"
@@ -485,7 +485,7 @@ def test_no_secret_gets_into_the_repository_or_the_image() -> None:
 
 
 def leaves(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Give each single value of a manifest with the keys that lead to it."""
+    """Return each single value of a manifest with the keys that lead to it."""
     members = enumerate(value) if isinstance(value, list) else ()
     for key, member in value.items() if isinstance(value, dict) else members:
         yield from leaves(member, (*keys, str(key)))

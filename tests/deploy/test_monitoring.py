@@ -60,7 +60,7 @@ RULES: list[dict[str, Any]] = [
 
 
 def with_variables(expression: str) -> str:
-    """Give an expression of the dashboard as Grafana would send it."""
+    """Return an expression of the dashboard as Grafana would send it."""
     values = {
         "$__rate_interval": "1m",
         "$__range": "1h",
@@ -77,7 +77,7 @@ SHOWN = {
     for panel in GRAPHS
     for target in panel["targets"]
 }
-"""Each expression of the dashboard, by where it stands."""
+"""Each expression of the dashboard, by its place."""
 
 EXPRESSIONS = [
     pytest.param(expression, id=name)
@@ -139,7 +139,7 @@ def exported(text: str) -> Exported:
 
 
 def take_at_once(service: Service, headers: Mapping[str, str]) -> None:
-    """Let so many ask for a number at a time that some wait for the commit of another."""
+    """Ask for so many numbers at a time that some wait for the commit of another."""
 
     def take(client: int) -> int:
         return service.ask("POST", f"/v1/series/load-{client % 2}", headers=headers).status
@@ -149,7 +149,7 @@ def take_at_once(service: Service, headers: Mapping[str, str]) -> None:
 
 
 def make_traffic(service: Service, headers: Mapping[str, str]) -> None:
-    """Have every kind of answer given that a rule tells apart, but those of a broken disk."""
+    """Cause every kind of answer that a rule tells apart, except those of a broken disk."""
     take_at_once(service, headers)
     for path in ("/livez", "/healthz", "/readyz", "/metrics"):
         assert service.ask("GET", path, headers=headers).status == 200
@@ -389,12 +389,12 @@ class Watched:
             return json.load(answer)["data"]
 
     def value(self, expression: str) -> float | None:
-        """Give the first of the values of an expression, None where it has none."""
+        """Return the first value of an expression, or None if it has no value."""
         result = self.api("query", query=expression)["result"]
         return float(result[0]["value"][1]) if result else None
 
     def scrapes(self) -> bool:
-        """Tell whether it has got an answer from the service."""
+        """Return whether it has got an answer from the service."""
         targets = self.api("targets", state="active")["activeTargets"]
         return [target["health"] for target in targets] == ["up"]
 
@@ -454,7 +454,7 @@ def watched(tmp_path: Path, rules: Path) -> Iterator[Watched]:
 
 
 def without_comparison(expression: str) -> str:
-    """Give what an alert measures."""
+    """Return what an alert measures."""
     expression = re.sub(r"^absent\((.*)\)$", r"\1", expression)
     return re.sub(r"\s(<|>|==) [\d.]+$", "", expression)
 

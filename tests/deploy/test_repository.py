@@ -143,7 +143,7 @@ def test_every_target_that_is_named_exists(path: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The repository as somebody has it who has run `make .venv/test`."""
+    """The repository of a developer who has run `make .venv/test`."""
     git = installed("git", "MONOTRON_REQUIRE_GIT", "git")
     for name in repository_files():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

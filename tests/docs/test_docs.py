@@ -26,7 +26,7 @@ OLDER_ATTRIBUTES, ATTRIBUTES = "/v1/series/{key}/{token}/attrs", "/v1/tokens/{ke
 
 
 def calls() -> set[tuple[str, str]]:
-    """Give the method and path of every call that is served, under one of its paths."""
+    """Return the method and path of every call that is served, under one of its paths."""
     found = set()
     for path, methods in routes().items():
         if not path.startswith(f"{OF_ACCOUNT}/grants"):
@@ -37,7 +37,7 @@ def calls() -> set[tuple[str, str]]:
 
 
 def sent(command: str) -> tuple[str, str] | None:
-    """Give the method and path that a command sends; None where it sends nothing."""
+    """Return the method and path that a command sends; None if it sends nothing."""
     url = re.search(rf"{shown.SHOWN_URL}(/[^?\s\"')]*)", command)
     method = re.search(r"-X (\w+)", command)
     return (method[1] if method else "GET", url[1]) if url else None

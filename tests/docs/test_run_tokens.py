@@ -108,7 +108,7 @@ def rows(heading: str) -> list[tuple[str, str, str]]:
 
 
 def scope(where: str) -> str:
-    """Return the first words of a cell: where no other run has the token."""
+    """Return the first words of a cell: the scope in which no other run has the token."""
     found = re.match("(?:in|on) (?:this|any) [a-z]+", where)
     assert found
     return found[0]
@@ -219,7 +219,7 @@ def advised(text: str) -> list[str]:
 
 
 def tells_apart(token: str) -> bool:
-    """Tell whether a token holds a commit or what no other run has, or no variable at all."""
+    """Return whether a token has a commit, something unique to the run, or no variable at all."""
     whole = [each.strip('"') for _, each, _ in TOKENS]
     if any(each in token for each in (*COMMITS, *whole)):
         return True

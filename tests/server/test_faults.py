@@ -131,7 +131,7 @@ class Disk:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """Let another file take all the room that is left."""
+        """Fill the disk with another file."""
         other = self.folder / "other"
         with other.open("wb", buffering=0) as file:
             for size in (65_536, 4_096, 512, 1):
@@ -142,7 +142,7 @@ class Disk:
         other.unlink()
 
     def shut_down(self) -> None:
-        """Let every access fail from now on, and what was not synced be lost: ext4's own test."""
+        """Make every access fail from now on, and lose unsynced data: ext4's own test."""
         handle = os.open(self.folder, os.O_RDONLY)
         try:
             # EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH, of linux/fs/ext4/ext4.h
@@ -151,7 +151,7 @@ class Disk:
             os.close(handle)
 
     def meet_an_error(self) -> None:
-        """Let the kernel find the file system in error, upon which it makes it read-only."""
+        """Make the kernel find an error in the file system, so that it becomes read-only."""
         device = os.stat(self.folder).st_dev
         name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
         Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("1")
@@ -305,7 +305,7 @@ def test_a_disk_that_fails_under_load_loses_nothing_that_was_answered(
 
 @contextmanager
 def immutable(path: Path) -> Iterator[None]:
-    """Let nobody write the file, root neither, and not through a handle that is open either."""
+    """Make the file read-only, even for root and through handles that are already open."""
     if shutil.which("chattr") is None:
         pytest.skip("NOT SHOWN: there is no chattr to make a file read-only with")
     made = subprocess.run(["chattr", "+i", path], check=False, capture_output=True, text=True)
@@ -482,7 +482,7 @@ def test_kills_at_random_moments_lose_nothing_and_give_nothing_twice(serve: Serv
 
 
 def holders(lock: Path) -> set[int]:
-    """Give which processes hold a lock file (proc_locks(5)); those that wait for it have `->`."""
+    """Return the processes that hold a lock file (proc_locks(5)); waiting ones have `->`."""
     number = lock.stat().st_ino
     lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     return {
@@ -700,7 +700,7 @@ def do(txn: Transaction, now: int, name: str, key: str, *more: Any) -> object:
 
 
 def everything(reading: Reading) -> object:
-    """Give what clients can read but for the times."""
+    """Return everything that clients can read, except times."""
     found = {}
     for state in series.page(reading, 1, prefix="", after="", limit=1_000).items:
         page = history.page(reading, state, keep=KEEP, limit=100)
@@ -777,7 +777,7 @@ def test_a_service_whose_clock_jumps_at_each_look_gives_each_number_once(
         # The sweep looks at the clock once a second.
         load.wait_for_more(1_000)
     assert (load.broken, load.cut) == ([], 0)
-    # Idle connections are closed where the clock says that they are old. Nothing is lost by that.
+    # Idle connections are closed if the clock says that they are old, which loses nothing.
     assert sorted(load.answered) == list(range(1, len(load.answered) + 1))
     page = running.get(f"/v1/history/{load.path.rpartition('/')[2]}?limit=1000").json["history"]
     top = len(load.answered)
@@ -792,7 +792,7 @@ def test_a_service_whose_clock_jumps_at_each_look_gives_each_number_once(
 
 @contextmanager
 def no_file_above(pid: int, number: int) -> Iterator[None]:
-    """Let the process open no file with this number or a greater one."""
+    """Keep the process from opening files with this number or a greater one."""
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (number, hard))
     try:

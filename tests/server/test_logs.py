@@ -29,7 +29,7 @@ NO_IDS = ["", "x" * 129, "a b", 'a"b', "a,b", "a\tb", "\xe9", "a;b", "{}", "<scr
 
 
 def events(running: Service) -> list[dict[str, Any]]:
-    """Give what a service has logged as JSON, with the start."""
+    """Return a service's JSON log lines, including those of its start."""
     return [json.loads(line) for line in running.log.read_text().splitlines()]
 
 

@@ -38,7 +38,7 @@ POST = f"POST {JOB} HTTP/1.1\r\nHost: monotron\r\n\r\n".encode()
 
 @pytest.fixture(autouse=True)
 def many_files() -> Iterator[None]:
-    """Let this process have as many connections as the tests open."""
+    """Allow this process as many connections as the tests open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
     yield
@@ -46,7 +46,7 @@ def many_files() -> Iterator[None]:
 
 
 def memory(service: Service) -> int:
-    """Give the bytes that its worker has in memory."""
+    """Return how many bytes of memory its worker uses."""
     (worker,) = service.workers()
     lines = Path(f"/proc/{worker}/status").read_text().splitlines()
     (line,) = [line for line in lines if line.startswith("VmRSS")]

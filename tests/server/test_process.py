@@ -287,7 +287,7 @@ def test_kill_9_of_the_whole_service_under_load_loses_nothing_that_was_answered(
     following = serve().take(load.path)
     assert_none_twice(answered)
     assert following > max(answered)
-    # A number is skipped only where a caller never got the answer.
+    # A number is skipped only if a caller never got the answer.
     assert following - 1 - len(answered) <= unanswered
 
 
@@ -401,7 +401,7 @@ def test_without_the_watching_process_the_workers_end_and_free_the_port(serve: S
 
 @contextmanager
 def no_room_to_grow(running: Service, data: Path) -> Iterator[None]:
-    """Let no file grow beyond the data file's size."""
+    """Keep any file from growing beyond the data file's size."""
     limits = {
         pid: resource.prlimit(pid, resource.RLIMIT_FSIZE)
         for pid in {running.process.pid, *running.workers()}
@@ -469,7 +469,7 @@ def test_under_load_a_full_disk_costs_no_number(serve: Serve, folder: Path) -> N
 
 
 def received_until_the_end(connection: socket.socket) -> bytes:
-    """Give what comes until the other side closes; a reset is an end too."""
+    """Return what arrives until the other side closes; a reset is an end too."""
     received = b""
     try:
         while data := connection.recv(65536):

@@ -48,7 +48,7 @@ def send(connection: socket.socket, path: str, key: str = "first") -> None:
 
 
 def waiting_writers(folder: Path) -> int:
-    """Give how many processes wait for their turn to write (proc_locks(5))."""
+    """Return how many processes are waiting for their turn to write (proc_locks(5))."""
     files = {(folder / name).stat().st_ino for name in ("turn.lock", "write.lock")}
     lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     return sum(
@@ -58,7 +58,7 @@ def waiting_writers(folder: Path) -> int:
 
 
 def answers(running: Service, path: str) -> bool:
-    """Tell whether a series has a value."""
+    """Return whether a series has a value."""
     return running.get(path.partition("?")[0]).status == 200
 
 
@@ -241,7 +241,7 @@ def assert_each_key_has_its_number(running: Service, path: str, answered: dict[s
 
 
 def replaced(running: Service, victim: int) -> set[int]:
-    """Give the workers once there are two again."""
+    """Return the workers once there are two again."""
     workers: set[int] = set()
 
     def are_two() -> bool:

@@ -367,7 +367,7 @@ counted = pytest.mark.skipif(os.getuid() != 0, reason="only root can be a user w
 
 
 def few_processes(most: int) -> str:
-    """Let the command have so many processes and threads (RLIMIT_NPROC, getrlimit(2))."""
+    """Limit the command's processes and threads (RLIMIT_NPROC, getrlimit(2))."""
     return f"{AS_A_USER}\nresource.setrlimit(resource.RLIMIT_NPROC, ({most}, {most}))"
 
 

@@ -45,13 +45,13 @@ class Command:
         self.variables = {"STORAGE_DIR": str(folder)}
 
     def __call__(self, *arguments: str | Path) -> list[str]:
-        """Give the lines that it prints, where it succeeds."""
+        """Return the lines that it prints; it must succeed."""
         ended = run(*map(str, arguments), variables=self.variables)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout.splitlines()
 
     def failure(self, *arguments: str | Path, before: str = "") -> str:
-        """Give the one line that it says where it fails with status 1."""
+        """Return the one line on stderr; it must fail with status 1."""
         ended = run(*map(str, arguments), variables=self.variables, before=before)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr.startswith("monotron: ")
@@ -75,7 +75,7 @@ def rows_of_file(path: Path) -> Rows:
 
 
 def change(folder: Path, *changes: Callable[[Transaction], object]) -> None:
-    """Change the store in a folder, which is made where it is missing."""
+    """Change the store in a folder, which is created if it is missing."""
     store = LmdbStore(folder, tables.ALL)
     for each in changes:
         store.update(each)
@@ -87,7 +87,7 @@ def advance(key: str, count: int = 1, account: int = 1) -> Callable[[Transaction
 
 
 def values(folder: Path) -> dict[str, int]:
-    """Give the series of the store in a folder."""
+    """Return the series of the store in a folder."""
     return {
         state.key: state.value
         for state in (

@@ -55,7 +55,7 @@ def first_container(
 def test_a_second_container_is_told_of_the_first(
     namespace: tuple[str, ...], folder: Path, tmp_path: Path, words: list[str]
 ) -> None:
-    # The worker of a service is process 2; a command is that too where a shell has started it.
+    # The worker of a service is process 2; so is a command that a shell has started.
     shell = [] if words[0] == "serve" else ["sh", "-c", '"$@"; exit $?', "sh"]
     ended = subprocess.run(
         [*namespace, *shell, *COMMAND, *words, "--storage-dir", str(folder)],

@@ -1,4 +1,4 @@
-"""Numbers are stored where they are safe: which file systems are taken, and which are not."""
+"""Numbers are stored only where they are safe: which file systems are accepted, and which not."""
 
 import os
 import subprocess

@@ -157,7 +157,7 @@ class Clients:
         }
 
     def of(self, place: int) -> dict[str, int]:
-        """Give the clients of a writer, each with the number of the call that it makes next."""
+        """Return a writer's clients, each with the number of its next call."""
         return {
             client: len(answers)
             for client, answers in self.answers.items()
@@ -171,7 +171,7 @@ class Clients:
             self.answers[client].append(answer)
 
     def of_kind(self, kind: int) -> dict[str, str]:
-        """Give what calls of one kind were answered, by their tokens."""
+        """Return the answers to calls of one kind, by their tokens."""
         return {
             token_of(client, number): answer
             for client, answers in self.answers.items()

@@ -62,7 +62,7 @@ def fill(store: LmdbStore, prefix: bytes = b"") -> int:
 
 
 def last_transaction(store: LmdbStore) -> int:
-    """Give the number of the last commit that wrote something; LMDB counts them."""
+    """Return the number of the last commit that wrote something; LMDB counts them."""
     count: int = store._env.info()["last_txnid"]
     return count
 

@@ -66,7 +66,7 @@ def root(tmp_path: Path) -> Path:
 def place(tmp_path: Path) -> Iterator[Path]:
     """Where folders are opened that a cut has left.
 
-    In memory, where that is possible: they are opened by the thousand, and need not be durable.
+    In memory if possible: they are opened by the thousand, and need not be durable.
     """
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
@@ -159,7 +159,7 @@ class Cuts:
     """Of each image: after how many steps it may be, or what is wrong with it."""
 
     def follow(self, disk: Disk, calls: Sequence[Call], told: Told) -> None:
-        """Let the power go at each moment."""
+        """Cut the power at each moment."""
         version = None
         left: dict[bytes, Survivors] = {}
         for moment in disk.follow(calls):
@@ -248,7 +248,7 @@ class Cuts:
 
 
 def damage(data: Path) -> str | None:
-    """Tell what is wrong with LMDB's file. One that is empty or missing is new to LMDB."""
+    """Return what is wrong with LMDB's file. To LMDB, an empty or missing one is new."""
     if not data.exists() or not data.stat().st_size:
         return None
     try:
@@ -259,7 +259,7 @@ def damage(data: Path) -> str | None:
 
 
 def locks(root: Path) -> list[bytes | None]:
-    """Give what may be left of the lock file: nothing, what was in it, or anything."""
+    """Return what may be left of the lock file: nothing, what was in it, or anything."""
     content = (root / DATA / LOCK).read_bytes()
     return [None, content, b"", bytes(len(content)), random.Random(1).randbytes(len(content))]
 
@@ -451,7 +451,7 @@ def traced_service(folder: Path, record: Path) -> Iterator[Service]:
 
 
 def answered(call: Call) -> int | None:
-    """Give the number that is in the answer which goes out with this call, if one does."""
+    """Return the number in the answer that this call sends, if it sends one."""
     if not call.writes_to_socket():
         return None
     match = re.search(rb'"(?:bn|value)":(\d+)', call.data())
@@ -501,7 +501,7 @@ def test_what_is_durable_when_an_answer_leaves_holds_its_number(root: Path, plac
 
 
 def durable_number(image: Image, place: Path) -> int:
-    """Give the number that the load's series is at in what is left; 0 where there is none."""
+    """Return the number that the load's series is at in what is left; 0 if it is missing."""
     with tempfile.TemporaryDirectory(dir=place) as root:
         power_cut.put(image, Path(root), None)
         assert damage(Path(root) / DATA / "data.mdb") is None

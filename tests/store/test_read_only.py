@@ -1,4 +1,4 @@
-"""A folder that cannot be written, such as a snapshot, can be read where that is safe."""
+"""A folder that cannot be written, such as a snapshot, can be read if that is safe."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def file_by_mode(folder: Path) -> Iterator[Place]:
 
 @contextmanager
 def by_mount(folder: Path) -> Iterator[Place]:
-    """The file system is mounted once more; where it was before it can be written."""
+    """The file system is mounted a second time; at its first mount it can be written."""
     is_root()
     fill(folder.parent / "below")
     folder.mkdir()

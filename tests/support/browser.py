@@ -68,16 +68,16 @@ class Visit:
         return self.page
 
     def pass_time(self, milliseconds: int = POLL_MS) -> None:
-        """Let time go on in the page; its clock has to be installed."""
+        """Let time pass in the page; its clock must be installed."""
         self.page.clock.run_for(milliseconds)
 
     def polled(self, status: int = 200) -> None:
-        """Let the next poll happen, and wait for its answer; the page's clock is installed."""
+        """Trigger the next poll, and wait for its answer; the page's clock must be installed."""
         with self.page.expect_response(lambda each: each.status == status):
             self.pass_time()
 
     def assert_quiet(self) -> None:
-        """Fail where the page has complained of something that no test is about."""
+        """Fail if the page has complained of something unexpected."""
         left = [
             each
             for each in self.complaints

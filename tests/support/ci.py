@@ -158,7 +158,7 @@ class GithubAction:
     def use(
         self, inputs: Mapping[str, str], variables: Mapping[str, str], trace: bool = False
     ) -> tuple[Outcome, dict[str, str]]:
-        """Give what `uses: .../clients/github` with these inputs gives, and its outputs."""
+        """Return the result of `uses: .../clients/github` with these inputs, and its outputs."""
         action = yaml.safe_load((CLIENTS / "github" / "action.yml").read_text())
         assert inputs.keys() <= action["inputs"].keys()
         values = {
@@ -223,7 +223,7 @@ class GitlabTemplate:
         script: list[str] | None = None,
         extended: str = ".monotron",
     ) -> tuple[Outcome, dict[str, str]]:
-        """Give what a job with these variables gives that extends a template, and its report.
+        """Return the result of a job with these variables that extends a template, and its report.
 
         The answer is what it prints. `script` stands in the place of the template's own. A job that
         ends well has written the report that it promises, or its log would have an error.
@@ -250,7 +250,7 @@ class GitlabTemplate:
 
 
 def gitlab_job(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a job with what it extends, put together as GitLab does: only maps are merged."""
+    """Return a job merged with what it extends, as GitLab does it: only maps are merged."""
     templates = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text())
     own = dict(job)
     base = own.pop("extends", None)
@@ -352,7 +352,7 @@ class Request:
 
 
 Reply = bytes | Callable[[Request], bytes]
-"""What an odd server sends, just as it is; nothing at all where it is empty."""
+"""The literal answer of an odd server; if it is empty, nothing is sent."""
 
 
 @dataclass
@@ -396,28 +396,28 @@ def odd_server(*replies: Reply) -> Iterator[OddServer]:
 
 
 def at(service: Service) -> dict[str, str]:
-    """Give the variable that leads a client to a service."""
+    """Return the variable that leads a client to a service."""
     return {"MONOTRON_URL": f"http://127.0.0.1:{service.port}"}
 
 
 def to(service: Service, text: str) -> str:
-    """Give what a page shows, with the address of a service in the place of the shown one."""
+    """Return what a page shows, with the address of a service in place of the one shown."""
     return with_address(text, at(service)["MONOTRON_URL"])
 
 
 def no_url() -> str:
-    """Give an address where nobody listens."""
+    """Return an address that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def series_path(key: str) -> str:
-    """Give the path of a series in the API."""
+    """Return the path of a series in the API."""
     return f"/v1/series/{quote(key, safe='')}"
 
 
 def reply(status: str, body: str = "", **headers: str) -> bytes:
-    """Give an answer as it goes over the line."""
+    """Return an answer as it is sent."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", "Connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join([*lines, "", ""]) + body).encode()

@@ -16,7 +16,7 @@ _HEADER = struct.Struct("<IIQQIIII")
 
 @contextmanager
 def mounted(kind: str, place: Path) -> Iterator[None]:
-    """Mount a file system of the type `kind`; raises `OSError` where that is not allowed."""
+    """Mount a file system of the type `kind`; raises `OSError` if that is not allowed."""
     device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     try:
         options = f"fd={device},rootmode=40000,user_id=0,group_id=0"

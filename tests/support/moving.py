@@ -42,7 +42,7 @@ class Brought:
 
 
 def exported(store: Store) -> list[str]:
-    """Give the lines of an export."""
+    """Return the lines of an export."""
     return [lines.header(), *map(lines.to_json, exporting.lines(store))]
 
 
@@ -60,7 +60,7 @@ def bring_items(
     strict: bool = False,
     brought: Brought | None = None,
 ) -> Brought:
-    """Import whatever a source gives; `brought` is for what it tells where it fails."""
+    """Import everything from a source; `brought` gets its messages even if it fails."""
     brought = brought or Brought()
     options = Options(keep, NOW, strict)
     importing.run(store, items, options, brought.tally, brought.complaints.append)
@@ -68,7 +68,7 @@ def bring_items(
 
 
 def rows(store: Store) -> dict[Table, Rows]:
-    """Give all rows but the one that a readiness check writes."""
+    """Return all rows except the one that a readiness check writes."""
     found = rows_of_store(store)
     found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
     return found

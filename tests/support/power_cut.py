@@ -62,7 +62,7 @@ class NotUnderstood(Exception):
 
 
 def why_not() -> str | None:
-    """Tell why no program can be traced here; None where one can."""
+    """Return why no program can be traced here; None if one can."""
     if shutil.which("strace") is None:
         return "strace is not installed"
     tried = subprocess.run(
@@ -78,12 +78,12 @@ def why_not() -> str | None:
 
 
 def strace(record: Path, program: Sequence[str], *options: str) -> list[str]:
-    """Give the command that runs a program, with all its threads and children, and records it."""
+    """Return the command that runs a program, with all its threads and children, and records it."""
     flags = ["-f", "-qq", "-xx", "-yy", "-s", str(2**24), "-e", f"trace={_TRACE}"]
     return ["strace", *flags, *options, "-o", str(record), "--", *program]
 
 
-# A name that the machine's kernel does not have is passed over where it has a question mark.
+# A name with a question mark is skipped if the machine's kernel does not have it.
 _TRACE = ",".join(f"?{name}" for name in TRACED)
 
 
@@ -99,13 +99,13 @@ class Call:
     name: str
     arguments: list[str]
     result: int | None
-    """None where the process ended before it came back."""
+    """None if the process ended before it returned."""
     began: int
     """The line of the record in which it begins."""
     ended: float
 
     def data(self) -> bytes:
-        """Give what it writes; what did not go out is not in it."""
+        """Return what it writes, without anything that was not sent."""
         if self.name in ("writev", "pwritev", "pwritev2", "sendmsg"):
             parts = _BUFFER.findall(self.arguments[1])
         else:
@@ -116,7 +116,7 @@ class Call:
         return data if self.result is None else data[: max(0, self.result)]
 
     def writes_to_socket(self) -> bool:
-        """Tell whether it sends something on a TCP connection."""
+        """Return whether it sends something on a TCP connection."""
         return self.name in _WRITES and "<TCP" in self.arguments[0]
 
     def __str__(self) -> str:
@@ -190,7 +190,7 @@ def _text(part: str) -> bytes:
 
 
 def _last_name(match: "re.Match[str]") -> str:
-    """Give what stands for a path in a message: what is after its last slash."""
+    """Return a path's name in a message: the part after its last slash."""
     return match[1] + os.fsdecode(_text(match[2])).rpartition("/")[2] + match[3]
 
 
@@ -299,7 +299,7 @@ class File:
                 self.sectors.pop(sector, None)
 
     def left(self, survivors: Survivors) -> bytes:
-        """Give what it holds after the cut."""
+        """Return what it contains after the cut."""
         content = bytearray(self.durable)
         length = len(content)
         for change, each in self.lengths:
@@ -348,7 +348,7 @@ Node: TypeAlias = File | Folder
 
 HIDDEN = None
 Image: TypeAlias = dict[str, bytes | None]
-"""What is there after a cut: the content of each file by its path, HIDDEN where no call shows it.
+"""What is left after a cut: the content of each file by its path, HIDDEN if no call shows it.
 The path of a folder ends in a slash."""
 
 
@@ -412,13 +412,13 @@ class Disk:
         self._tasks: dict[int, dict[int, _Open]] = {}
 
     def pending(self) -> list[Change]:
-        """Give the changes that are not durable yet, oldest first."""
+        """Return the changes that are not durable yet, oldest first."""
         nodes: list[Node] = [*self._folders, *self._files]
         changes = {change for node in nodes for change in node.pending()}
         return sorted(changes, key=lambda change: change.number)
 
     def left(self, survivors: Survivors) -> Image:
-        """Give what is there after a cut that these survive."""
+        """Return what is left after a cut that these changes survive."""
         image: Image = {}
 
         def walk(folder: Folder, path: str) -> None:
@@ -433,7 +433,7 @@ class Disk:
         return image
 
     def now(self) -> Image:
-        """Give what is there for those who read it now."""
+        """Return what a reader sees now."""
         return self.left(Survivors(self.pending()))
 
     def follow(self, made: Iterable[Call]) -> Iterator[Moment]:
@@ -448,7 +448,7 @@ class Disk:
             yield Moment(call, not comes_back)
 
     def does(self, call: Call) -> tuple[str, str] | None:
-        """Give what a call does to a file, and the file's name; None where it does nothing here."""
+        """Return what a call does to a file, and the file's name; None if it does nothing here."""
         if call.name in ("write", "writev", "pwrite64", "pwritev"):
             file = self._file(call)
             kind = "synced write" if file is not None and file.durable else "write"
@@ -629,7 +629,7 @@ class Disk:
     # Finding what a call is about
 
     def _file(self, call: Call, argument: int = 0) -> _Open | None:
-        """Give what a descriptor stands for; None where that is nothing in this folder."""
+        """Return the file of a descriptor; None if it is not in this folder."""
         match = _FILE.fullmatch(call.arguments[argument])
         if match is None or match[1] == "AT_FDCWD":
             raise NotUnderstood(str(call))
@@ -639,7 +639,7 @@ class Disk:
         return file
 
     def _place(self, call: Call, argument: int) -> str | None:
-        """Give a path relative to this folder; None where it is outside."""
+        """Return a path relative to this folder; None if it is outside."""
         path = os.fsdecode(_text(call.arguments[argument]))
         if not path.startswith("/"):
             match = _FILE.fullmatch(call.arguments[argument - 1]) if argument else None
@@ -696,7 +696,7 @@ _NOT_FOLLOWED = frozenset(
 
 
 def ways(pending: Sequence[Change], chance: random.Random, more: int) -> Iterator[Survivors]:
-    """Give ways for a cut to treat the changes that are not durable; `more` of them by chance."""
+    """Return ways in which a cut can treat changes that are not durable; `more` of them random."""
     everything = frozenset(pending)
     # Names and lengths: without them nobody sees what was written.
     frame = frozenset(change for change in pending if not change.sectors)
@@ -729,7 +729,7 @@ def _some(change: Change, chance: random.Random) -> frozenset[int]:
 
 
 def digest(image: Image) -> bytes:
-    """Give what tells one image from another."""
+    """Return what distinguishes one image from another."""
     total = hashlib.blake2b(digest_size=16)
     for path, content in sorted(image.items()):
         total.update(b"%d %s " % (len(path), os.fsencode(path)))
@@ -752,7 +752,7 @@ def put(image: Image, root: Path, hidden: bytes | None) -> None:
 
 
 def read(root: Path, hidden: Collection[str] = ()) -> Image:
-    """Give what is in a folder, as an image."""
+    """Return the contents of a folder, as an image."""
     image: Image = {}
     for path in root.rglob("*"):
         name = str(path.relative_to(root))
@@ -812,7 +812,7 @@ def _describe(txn: Transaction, key: str, token: str, size: int) -> None:
 
 
 def alone() -> list[Step]:
-    """Give what is done one after the other."""
+    """Return what is done, in order."""
     job, git = "6ba7b810-9dad-11d1-80b4-00c04fd430c8", [f"{number:040x}" for number in range(36)]
     steps: list[Step] = [partial(_take, key=job)]
     steps += [partial(_take, key="shop", token=token) for token in (git[0], git[0], git[1])]

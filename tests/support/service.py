@@ -56,7 +56,7 @@ START_LINE = re.compile(
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give this process's environment with no setting in it but `variables`."""
+    """Return this process's environment without any settings except `variables`."""
     ours = {variable for setting in SETTINGS for variable in setting.variables}
     ours |= {setting.file_variable for setting in SETTINGS}
     # Output as a user's Python writes it.
@@ -78,7 +78,7 @@ assert libc.mount({hosts!r}, b"/etc/hosts", None, 0x1000, None) == 0
 
 
 def localhost_on_both(place: Path) -> str:
-    """Give the Python after which `localhost` has an IPv4 and an IPv6 address, for `before`.
+    """Return Python code after which `localhost` has an IPv4 and an IPv6 address, for `before`.
 
     Not every machine's has both. Needs the rights of root.
     """
@@ -150,7 +150,7 @@ class Answer:
 
 
 def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
-    """Read one answer from a connection; raises what `http.client` raises where it is cut off."""
+    """Read one answer from a connection; raises what `http.client` raises if it is cut off."""
     with http.client.HTTPResponse(connection, method=method) as response:
         response.begin()
         return Answer(response.status, response.version, response.headers, response.read())
@@ -169,7 +169,7 @@ def ask(
 
 
 def processes() -> dict[int, tuple[str, int]]:
-    """Give the state and the parent of each process that there is. A zombie counts as gone."""
+    """Return the state and the parent of each process. A zombie counts as gone."""
     found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
@@ -264,14 +264,14 @@ class Service:
                     os.kill(pid, signal.SIGCONT)
 
     def connect_to(self, worker: int) -> http.client.HTTPConnection:
-        """Give a keep-alive connection that this worker, and no other, serves."""
+        """Return a keep-alive connection that this worker, and no other, serves."""
         connection = self.connect()
         with self.halted(*self.workers() - {worker}):
             assert ask(connection, "GET", "/livez").status == 200
         return connection
 
     def refuses(self) -> bool:
-        """Tell whether nobody listens any more."""
+        """Return whether nobody is listening any more."""
         try:
             self.socket().close()
         except ConnectionRefusedError:
@@ -292,7 +292,7 @@ class Service:
         return self.end()
 
     def end(self) -> int:
-        """Give the exit status, once it has ended within the promised time since `begin_stop`."""
+        """Return the exit status, once it has ended within the promised time since `begin_stop`."""
         return self.process.wait(self._end - time.monotonic())
 
     def kill(self) -> None:
@@ -372,7 +372,7 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(PATIENCE)
-            # pytest shows it where the test has failed.
+            # pytest shows it if the test has failed.
             print(f"--- stderr of service {number} (exit status {process.returncode}):")
             print(log.read_text(errors="backslashreplace"))
 

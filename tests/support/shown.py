@@ -51,7 +51,7 @@ class Seen:
     words: dict[str, str] = field(default_factory=dict)
 
     def same(self, shown: str, printed: str) -> bool:
-        """Tell whether it is the same; JSON has no newline at its end, a page cannot show that."""
+        """Return whether it is the same. JSON has no newline at its end, and a page cannot show one."""
         pattern, place = "", 0
         for found in _VARYING.finditer(shown):
             pattern += re.escape(shown[place : found.start()]) + self._pattern(found[0], pattern)
@@ -89,17 +89,17 @@ def repository_files() -> set[str]:
 
 
 def page(path: str) -> str:
-    """Give the text of a page of the repository."""
+    """Return the text of a page of the repository."""
     return (ROOT / path).read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """Give the blocks of a page in one language."""
+    """Return the blocks of a page in one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def commands(text: str) -> list[Command]:
-    """Give each command of the console blocks; a backslash at its end continues a line."""
+    """Return each command of the console blocks; a backslash at its end continues a line."""
     found = []
     for block in blocks(text, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -110,18 +110,18 @@ def commands(text: str) -> list[Command]:
 
 
 def with_address(text: str, url: str) -> str:
-    """Give a text with the address of a service in the place of those that pages show."""
+    """Return a text with the address of a service in place of those that pages show."""
     return text.replace(SHOWN_URL, url).replace(SHARED_URL, url)
 
 
 def exported(text: str) -> dict[str, str]:
-    """Give the variables that the only `export` of a text sets."""
+    """Return the variables that the only `export` of a text sets."""
     (words,) = re.findall(r"^export (.*)$", text, re.MULTILINE)
     return dict(word.split("=", 1) for word in words.split())
 
 
 def run(script: str, service: Service | None, cwd: Path | None = None, **variables: str) -> str:
-    """Give what a script prints that runs as in a CI system, against the service."""
+    """Return what a script prints when it runs as in a CI system, against the service."""
     done = _shell(script, service, cwd, variables)
     done.check_returncode()
     return done.stdout
@@ -153,7 +153,7 @@ def assert_links_lead_somewhere(path: str) -> None:
 
 
 def _anchor(heading: str) -> str:
-    """Give the name under which a heading can be linked to, as GitHub makes it."""
+    """Return the anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 

@@ -112,13 +112,13 @@ def described(*, authentication: bool, public_badges: bool = False) -> dict[str,
 
 
 def url(*parts: object, account: int | None = None) -> str:
-    """Give a path of the API, for the caller's own account or a named one."""
+    """Return a path of the API, for the caller's own account or a named one."""
     base = "/v1" if account is None else f"/v1/accounts/{account}"
     return "/".join([base, *(quote(str(part), safe="") for part in parts)])
 
 
 def accepting(accept: str | None) -> dict[str, str]:
-    """Give the headers of a client that accepts this, or says nothing of it."""
+    """Return the headers of a client that accepts this, or does not say."""
     return {} if accept is None else {"Accept": accept}
 
 
@@ -144,9 +144,9 @@ class Api(webtest.TestApp):  # type: ignore[misc]
 
 
 def problem(response: Any, status: int, kind: str | None = None) -> str:
-    """Give the detail of an error, once it is clear that it is a problem as RFC 9457 has them.
+    """Return the detail of an error, after checking that it is an RFC 9457 problem.
 
-    `kind` is the last part of its type, or empty where the status says all.
+    `kind` is the last part of its type, or empty if the status says it all.
     """
     assert response.status_int == status
     assert response.headers["Content-Type"] == "application/problem+json"

@@ -50,13 +50,13 @@ def change_until_killed(folder: Path, clients: dict[str, int], pipe: Connection)
 
 
 def call_of(client: str, number: int) -> Callable[[Transaction], str]:
-    """Give the call that a client makes as its `number`-th, the same each time it is asked."""
+    """Return a client's `number`-th call, the same each time."""
     kind, token = CALLS[number % len(CALLS)], token_of(client, number)
     return lambda txn: kind(txn, number, token)
 
 
 def token_of(client: str, number: int) -> str:
-    """Give what tells a call from all others, in 256 bytes."""
+    """Return 256 bytes that distinguish a call from all others."""
     return f"{client}-{number}".ljust(256, "-")
 
 

@@ -88,7 +88,7 @@ def test_a_series_whose_history_was_turned_off_goes_on_in_the_same_way() -> None
 
 
 def answers(api: Api) -> dict[str, Any]:
-    """Give what every GET answers."""
+    """Return the answer of every GET."""
     found: dict[str, Any] = {}
 
     def get(path: str) -> Any:
@@ -113,7 +113,7 @@ def answers(api: Api) -> dict[str, Any]:
 
 
 def changes(api: Api) -> list[Any]:
-    """Give what calls answer that take numbers, or get an earlier one again."""
+    """Return the answers of calls that take numbers, or get an earlier one again."""
     done = []
     for account in ACCOUNTS:
         base = f"/v1/accounts/{account}"

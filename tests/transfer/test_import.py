@@ -53,7 +53,7 @@ def here() -> Iterator[MemoryStore]:
 
 
 def line(key: str, value: int, token: str | None = None, **others: object) -> str:
-    """Give a line with a series; with a token, its value was given out."""
+    """Return a line with a series; with a token, its value was given out."""
     members = {"kind": "series", "account": 1, "key": key, "value": value, "token": token}
     members |= {"created_at": 7, "updated_at": 7, "given": 0}
     if token is not None:
@@ -76,7 +76,7 @@ def value(store: Store, key: str, account: int = 1) -> int | None:
 
 
 def given_out(store: Store, key: str, account: int = 1) -> list[tuple[int, str | None]]:
-    """Give the history of a series, newest first."""
+    """Return the history of a series, newest first."""
     found = state(store, key, account)
     assert found is not None
     page = store.view(lambda reading: history.page(reading, found, keep=KEEP, limit=1_000))
@@ -903,7 +903,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 
 def mapped(folder: Path) -> int:
-    """Give how many bytes of the store's map count as memory of this process."""
+    """Return how many bytes of the store's map count as this process's memory."""
     maps = Path("/proc/self/smaps").read_text().split("data.mdb\n")[1:]
     (resident,) = re.findall(r"^Rss: +([0-9]+) kB$", maps[0], re.MULTILINE)[:1]
     return int(resident) * 1024

@@ -1,4 +1,4 @@
-"""Monotron starts where the older build-number service stored, and goes on from its numbers."""
+"""Monotron starts in the older build-number service's folder, and continues its numbers."""
 
 import json
 import signal
@@ -44,7 +44,7 @@ def command(folder: Path, *words: str) -> str:
 
 
 def forget(folder: Path) -> None:
-    """Let there be no store any more, as it was before the first start."""
+    """Remove the store, so that it is as before the first start."""
     for each in folder.iterdir():
         if each.suffix in (".mdb", ".lock"):
             each.unlink()

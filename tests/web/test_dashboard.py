@@ -107,12 +107,12 @@ def take(running: Service, *keys: str) -> None:
 
 
 def row(page: Page, key: str) -> Locator:
-    """Give the row of a series in the list."""
+    """Return the row of a series in the list."""
     return page.locator("#rows tr").filter(has=page.locator(f"a[title={quoted(key)}]"))
 
 
 def quoted(text: str) -> str:
-    """Give a string of CSS."""
+    """Return a CSS string."""
     return '"' + "".join(f"\\{ord(each):x} " for each in text) + '"'
 
 

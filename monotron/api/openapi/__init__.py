@@ -1,1 +1,1 @@
-"""The OpenAPI document: what describes the API, and how it becomes one document."""
+"""The OpenAPI document: its parts, and how they are assembled."""

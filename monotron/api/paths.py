@@ -21,7 +21,7 @@ class RawPath:
     """
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Put the raw path in the decoded one's place; raises 414 where the URL is too long."""
+        """Put the raw path in the place of the decoded one; raises 414 and 400."""
         try:
             target: str = req.env[REQUEST_TARGET]
         except KeyError:
@@ -30,6 +30,11 @@ class RawPath:
         if len(target) > URL_BYTES:
             raise falcon.HTTPUriTooLong(
                 description=f"a URL has at most {URL_BYTES} bytes, this one has {len(target)}"
+            )
+        if not req.path.startswith("/"):
+            # The router would look up what follows a missing slash all the same.
+            raise falcon.HTTPBadRequest(
+                description="the target of a request is a path, which begins with /"
             )
 
     def process_resource(

@@ -15,7 +15,7 @@ from monotron.commands.moving import CannotOpen
 from monotron.commands.output import CannotPrint, drop_output, fail, flush, open_closed
 from monotron.commands.stores import take_over
 from monotron.core.errors import RuleError
-from monotron.measures import OfStore, Place
+from monotron.measures import StoreMetrics, WorkerSlot
 from monotron.opening import open_store
 from monotron.serve import CannotServe, Service, serve
 from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
@@ -75,12 +75,12 @@ def _run(argv: Sequence[str] | None) -> int:
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     logs.configure(settings.log_format, access_log=settings.access_log)
 
-    def open_service(create: bool, place: Place) -> Service:
+    def open_service(create: bool, slot: WorkerSlot) -> Service:
         taken_over = take_over(settings) if create else None
         if taken_over is not None:
             log.info("%s", taken_over)
-        store = open_store(settings, create=create, observer=OfStore(place))
-        app = create_app(store, settings, place=place, figures=store.figures)
+        store = open_store(settings, create=create, observer=StoreMetrics(slot))
+        app = create_app(store, settings, slot=slot, figures=store.figures)
         return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS)
 
     try:

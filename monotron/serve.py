@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from monotron import __version__, threads
-from monotron.measures import REPLACED, START_TIME, Measures, Place
+from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.server import FEWEST_FILES, Server, open_files
 from monotron.settings import Settings
 from monotron.store import folder as storage_folder
@@ -56,10 +56,10 @@ class Service:
     """What the app answers at once, and what has to work under overload too."""
 
 
-def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) -> None:
+def serve(settings: Settings, open_service: Callable[[bool, WorkerSlot], Service]) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    `open_service(create, place)` is called once in each worker, with where it writes its measures.
+    `open_service(create, slot)` is called once in each worker, with where it writes its measures.
     Only the first ones may create what is missing: where the storage folder has gone since, a
     replacement would give out 1 again.
 
@@ -72,7 +72,7 @@ def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) ->
         )
     listeners = _listen(settings)
     try:
-        # One place more, for the watching process itself.
+        # One slot more, for the watching process itself.
         _Watch(settings, open_service, listeners, Measures(settings.workers + 1)).run()
     finally:
         for listener in listeners:
@@ -82,7 +82,7 @@ def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) ->
 @dataclass(slots=True)
 class _Worker:
     pid: int
-    place: int
+    slot: int
     """Where it writes its measures."""
     news: int | None
     """The pipe on which it says that it is ready, or why it cannot be; None once it has."""
@@ -92,7 +92,7 @@ class _Worker:
 @dataclass
 class _Watch:
     settings: Settings
-    open_service: Callable[[bool, Place], Service]
+    open_service: Callable[[bool, WorkerSlot], Service]
     listeners: Sequence[socket.socket]
     measures: Measures
     workers: dict[int, _Worker] = field(default_factory=dict)
@@ -106,9 +106,9 @@ class _Watch:
     """Why the first workers could not start."""
 
     def run(self) -> None:
-        self.place = self.measures.place(self.settings.workers)
-        self.place.add(REPLACED, 0)
-        self.place.set(START_TIME, time.time())
+        self.slot = self.measures.slot(self.settings.workers)
+        self.slot.add(REPLACED, 0)
+        self.slot.set(START_TIME, time.time())
         self.selector = selectors.DefaultSelector()
         self.lifeline, self._lifeline_end = os.pipe()
         self._signals, signals_end = os.pipe()
@@ -204,7 +204,7 @@ class _Watch:
             if self.stopping:
                 continue
             log.error("worker %d ended (%s); another one takes its place", pid, _cause(status))
-            self.place.add(REPLACED, 1)
+            self.slot.add(REPLACED, 1)
             if worker.ready:
                 self._start_worker()
             else:
@@ -220,8 +220,8 @@ class _Watch:
 
     def _start_worker(self) -> None:
         news, news_end = os.pipe()
-        taken = {worker.place for worker in self.workers.values()}
-        place = min(set(range(self.settings.workers)) - taken)
+        taken = {worker.slot for worker in self.workers.values()}
+        slot = min(set(range(self.settings.workers)) - taken)
         # A signal that came to the child before it has its own handlers would reach our pipe.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -232,8 +232,8 @@ class _Watch:
             self.restarts.append(time.monotonic() + RESTART_SECONDS)
         else:
             if pid == 0:
-                self._become_worker(news_end, place)
-            worker = self.workers[pid] = _Worker(pid, place, news)
+                self._become_worker(news_end, slot)
+            worker = self.workers[pid] = _Worker(pid, slot, news)
             self.selector.register(news, selectors.EVENT_READ, worker)
         os.close(news_end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -246,7 +246,7 @@ class _Watch:
             self.failure = self.failure or why
             self.stopping = True
 
-    def _become_worker(self, news_end: int, place: int) -> NoReturn:
+    def _become_worker(self, news_end: int, slot: int) -> NoReturn:
         """Work, then end the process: nothing of the watching one may run in it."""
         code = 1
         try:
@@ -257,21 +257,21 @@ class _Watch:
             for other in self.workers.values():
                 if other.news is not None:
                     os.close(other.news)
-            code = self._work(news_end, self.measures.place(place))
+            code = self._work(news_end, self.measures.slot(slot))
         except BaseException:
             log.exception("a worker failed")
         finally:
             os._exit(code)
 
-    def _work(self, news: int, place: Place) -> int:
+    def _work(self, news: int, slot: WorkerSlot) -> int:
         """Be a worker; gives the exit status."""
         try:
-            service = self.open_service(not self.announced, place)
+            service = self.open_service(not self.announced, slot)
             server = Server(
                 service.app,
                 self.listeners,
                 self.settings.threads,
-                place,
+                slot,
                 quick_paths=service.quick_paths,
             )
             watch_lifeline = partial(_stop_with, self.lifeline, server)

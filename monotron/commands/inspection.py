@@ -33,12 +33,12 @@ def _check(settings: Settings, arguments: argparse.Namespace) -> int:
     end_as_interrupted()
     require_output()
     target = settings.storage_dir if arguments.target is None else Path(arguments.target)
-    with backup.standing_still(target) as still:
-        if still.copied:
+    with backup.frozen(target) as file:
+        if file.copied:
             show("the store is in use: a copy of it is checked")
-        problems = verify_file(still.path)
+        problems = verify_file(file.path)
         if not problems:
-            with reading_file(still.path, tables.ALL) as reading:
+            with reading_file(file.path, tables.ALL) as reading:
                 report = check.walk(reading)
             show_columns({table.decode(): count for table, count in report.rows.items()})
             for remark in report.remarks:

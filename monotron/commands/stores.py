@@ -14,6 +14,7 @@ from monotron.settings import Settings
 from monotron.store import folder as storage_folder
 from monotron.store import making
 from monotron.store.contract import Reading, Store
+from monotron.store.folder import LOCK_FILE, NEW_FILE
 from monotron.store.frugal import FrugalStore
 from monotron.store.lmdb import LmdbStore
 from monotron.store.read_only import OpenStore, open_to_read
@@ -152,4 +153,4 @@ def _may_be_anywhere(entry: Path) -> bool:
     return entry.name in _ANYWHERE or entry.suffix == ".lock"
 
 
-_ANYWHERE = {"lost+found", "lock.mdb", "new.mdb", making.WORK_FOLDER}
+_ANYWHERE = {"lost+found", LOCK_FILE, NEW_FILE, making.WORK_FOLDER}

@@ -11,19 +11,13 @@ from monotron import __version__, logs
 from monotron.app import QUICK_PATHS, create_app
 from monotron.commands import copies, inspection, keys, moving, series
 from monotron.commands.arguments import Parser, add_setting
-from monotron.commands.moving import CannotOpen
 from monotron.commands.output import CannotPrint, drop_output, fail, flush, open_closed
 from monotron.commands.stores import take_over
-from monotron.core.errors import RuleError
+from monotron.errors import MonotronError
 from monotron.measures import StoreMetrics, WorkerSlot
 from monotron.opening import open_store
 from monotron.serve import CannotServe, Service, serve
 from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
-from monotron.store.backup import CannotCopy
-from monotron.store.contract import StoreError
-from monotron.threads import CannotStartThread
-from monotron.transfer.importing import Stopped
-from monotron.transfer.items import CannotRead
 
 log = logging.getLogger("monotron")
 
@@ -38,20 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(argv)
     except InvalidSetting as error:
         return fail(error, 2)
-    except (
-        CannotCopy,
-        CannotRead,
-        CannotServe,
-        RuleError,
-        CannotStartThread,
-        Stopped,
-        StoreError,
-        CannotOpen,
-    ) as error:
-        return fail(error, 1)
     except CannotPrint as error:
         drop_output()
         return 1 if error.expected else fail(error, 1)
+    except MonotronError as error:
+        return fail(error, 1)
     except OSError as error:
         return fail(error.strerror or error, 1)
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from monotron import __version__, threads
+from monotron.errors import MonotronError
 from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.server import FEWEST_FILES, Server, open_files
 from monotron.settings import Settings
@@ -40,7 +41,7 @@ RESTART_SECONDS = 1.0
 log = logging.getLogger("monotron")
 
 
-class CannotServe(Exception):
+class CannotServe(MonotronError):
     """The service cannot start; the message says why, in one line."""
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from monotron.errors import MonotronError
 from monotron.limits import HISTORY_VALUES, MOST_HISTORY_VALUES
 
 
-class InvalidSetting(Exception):
+class InvalidSetting(MonotronError):
     """A setting that cannot be used; the message names it, its value and what is allowed."""
 
 

@@ -13,6 +13,7 @@ FILES = sorted((ROOT / "monotron").rglob("*.py"))
 
 MAY_IMPORT = {
     "monotron": set[str](),
+    "errors": set[str](),
     "limits": set[str](),
     "logs": set[str](),
     "measures": set[str](),

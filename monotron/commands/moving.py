@@ -14,6 +14,7 @@ from monotron.commands.output import printing, report, require_output
 from monotron.commands.stores import with_store_to_fill, with_store_to_read
 from monotron.core import clock, numbers
 from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.errors import MonotronError
 from monotron.settings import Settings
 from monotron.store.contract import Store
 from monotron.store.frugal import FrugalStore
@@ -196,5 +197,5 @@ def _progress(unit: str, total: int | None = None) -> "tqdm[NoReturn]":
     return tqdm(total=total, unit=unit, unit_scale=True, disable=None, leave=False)
 
 
-class CannotOpen(Exception):
+class CannotOpen(MonotronError):
     """A file to read or to make that cannot be."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TypeVar
 
+from monotron.errors import MonotronError
 from monotron.store import folder as storage_folder
 from monotron.store.contract import StoreCorrupt, StoreUnavailable, Table
 from monotron.store.data_file import FileReading, reading_file, verify_file
@@ -22,7 +23,7 @@ from monotron.store.read_only import OpenStore, nobody_writing
 T = TypeVar("T")
 
 
-class CannotCopy(Exception):
+class CannotCopy(MonotronError):
     """A store that cannot be copied, or not be put in another's place; the message says why."""
 
 

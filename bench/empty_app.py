@@ -7,7 +7,7 @@ import os
 import falcon
 
 from monotron.measures import WorkerSlot
-from monotron.serve import Service, serve
+from monotron.server.supervisor import Service, serve
 from monotron.settings import SETTINGS, read_settings
 
 

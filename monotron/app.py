@@ -9,6 +9,7 @@ from typing import Any
 import falcon
 from falcon.routing import CompiledRouter
 
+from monotron.api.about import About
 from monotron.api.access import Access
 from monotron.api.access_log import AccessLog
 from monotron.api.accounts import Account, Accounts
@@ -31,7 +32,6 @@ from monotron.api.request_measures import RequestMeasures
 from monotron.api.route import Route, below, in_each_account, matcher
 from monotron.api.semver import CurrentVersion, NextVersion
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
-from monotron.api.service import Service
 from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
 from monotron.measures import Measures, WorkerSlot
@@ -69,7 +69,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/healthz", Liveness, open=True, quick=True, suffix="Older"),
     Route("/readyz", Readiness, open=True),
     Route("/metrics", Metrics, long=True),
-    Route("/v1", Service),
+    Route("/v1", About),
     Route("/openapi.json", OpenApi),
     Route("/", Dashboard, open=True),
     Route("/web/{file}", DashboardFile, open=True),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from monotron.digits import whole_number
 from monotron.errors import MonotronError
 from monotron.limits import HISTORY_VALUES, MOST_HISTORY_VALUES
 
@@ -167,9 +168,10 @@ def _folder(text: str) -> Path:
 
 def _number(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= most:
+        number = whole_number(text)
+        if number is None or not least <= number <= most:
             raise ValueError(f"it has to be a whole number from {least} to {most}")
-        return int(text)
+        return number
 
     return parse
 

@@ -22,11 +22,11 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
 from monotron import __version__
+from monotron.api.about import SERVICE
 from monotron.api.description import Answer, Calls, Description, Tag
 from monotron.api.health import probe_store
 from monotron.api.openapi.components import schema
 from monotron.api.openapi.parameters import NO_STORE
-from monotron.api.service import SERVICE
 from monotron.core.scopes import Operation, Resource
 from monotron.measures import MEASURES, Measure, Measures, WorkerSlot
 from monotron.store.contract import Figure, Store, StoreError

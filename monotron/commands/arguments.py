@@ -9,6 +9,9 @@ from monotron import digits
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import SETTINGS
 
+ARGUMENT_DIGITS = 1_000
+"""More than any number has; beyond 4,300 digits Python refuses to read one."""
+
 
 class Parser(argparse.ArgumentParser):
     """Says how a value is written that begins with a hyphen: argparse takes it for an option."""
@@ -41,13 +44,14 @@ def add_account(command: argparse.ArgumentParser) -> None:
 
 
 def whole_number(text: str) -> int:
-    """Return the number that an argument is, for `argparse`."""
-    number = digits.whole_number(text)
+    """Return the number that an argument is, for `argparse`.
+
+    One that is out of bounds, as each below 0 is, is refused by a rule, which says them.
+    """
+    number = digits.whole_number(text.removeprefix("-"), ARGUMENT_DIGITS)
     if number is None:
-        raise argparse.ArgumentTypeError(
-            f"it has to be a whole number in at most {digits.DIGITS} digits, not {text!r:.80}"
-        )
-    return number
+        raise argparse.ArgumentTypeError(f"it has to be a whole number, not {text!r:.80}")
+    return -number if text.startswith("-") else number
 
 
 def _hint(message: str) -> str:

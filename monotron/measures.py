@@ -1,11 +1,11 @@
 """What the service counts and times, in memory that all its processes share.
 
-The table of measures stands first. Then `Measures`, the memory, which has a place for each worker,
-and `Place`, through which one worker writes.
+The table of measures stands first. Then `Measures`, the memory, which has a slot for each worker,
+and `WorkerSlot`, through which one worker writes.
 
 The process that watches the workers makes the memory before it forks. Each worker writes in its
-own place, so that none waits for another, and whoever reads adds the places up. A worker that ends
-leaves its place, with all that it counted, to the one that is started instead: so no counter goes
+own slot, so that none waits for another, and whoever reads adds the slots up. A worker that ends
+leaves its slot, with all that it counted, to the one that is started instead: so no counter goes
 back as long as the service runs.
 
 Prometheus's own client has files for this, one for each process that ever was, which are written
@@ -24,7 +24,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-PLACE_BYTES = 4 * 2**20
+SLOT_BYTES = 4 * 2**20
 """What one worker can fill. Every route with every method and status takes a quarter of it, and the
 system gives memory only as it is used: some 30 KiB."""
 
@@ -132,38 +132,38 @@ Row = tuple[Measure, tuple[str, ...]]
 class Measures:
     """The memory. It is made before a fork and used after it, by parent and children alike."""
 
-    def __init__(self, places: int = 1) -> None:
+    def __init__(self, slots: int = 1) -> None:
         # Without a file, and shared with children (mmap(2), MAP_SHARED and MAP_ANONYMOUS).
-        self._memory = memoryview(mmap.mmap(-1, places * PLACE_BYTES))
-        self._places = places
+        self._memory = memoryview(mmap.mmap(-1, slots * SLOT_BYTES))
+        self._slots = slots
 
-    def place(self, number: int) -> "Place":
-        """Take a place over, from 0, with what is in it. One process at a time may have it."""
-        return Place(self, self._part(number))
+    def slot(self, number: int) -> "WorkerSlot":
+        """Take a slot over, from 0, with what is in it. One process at a time may have it."""
+        return WorkerSlot(self, self._part(number))
 
     def read(self) -> dict[Row, list[float]]:
-        """Give what all places hold together.
+        """Give what all slots hold together.
 
         A counter and a gauge have one number. A histogram has how many fell into each bucket (and
         into no lower one), into the one without an end, and then the sum of all.
         """
         together: dict[Row, list[float]] = {}
-        for number in range(self._places):
+        for number in range(self._slots):
             for row, numbers in _rows(self._part(number)):
                 so_far = together.setdefault(row, [0.0] * len(numbers))
                 together[row] = [a + b for a, b in zip(so_far, numbers, strict=True)]
         return together
 
     def _part(self, number: int) -> memoryview:
-        return self._memory[number * PLACE_BYTES : (number + 1) * PLACE_BYTES]
+        return self._memory[number * SLOT_BYTES : (number + 1) * SLOT_BYTES]
 
 
-class Place:
+class WorkerSlot:
     """Where one process writes; any thread of it may."""
 
     def __init__(self, measures: Measures, memory: memoryview) -> None:
         self.all = measures
-        """What this place is a part of."""
+        """What this slot is a part of."""
         self._memory = memory
         self._lock = threading.Lock()
         self._rows = dict(_rows(memory))
@@ -212,25 +212,25 @@ class Place:
             return row
 
 
-class OfStore:
-    """What a store tells of its commits, put down in a place."""
+class StoreMetrics:
+    """What a store tells of its commits, put down in a slot."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, slot: WorkerSlot) -> None:
+        self._slot = slot
         self.waiting(0)
 
     def waiting(self, updates: int) -> None:
         """So many updates wait for a commit."""
-        self._place.set(STORE_QUEUE, updates)
+        self._slot.set(STORE_QUEUE, updates)
 
     def committed(self, updates: int, seconds: float) -> None:
         """So many shared one that took so long."""
-        self._place.add(COMMITS, 1)
-        self._place.observe(BATCH_UPDATES, updates)
-        self._place.observe(COMMIT_SECONDS, seconds)
+        self._slot.add(COMMITS, 1)
+        self._slot.observe(BATCH_UPDATES, updates)
+        self._slot.observe(COMMIT_SECONDS, seconds)
 
 
-# A place begins with how many bytes of it are in use. Then come rows: the length of a name, the
+# A slot begins with how many bytes of it are in use. Then come rows: the length of a name, the
 # name (a measure's, and its labels, as JSON, filled up with blanks), and the numbers. All of it is
 # in units of 8 bytes, which a processor writes at once: no reader sees a half-written number.
 

@@ -35,16 +35,15 @@ def read_text(req: falcon.Request, most: int) -> str:
         raise falcon.HTTPBadRequest(description="the body is not UTF-8") from error
 
 
-def whole(value: object) -> int | None:
-    """Give a member that is a whole number, or None for anything else.
+def exact(value: object) -> object:
+    """Return a member as an int if it is written as a float and is a whole number.
 
     JSON knows no integers: 110.0 is the same number as 110 (JSON Schema core, section 6.3). But a
     float beyond 2**53 may stand for several.
     """
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         return int(value)
-    # bool is a subclass of int, and true is not a number.
-    return value if type(value) is int else None
+    return value
 
 
 def _read(req: falcon.Request, most: int) -> bytes:

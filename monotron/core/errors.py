@@ -1,7 +1,9 @@
 """What the rules refuse. Each message is for the person who made the call."""
 
+from monotron.errors import MonotronError
 
-class RuleError(Exception):
+
+class RuleError(MonotronError):
     """A call that a rule refuses. Nothing was changed."""
 
 

@@ -189,7 +189,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         """Count it and log it, as the application does with what reaches it."""
         request = self.request
         method = method_label(request.command)
-        self.channel.server.place.add(REQUESTS, 1, NO_ROUTE, method, str(status))
+        self.channel.server.slot.add(REQUESTS, 1, NO_ROUTE, method, str(status))
         logs.request_id.set(request_id)
         log_request(
             client=self.channel.addr[0],

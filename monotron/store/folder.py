@@ -10,6 +10,12 @@ from monotron.store.contract import StoreUnavailable
 DATA_FILE = "data.mdb"
 """Where it is, there is a store, whose names are durable."""
 
+LOCK_FILE = "lock.mdb"
+"""LMDB's own, beside it."""
+
+NEW_FILE = "new.mdb"
+"""The data file while it is made."""
+
 
 def prepare(folder: Path) -> Path:
     """Make the folder, with those above it, and give its full path.

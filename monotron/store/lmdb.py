@@ -30,6 +30,7 @@ from monotron.store.contract import (
     Transaction,
 )
 from monotron.store.draft import Draft, check_key
+from monotron.store.folder import DATA_FILE, LOCK_FILE, NEW_FILE
 from monotron.store.lock import OpenLock, WriteLock
 from monotron.store.usage import Usage
 
@@ -97,10 +98,10 @@ class LmdbStore:
         self._closed = False
         self._next_reader_check = 0.0
         folder = storage_folder.absolute(Path(folder))
-        if not create and not (folder / "data.mdb").exists():
+        if not create and not (folder / DATA_FILE).exists():
             raise StoreUnavailable(f"there is no store in {folder}")
         self.folder = storage_folder.prepare(folder)
-        self._path = self.folder / storage_folder.DATA_FILE
+        self._path = self.folder / DATA_FILE
         self.failed: StoreError | None = None
         """Set once the engine can go on only in a process that opens it anew."""
         with ExitStack() as undo:
@@ -231,7 +232,7 @@ class LmdbStore:
         LMDB makes it as a hole in its whole length and writes it through memory: where the disk has
         no room then for the page of a further slot, the kernel kills the process (SIGBUS).
         """
-        path = self.folder / "lock.mdb"
+        path = self.folder / LOCK_FILE
         # Opened only where it has to be: to close it would let go of locks that an LMDB of this
         # process has on it (fcntl_locking(2)).
         if path.exists() and path.stat().st_blocks * 512 >= _READER_TABLE_BYTES:
@@ -250,7 +251,7 @@ class LmdbStore:
         LMDB does not sync the two pages that it begins with. A power cut may leave a part of them,
         which it would take for a damaged store.
         """
-        data, new = self._path, self.folder / "new.mdb"
+        data, new = self._path, self.folder / NEW_FILE
         # A link to a disk that is not there is no place for a new one.
         if os.path.lexists(data):
             return

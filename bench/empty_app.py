@@ -6,8 +6,8 @@ import os
 
 import falcon
 
-from monotron.measures import Place
-from monotron.serve import Service, serve
+from monotron.measures import WorkerSlot
+from monotron.server.supervisor import Service, serve
 from monotron.settings import SETTINGS, read_settings
 
 
@@ -20,7 +20,7 @@ class Constant:
         resp.data = b'{"bn":5}'
 
 
-def open_service(create: bool, place: Place) -> Service:
+def open_service(create: bool, slot: WorkerSlot) -> Service:
     """Return the app, which is always healthy and has nothing to close."""
     app = falcon.App()
     app.add_route("/{uuid}", Constant())

@@ -9,6 +9,7 @@ from typing import Any
 import falcon
 from falcon.routing import CompiledRouter
 
+from monotron.api.about import About
 from monotron.api.access import Access
 from monotron.api.access_log import AccessLog
 from monotron.api.accounts import Account, Accounts
@@ -31,10 +32,9 @@ from monotron.api.request_measures import RequestMeasures
 from monotron.api.route import Route, below, in_each_account, matcher
 from monotron.api.semver import CurrentVersion, NextVersion
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
-from monotron.api.service import Service
 from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
-from monotron.measures import Measures, Place
+from monotron.measures import Measures, WorkerSlot
 from monotron.settings import Settings
 from monotron.store.contract import Figure, Store
 
@@ -69,7 +69,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/healthz", Liveness, open=True, quick=True, suffix="Older"),
     Route("/readyz", Readiness, open=True),
     Route("/metrics", Metrics, long=True),
-    Route("/v1", Service),
+    Route("/v1", About),
     Route("/openapi.json", OpenApi),
     Route("/", Dashboard, open=True),
     Route("/web/{file}", DashboardFile, open=True),
@@ -85,20 +85,20 @@ def create_app(
     store: Store,
     settings: Settings,
     *,
-    place: Place | None = None,
+    slot: WorkerSlot | None = None,
     figures: Callable[[], Iterable[Figure]] | None = None,
 ) -> App:
     """Return the WSGI application that answers from `store`.
 
-    Its measurements go to `place`. `figures` returns the engine's figures, if it has any.
+    Its measurements go to `slot`. `figures` returns the engine's figures, if it has any.
     """
-    place = place or Measures().place(0)
+    slot = slot or Measures().slot(0)
     root = _root_pair(settings)
 
     router = CompiledRouter()
     hints = Hints(router)
     app = falcon.App(middleware=RequestId(), router=router)
-    app.add_middleware(RequestMeasures(place, _LABELS))
+    app.add_middleware(RequestMeasures(slot, _LABELS))
     if settings.access_log:
         app.add_middleware(AccessLog(_LABELS))
     app.add_middleware(RawPath())
@@ -110,7 +110,7 @@ def create_app(
     handle_errors(app, hints)
 
     described = _described(authentication=root is not None, public_badges=settings.public_badges)
-    parts = _Parts(store, place, figures, described)
+    parts = _Parts(store, slot, figures, described)
     resources = {route.resource: parts.made(route.resource) for route in ROUTES}
     for route in ROUTES:
         router.options.converters.update(route.converters)
@@ -123,7 +123,7 @@ class _Parts:
     """The parts that a resource can ask for, by the names of its constructor's parameters."""
 
     store: Store
-    place: Place
+    slot: WorkerSlot
     figures: Callable[[], Iterable[Figure]] | None
     document: bytes
 

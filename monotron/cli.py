@@ -1,31 +1,20 @@
-"""The `monotron` command. `monotron/commands` has its subcommands but for `serve`."""
+"""The `monotron` command: it finds the subcommand, imports it, and says errors in one line."""
 
 import argparse
+import importlib
 import io
-import logging
+import keyword
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from monotron import __version__, logs
-from monotron.app import QUICK_PATHS, create_app
-from monotron.commands import copies, inspection, keys, moving, series
-from monotron.commands.arguments import Parser, add_setting
-from monotron.commands.moving import CannotOpen
+from monotron.commands import SUBCOMMANDS
+from monotron.commands.arguments import Parser
 from monotron.commands.output import CannotPrint, drop_output, fail, flush, open_closed
-from monotron.commands.stores import take_over
-from monotron.core.errors import RuleError
-from monotron.measures import OfStore, Place
-from monotron.opening import open_store
-from monotron.serve import CannotServe, Service, serve
-from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
-from monotron.store.backup import CannotCopy
-from monotron.store.contract import StoreError
-from monotron.threads import CannotStartThread
-from monotron.transfer.importing import Stopped
-from monotron.transfer.items import CannotRead
-
-log = logging.getLogger("monotron")
+from monotron.errors import MonotronError
+from monotron.settings import InvalidSetting, read_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,77 +24,52 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A name may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(argv)
+        return _run(sys.argv[1:] if argv is None else argv)
     except InvalidSetting as error:
         return fail(error, 2)
-    except (
-        CannotCopy,
-        CannotRead,
-        CannotServe,
-        RuleError,
-        CannotStartThread,
-        Stopped,
-        StoreError,
-        CannotOpen,
-    ) as error:
-        return fail(error, 1)
     except CannotPrint as error:
         drop_output()
         return 1 if error.expected else fail(error, 1)
+    except MonotronError as error:
+        return fail(error, 1)
     except OSError as error:
         return fail(error.strerror or error, 1)
     except KeyboardInterrupt:
         return fail("interrupted", 130)
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def subcommand(name: str) -> ModuleType:
+    """Return the module of a subcommand, imported now."""
+    return importlib.import_module(
+        f"monotron.commands.{name}_" if keyword.iskeyword(name) else f"monotron.commands.{name}"
+    )
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parser(argv).parse_args(argv)
     except SystemExit:
         # --help and --version.
         flush()
         raise
     logs.configure()
     settings = read_settings(os.environ, vars(arguments))
-    status = int(arguments.command(settings, arguments))
+    status = int(arguments.run(settings, arguments))
     flush()
     return status
 
 
-def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
-    logs.configure(settings.log_format, access_log=settings.access_log)
-
-    def open_service(create: bool, place: Place) -> Service:
-        taken_over = take_over(settings) if create else None
-        if taken_over is not None:
-            log.info("%s", taken_over)
-        store = open_store(settings, create=create, observer=OfStore(place))
-        app = create_app(store, settings, place=place, figures=store.figures)
-        return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS)
-
-    try:
-        serve(settings, open_service)
-    except CannotServe as error:
-        if settings.log_format == "text":
-            raise
-        # A collector reads JSON alone.
-        log.critical("%s", error)
-        return 1
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser, which knows the arguments of the one subcommand that is named."""
     parser = Parser(prog="monotron", description="Gives out the next number of a named series.")
     parser.add_argument("--version", action="version", version=f"monotron {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    # Abbreviated, --root-api-secret would be taken for the name of its file, and shown in an error.
-    command = commands.add_parser("serve", help="answer over HTTP", allow_abbrev=False)
-    command.set_defaults(command=_serve)
-    for setting in SETTINGS:
-        add_setting(command, setting.name)
-    for each in (series, moving, copies, inspection, keys):
-        each.add_to(commands)
+    # No option before it has a value.
+    named = next((word for word in argv if not word.startswith("-")), None)
+    for name, meaning in SUBCOMMANDS.items():
+        command = commands.add_parser(name, help=meaning)
+        if name == named:
+            subcommand(name).add_arguments(command)
     return parser
 
 

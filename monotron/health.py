@@ -13,13 +13,14 @@ from http.client import HTTPConnection, HTTPException
 from itertools import pairwise
 from pathlib import Path
 
-from monotron.settings import InvalidSetting, read_address
+from monotron.errors import MonotronError
+from monotron.settings import read_address
 
 SECONDS = 4.0
 """How long an answer may take."""
 
 
-class NoService(Exception):
+class NoService(MonotronError):
     """No service was found; the message says why."""
 
 
@@ -27,7 +28,7 @@ def main() -> None:
     """Check the service; exits with 1 if that fails."""
     try:
         status = _status(*address())
-    except (NoService, InvalidSetting, OSError, HTTPException) as error:
+    except (MonotronError, OSError, HTTPException) as error:
         sys.exit(f"monotron is not healthy: {error}")
     if status != HTTPStatus.OK:
         sys.exit(f"monotron is not healthy: /livez answers {status}")

@@ -8,9 +8,6 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import datetime, timezone
-from typing import Any
-
-from pythonjsonlogger.json import JsonFormatter
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that this thread is handling."""
@@ -22,11 +19,18 @@ def configure(log_format: str = "text", *, access_log: bool = False) -> None:
     With `access_log`, each request is logged too.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JSON if log_format == "json" else _Text())
+    handler.setFormatter(_json_lines() if log_format == "json" else _Text())
     handler.addFilter(_add_request)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     access = logging.getLogger("monotron.access")
     access.setLevel(logging.INFO if access_log else logging.WARNING)
+
+
+def _json_lines() -> logging.Formatter:
+    # It takes long to import, and only `serve` needs it.
+    from monotron.json_lines import JsonLines
+
+    return JsonLines(_time)
 
 
 class _Text(logging.Formatter):
@@ -40,23 +44,6 @@ class _Text(logging.Formatter):
         return line if line.isprintable() else "".join(map(_printable, line))
 
 
-class _Json(JsonFormatter):
-    """One JSON object on each line, with the event's own members in addition to its message."""
-
-    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Escape text that is not valid UTF-8, as in a file name: JSON readers would refuse it."""
-        return {name: _utf_8(value) for name, value in log_data.items()}
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        return _time(record)
-
-
-_JSON = _Json(
-    ["asctime", "levelname", "message"],
-    rename_fields={"asctime": "time", "levelname": "level", "exc_info": "traceback"},
-)
-
-
 def _add_request(record: logging.LogRecord) -> bool:
     current = request_id.get()
     if current is not None:
@@ -67,10 +54,6 @@ def _add_request(record: logging.LogRecord) -> bool:
 def _time(record: logging.LogRecord) -> str:
     time = datetime.fromtimestamp(record.created, timezone.utc)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _utf_8(value: Any) -> Any:
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _printable(character: str) -> str:

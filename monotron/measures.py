@@ -1,12 +1,12 @@
 """The service's counters and timers, in memory that all its processes share.
 
-First comes the table of measures, then `Measures`, the memory with a place for each worker, and
-`Place`, through which one worker writes.
+First comes the table of measures, then `Measures`, the memory with a slot for each worker, and
+`WorkerSlot`, through which one worker writes.
 
 The process that watches the workers allocates the memory before it forks. Each worker writes to its
-own place, so that none waits for another, and a reader adds up the places. A worker that ends
-leaves its place, with everything that it counted, to its replacement, so no counter goes back while
-the service runs.
+own slot, so that none waits for another, and a reader adds up the slots. A worker that ends leaves
+its slot, with everything that it counted, to its replacement, so no counter goes back while the
+service runs.
 
 Prometheus's own client uses files for this, one for every process that has ever run, written
 through memory. With those, a full disk kills the worker at its next request (SIGBUS), and a
@@ -24,8 +24,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-PLACE_BYTES = 4 * 2**20
-"""The size of one worker's place. Every route with every method and status takes a quarter of it,
+SLOT_BYTES = 4 * 2**20
+"""The size of one worker's slot. Every route with every method and status takes a quarter of it,
 and the system allocates memory only as it is used: some 30 KiB."""
 
 
@@ -132,38 +132,38 @@ Row = tuple[Measure, tuple[str, ...]]
 class Measures:
     """The memory. It is allocated before a fork, and used by parent and children after it."""
 
-    def __init__(self, places: int = 1) -> None:
+    def __init__(self, slots: int = 1) -> None:
         # Without a file, and shared with children (mmap(2), MAP_SHARED and MAP_ANONYMOUS).
-        self._memory = memoryview(mmap.mmap(-1, places * PLACE_BYTES))
-        self._places = places
+        self._memory = memoryview(mmap.mmap(-1, slots * SLOT_BYTES))
+        self._slots = slots
 
-    def place(self, number: int) -> "Place":
-        """Take over a place, from 0, with its contents; one process at a time may have it."""
-        return Place(self, self._part(number))
+    def slot(self, number: int) -> "WorkerSlot":
+        """Take over a slot, from 0, with its contents; one process at a time may have it."""
+        return WorkerSlot(self, self._part(number))
 
     def read(self) -> dict[Row, list[float]]:
-        """Return the totals of all places.
+        """Return the totals of all slots.
 
         A counter or a gauge has one number. A histogram has the count of each bucket (not
         cumulative), then that of the unbounded one, and then the sum of all values.
         """
         together: dict[Row, list[float]] = {}
-        for number in range(self._places):
+        for number in range(self._slots):
             for row, numbers in _rows(self._part(number)):
                 so_far = together.setdefault(row, [0.0] * len(numbers))
                 together[row] = [a + b for a, b in zip(so_far, numbers, strict=True)]
         return together
 
     def _part(self, number: int) -> memoryview:
-        return self._memory[number * PLACE_BYTES : (number + 1) * PLACE_BYTES]
+        return self._memory[number * SLOT_BYTES : (number + 1) * SLOT_BYTES]
 
 
-class Place:
+class WorkerSlot:
     """The part of the memory that one process writes to, from any of its threads."""
 
     def __init__(self, measures: Measures, memory: memoryview) -> None:
         self.all = measures
-        """The measures that this place is a part of."""
+        """The measures that this slot is a part of."""
         self._memory = memory
         self._lock = threading.Lock()
         self._rows = dict(_rows(memory))
@@ -212,25 +212,25 @@ class Place:
             return row
 
 
-class OfStore:
-    """An observer that records a store's commits in a place."""
+class StoreMetrics:
+    """An observer that records a store's commits in a slot."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, slot: WorkerSlot) -> None:
+        self._slot = slot
         self.waiting(0)
 
     def waiting(self, updates: int) -> None:
         """Record how many updates are waiting for a commit."""
-        self._place.set(STORE_QUEUE, updates)
+        self._slot.set(STORE_QUEUE, updates)
 
     def committed(self, updates: int, seconds: float) -> None:
         """Record a commit: how many updates shared it, and how long it took."""
-        self._place.add(COMMITS, 1)
-        self._place.observe(BATCH_UPDATES, updates)
-        self._place.observe(COMMIT_SECONDS, seconds)
+        self._slot.add(COMMITS, 1)
+        self._slot.observe(BATCH_UPDATES, updates)
+        self._slot.observe(COMMIT_SECONDS, seconds)
 
 
-# A place begins with the number of its bytes in use. Then come rows: the length of a name, the name
+# A slot begins with the number of its bytes in use. Then come rows: the length of a name, the name
 # (the measure's with its labels, as JSON, padded with spaces), and the numbers. Everything is in
 # units of 8 bytes, which a processor writes at once: no reader sees a half-written number.
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 
+from monotron.errors import MonotronError
 
-class CannotStartThread(Exception):
+
+class CannotStartThread(MonotronError):
     """The system refused a thread; the message names the limits, in one line."""
 
 

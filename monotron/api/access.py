@@ -15,7 +15,6 @@ from typing import Any
 import falcon
 
 from monotron.api.description import ROOT, Need
-from monotron.api.query import whole_number
 from monotron.core import accounts, api_keys, clock, numbers, scopes
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
@@ -131,7 +130,7 @@ def _credentials(req: falcon.Request) -> Pair:
 
 
 def _account(text: str) -> int:
-    return numbers.account(whole_number("an account's id", text))
+    return numbers.account(numbers.parsed("an account's id", text))
 
 
 def _need(resource: Any, method: str) -> Need:

@@ -10,7 +10,7 @@ from monotron.api.description import ROOT, Calls, Description, Tag, in_json
 from monotron.api.openapi.components import parameter, schema
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.openapi.schemas import ACCOUNT_ID, BOUND, members, page
-from monotron.api.query import LIMIT, page_limit, whole_number
+from monotron.api.query import LIMIT, page_limit
 from monotron.core import accounts, numbers
 from monotron.core.call import Call
 from monotron.core.scopes import Operation, Resource
@@ -56,7 +56,7 @@ class Accounts:
         query = req.context.query
         after = None
         if query.get("after"):
-            after = numbers.bound("after", whole_number("after", query["after"]))
+            after = numbers.bound("after", numbers.parsed("after", query["after"]))
         limit = page_limit(query)
         found = self._store.view(lambda reading: accounts.page(reading, after=after, limit=limit))
         rows = [{"id": account} for account in found.items]

@@ -35,16 +35,15 @@ def read_text(req: falcon.Request, most: int) -> str:
         raise falcon.HTTPBadRequest(description="the body is not UTF-8") from error
 
 
-def whole(value: object) -> int | None:
-    """Return a member if it is a whole number, else None.
+def exact(value: object) -> object:
+    """Return a member as an int if it is a float that is a whole number, else unchanged.
 
     JSON has no integer type: 110.0 is the same number as 110 (JSON Schema core, section 6.3). But a
     float beyond 2**53 may stand for several integers.
     """
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         return int(value)
-    # bool is a subclass of int, but true is not a number.
-    return value if type(value) is int else None
+    return value
 
 
 def _read(req: falcon.Request, most: int) -> bytes:

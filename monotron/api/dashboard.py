@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import falcon
 
+from monotron.api.about import SERVICE
 from monotron.api.answers import pollable
 from monotron.api.description import Answer, Calls, Description, Field, Fields, Tag
 from monotron.api.openapi.components import constant_header, parameter, schema
 from monotron.api.openapi.parameters import POLLED
-from monotron.api.service import SERVICE
 
 PAGE = "index.html"
 

@@ -4,12 +4,12 @@ from typing import ClassVar
 
 import falcon
 
+from monotron.api.about import SERVICE
 from monotron.api.answers import to_json
 from monotron.api.description import Answer, Calls, Description, Tag, in_json
 from monotron.api.openapi.components import constant, schema
 from monotron.api.openapi.parameters import NO_STORE
 from monotron.api.openapi.schemas import members
-from monotron.api.service import SERVICE
 from monotron.core import clock, probe
 from monotron.store.contract import Store, StoreError, StoreUnavailable
 

@@ -18,7 +18,7 @@ from monotron.api.openapi.schemas import (
     or_null,
     page,
 )
-from monotron.api.query import LIMIT, page_limit, whole_number
+from monotron.api.query import LIMIT, page_limit
 from monotron.api.series import SERIES, no_value_yet
 from monotron.api.timestamps import timestamp
 from monotron.core import history, names, numbers, series
@@ -75,7 +75,7 @@ class History:
         query = req.context.query
         before = None
         if query.get("before"):
-            before = numbers.bound("before", whole_number("before", query["before"]))
+            before = numbers.bound("before", numbers.parsed("before", query["before"]))
         limit = page_limit(query)
 
         call: Call = req.context.call

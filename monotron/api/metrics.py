@@ -22,13 +22,13 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
 from monotron import __version__
+from monotron.api.about import SERVICE
 from monotron.api.description import Answer, Calls, Description, Tag
 from monotron.api.health import probe_store
 from monotron.api.openapi.components import schema
 from monotron.api.openapi.parameters import NO_STORE
-from monotron.api.service import SERVICE
 from monotron.core.scopes import Operation, Resource
-from monotron.measures import MEASURES, Measure, Measures, Place
+from monotron.measures import MEASURES, Measure, Measures, WorkerSlot
 from monotron.store.contract import Figure, Store, StoreError
 
 OPENMETRICS = "application/openmetrics-text"
@@ -60,10 +60,10 @@ class Metrics:
     }
 
     def __init__(
-        self, store: Store, place: Place, figures: Callable[[], Iterable[Figure]] | None = None
+        self, store: Store, slot: WorkerSlot, figures: Callable[[], Iterable[Figure]] | None = None
     ) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Measured(place.all))
+        self._registry.register(_Measured(slot.all))
         self._registry.register(_Store(store, figures))
         self._registry.register(_Build())
 

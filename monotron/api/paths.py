@@ -21,7 +21,7 @@ class RawPath:
     """
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Replace the decoded path with the raw one; raises 414 if the URL is too long."""
+        """Replace the decoded path with the raw one; raises 414 and 400."""
         try:
             target: str = req.env[REQUEST_TARGET]
         except KeyError:
@@ -32,6 +32,11 @@ class RawPath:
         if len(target) > URL_BYTES:
             raise falcon.HTTPUriTooLong(
                 description=f"a URL can have at most {URL_BYTES} bytes; this one has {len(target)}"
+            )
+        if not req.path.startswith("/"):
+            # The router would look it up even without a slash.
+            raise falcon.HTTPBadRequest(
+                description="the target of a request must be a path, which begins with /"
             )
 
     def process_resource(

@@ -49,16 +49,11 @@ def parameters(req: falcon.Request) -> dict[str, str]:
     return given
 
 
-def whole_number(name: str, text: str) -> int:
-    """Return the number in plain ASCII digits; raises `InvalidNumber` for any other text."""
-    return numbers.parsed(name, text)
-
-
 def page_limit(query: Mapping[str, str]) -> int:
     """Return how many rows a page may have; raises `InvalidNumber`."""
     if "limit" not in query:
         return DEFAULT_PAGE_ROWS
-    return numbers.limit(whole_number("limit", query["limit"]))
+    return numbers.limit(numbers.parsed("limit", query["limit"]))
 
 
 def _utf8(latin: str) -> str:

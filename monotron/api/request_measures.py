@@ -7,7 +7,7 @@ import falcon
 
 from monotron.http.environ import COMPLETE_AT
 from monotron.http.labels import NO_ROUTE, method_label
-from monotron.measures import INCREMENTS, VALUES, Place
+from monotron.measures import INCREMENTS, VALUES, WorkerSlot
 
 Labels = Mapping[str, str]
 """Each route's path as people write it, by the router's template."""
@@ -19,12 +19,12 @@ class RequestMeasures:
     A resource sets `req.context.given` to the number of values that it has given out.
     """
 
-    def __init__(self, place: Place, labels: Labels) -> None:
-        self._place = place
+    def __init__(self, slot: WorkerSlot, labels: Labels) -> None:
+        self._slot = slot
         self._labels = labels
         # So that they show as 0 before the first request.
-        place.add(INCREMENTS, 0)
-        place.add(VALUES, 0)
+        slot.add(INCREMENTS, 0)
+        slot.add(VALUES, 0)
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Note when the request was complete."""
@@ -37,7 +37,7 @@ class RequestMeasures:
         """Count and time the request."""
         seconds = time.perf_counter() - req.context.started
         route, method = route_of(req, self._labels), method_label(req.method)
-        self._place.add_request(route, method, str(resp.status_code), seconds, req.context.given)
+        self._slot.add_request(route, method, str(resp.status_code), seconds, req.context.given)
 
 
 def route_of(req: falcon.Request, labels: Labels) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import falcon
 
 from monotron.api.answers import JSON, answer, pollable, representations, to_json
-from monotron.api.body import read_object, whole
+from monotron.api.body import exact, read_object
 from monotron.api.conditions import conditions
 from monotron.api.description import (
     DELETE_SERIES,
@@ -37,7 +37,7 @@ from monotron.api.openapi.schemas import (
     or_null,
 )
 from monotron.api.openapi.schemas import page as page_of
-from monotron.api.query import LIMIT, page_limit, whole_number
+from monotron.api.query import LIMIT, page_limit
 from monotron.api.retries import take_once
 from monotron.api.timestamps import timestamp
 from monotron.core import history, names, numbers, series
@@ -144,7 +144,7 @@ class AllSeries:
         limit = page_limit(query)
         recent = None
         if "recent" in query:
-            recent = numbers.recent(whole_number("recent", query["recent"]))
+            recent = numbers.recent(numbers.parsed("recent", query["recent"]))
             limit = min(limit, RECENT_PAGE_VALUES // max(recent, 1))
 
         call: Call = req.context.call
@@ -228,7 +228,7 @@ class OneSeries:
         query = req.context.query
         count = 1
         if "count" in query:
-            count = numbers.count(whole_number("count", query["count"]))
+            count = numbers.count(numbers.parsed("count", query["count"]))
         call: Call = req.context.call
         value = take_once(
             self._store,
@@ -246,10 +246,9 @@ class OneSeries:
         """Move the series up to the `value` in the body; 409 if that would move it back."""
         key = names.series_key(key)
         body = read_object(req)
-        value = whole(body.get("value"))
-        if value is None or len(body) != 1:
+        if body.keys() != {"value"}:
             raise InvalidNumber('the body must be {"value":N}, with a whole number N')
-        goal = numbers.value(value)
+        goal = numbers.value(exact(body["value"]))
         call: Call = req.context.call
         wanted = conditions(req)
 

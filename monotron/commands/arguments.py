@@ -3,13 +3,14 @@
 import argparse
 import sys
 from itertools import pairwise
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
+from monotron import digits
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import SETTINGS
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-"""Where commands are added; argparse has no public name for it."""
+ARGUMENT_DIGITS = 1_000
+"""More than any number has; beyond 4,300 digits Python refuses to read one."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,12 +35,23 @@ def add_setting(command: argparse.ArgumentParser, name: str) -> None:
     )
 
 
-def add_place(command: argparse.ArgumentParser) -> None:
+def add_account(command: argparse.ArgumentParser) -> None:
     """Add what says where a series or an API key is: the account and the storage folder."""
     command.add_argument(
-        "--account", type=int, default=FIRST_ACCOUNT, help=f"default {FIRST_ACCOUNT}"
+        "--account", type=whole_number, default=FIRST_ACCOUNT, help=f"default {FIRST_ACCOUNT}"
     )
     add_setting(command, "storage_dir")
+
+
+def whole_number(text: str) -> int:
+    """Return the number that an argument is, for `argparse`.
+
+    One that is out of bounds, as each below 0 is, is refused by a rule, which says them.
+    """
+    number = digits.whole_number(text.removeprefix("-"), ARGUMENT_DIGITS)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"it has to be a whole number, not {text!r:.80}")
+    return -number if text.startswith("-") else number
 
 
 def _hint(message: str) -> str:

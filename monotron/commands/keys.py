@@ -3,7 +3,7 @@
 import argparse
 from datetime import datetime, timezone
 
-from monotron.commands.arguments import Commands, add_place
+from monotron.commands.arguments import add_account
 from monotron.commands.output import (
     CannotPrint,
     fail,
@@ -19,24 +19,23 @@ from monotron.settings import Settings
 from monotron.store.contract import Reading, Store, Transaction
 
 
-def add_to(commands: Commands) -> None:
-    """Add them, with their arguments."""
-    keys = commands.add_parser("keys", help="API keys")
-    commands = keys.add_subparsers(required=True, metavar="COMMAND")
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add its subcommands, with their arguments and what runs them."""
+    commands = command.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("create", help="make an API key and print it as KEY:SECRET")
-    command.set_defaults(command=_create_key)
+    command.set_defaults(run=_create_key)
     command.add_argument("scopes", metavar="SCOPE", nargs="+", help="such as read,write:series")
-    add_place(command)
+    add_account(command)
 
     command = commands.add_parser("list", help="print every API key: id, key, day made, scopes")
-    command.set_defaults(command=_list_keys)
-    add_place(command)
+    command.set_defaults(run=_list_keys)
+    add_account(command)
 
     command = commands.add_parser("delete", help="make an API key good for nothing")
-    command.set_defaults(command=_delete_key)
+    command.set_defaults(run=_delete_key)
     command.add_argument("key", metavar="KEY")
-    add_place(command)
+    add_account(command)
 
 
 def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:

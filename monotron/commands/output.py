@@ -11,8 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from monotron.errors import MonotronError
 
-class CannotPrint(Exception):
+
+class CannotPrint(MonotronError):
     """The output has nowhere to go; the message says why."""
 
     def __init__(self, reason: object, *, expected: bool = False) -> None:

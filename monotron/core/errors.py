@@ -1,7 +1,9 @@
 """What the rules refuse. Each message is written for the person who made the call."""
 
+from monotron.errors import MonotronError
 
-class RuleError(Exception):
+
+class RuleError(MonotronError):
     """A call that a rule refused. Nothing was changed."""
 
 

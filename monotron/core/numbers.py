@@ -1,18 +1,18 @@
 """Numbers: the bounds of a count, a value, a page's limit and an account's id."""
 
-import re
-
 from monotron.core.errors import InvalidNumber
+from monotron.digits import DIGITS, whole_number
 from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES, RECENT_VALUES
 
 
 def parsed(what: str, text: str) -> int:
     """Return the number in plain ASCII digits; raises `InvalidNumber` for any other text."""
-    if not _DIGITS.fullmatch(text):
+    number = whole_number(text)
+    if number is None:
         raise InvalidNumber(
-            f"{what} must be a whole number of at most 19 digits, not {text[:40]!r}"
+            f"{what} must be a whole number of at most {DIGITS} digits, not {text[:40]!r}"
         )
-    return int(text)
+    return number
 
 
 def whole(what: str, value: object, least: int, most: int) -> int:
@@ -28,7 +28,7 @@ def count(number: int) -> int:
     return whole("count", number, 1, RANGE_VALUES)
 
 
-def value(number: int) -> int:
+def value(number: object) -> int:
     """Return `number` if a series can have it; raises `InvalidNumber` otherwise."""
     return whole("value", number, 1, LAST_VALUE)
 
@@ -54,6 +54,3 @@ def recent(number: int) -> int:
 def account(number: int) -> int:
     """Return `number` if it can be an account's id; raises `InvalidNumber` otherwise."""
     return whole("an account's id", number, 0, LAST_VALUE)
-
-
-_DIGITS = re.compile(r"[0-9]{1,19}")

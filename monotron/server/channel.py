@@ -190,7 +190,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         """Count and log the request, as the application does with those that reach it."""
         request = self.request
         method = method_label(request.command)
-        self.channel.server.place.add(REQUESTS, 1, NO_ROUTE, method, str(status))
+        self.channel.server.slot.add(REQUESTS, 1, NO_ROUTE, method, str(status))
         logs.request_id.set(request_id)
         log_request(
             client=self.channel.addr[0],

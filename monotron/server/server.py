@@ -22,7 +22,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
 from monotron.limits import BODY_BYTES, HEADER_BYTES
-from monotron.measures import HTTP_QUEUE, OPEN_CONNECTIONS, Place
+from monotron.measures import HTTP_QUEUE, OPEN_CONNECTIONS, WorkerSlot
 from monotron.server.channel import BigBodies, Channel
 from monotron.server.connections import Connections
 from monotron.server.dispatcher import Dispatcher
@@ -60,11 +60,11 @@ class Server:
         app: Callable[..., Any],
         listeners: Sequence[socket.socket],
         threads: int,
-        place: Place,
+        slot: WorkerSlot,
         *,
         quick_paths: Collection[str],
     ) -> None:
-        """Set up the server; its measurements go to `place`.
+        """Set up the server; its measurements go to `slot`.
 
         The app answers `quick_paths` at once, so they get a thread of their own.
         """
@@ -76,7 +76,7 @@ class Server:
         self._limit = _connection_limit()
         # If few files may be open, at most a quarter of the places are kept free.
         self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
-        self._place = place
+        self._slot = slot
         self._dispatcher = Dispatcher(threads, quick_paths)
         big_bodies = BigBodies()
         settings: dict[str, Any] = {
@@ -97,7 +97,7 @@ class Server:
             "log_socket_errors": False,
         }
         self._listeners: list[Any] = [
-            _Listener(app, self._connections, each, self._dispatcher, place, big_bodies, settings)
+            _Listener(app, self._connections, each, self._dispatcher, slot, big_bodies, settings)
             for each in listeners
         ]
 
@@ -128,10 +128,10 @@ class Server:
 
         It also samples the gauges.
         """
-        self._place.set(HTTP_QUEUE, self._dispatcher.waiting)
+        self._slot.set(HTTP_QUEUE, self._dispatcher.waiting)
         channels = self._channels()
-        self._place.set(OPEN_CONNECTIONS, len(channels))
-        # waitress records activity by this clock. If it jumps, some are closed early or late.
+        self._slot.set(OPEN_CONNECTIONS, len(channels))
+        # waitress notes activity by this clock. Where it jumps, some are closed early or late.
         now = time.time()
         for channel in channels:
             if channel.is_overdue(now):
@@ -188,12 +188,12 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         connections: Connections,
         listener: socket.socket,
         dispatcher: Dispatcher,
-        place: Place,
+        slot: WorkerSlot,
         big_bodies: BigBodies,
         adjustments: Mapping[str, Any],
     ) -> None:
         self.big_bodies = big_bodies
-        self.place = place
+        self.slot = slot
         self._no_files_until = 0.0
         self.lacked_files = False
         """Whether a connection could not be accepted because no file descriptor was left."""

@@ -11,9 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TypeVar
 
+from monotron.errors import MonotronError
 from monotron.store import folder as storage_folder
 from monotron.store.contract import StoreCorrupt, StoreUnavailable, Table
 from monotron.store.data_file import FileReading, reading_file, verify_file
+from monotron.store.folder import DATA_FILE, LOCK_FILE
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import OpenLock
 from monotron.store.read_only import OpenStore, nobody_writing
@@ -21,7 +23,7 @@ from monotron.store.read_only import OpenStore, nobody_writing
 T = TypeVar("T")
 
 
-class CannotCopy(Exception):
+class CannotCopy(MonotronError):
     """A store that cannot be copied, or cannot replace another; the message says why."""
 
 
@@ -76,7 +78,7 @@ def _name(partial: Path, path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
+class FrozenFile:
     """A data file that nobody writes to."""
 
     path: Path
@@ -85,35 +87,35 @@ class Still:
 
 
 @contextmanager
-def standing_still(target: Path) -> Iterator[Still]:
+def frozen(target: Path) -> Iterator[FrozenFile]:
     """Return a data file to inspect: `target`, or that of the store in the folder `target`.
 
     A store in use is copied, page by page, to a file without a name, which vanishes by itself. A
     store not in use cannot be opened by anybody meanwhile. Raises `CannotCopy`.
     """
     target = storage_folder.absolute(target)
-    if target.name == "data.mdb" and (target.parent / "lock.mdb").exists():
+    if target.name == DATA_FILE and (target.parent / LOCK_FILE).exists():
         target = target.parent
     if not target.is_dir():
-        yield Still(target, copied=False)
+        yield FrozenFile(target, copied=False)
         return
-    if not (target / "data.mdb").exists():
+    if not (target / DATA_FILE).exists():
         raise StoreUnavailable(f"there is no store in {target}")
     if not storage_folder.is_writable(target):
         with nobody_writing(target):
-            yield Still(target / "data.mdb", copied=False)
+            yield FrozenFile(target / DATA_FILE, copied=False)
         return
     with _lock(target) as lock:
         if lock.take_alone():
-            yield Still(target / "data.mdb", copied=False)
+            yield FrozenFile(target / DATA_FILE, copied=False)
             return
     with tempfile.TemporaryFile(dir=target) as file:
         _copy_pages(target, file)
-        yield Still(Path(f"/dev/fd/{file.fileno()}"), copied=True)
+        yield FrozenFile(Path(f"/dev/fd/{file.fileno()}"), copied=True)
 
 
 def _copy_pages(folder: Path, file: IO[bytes]) -> None:
-    size, free = (folder / "data.mdb").stat().st_size, shutil.disk_usage(folder).free
+    size, free = (folder / DATA_FILE).stat().st_size, shutil.disk_usage(folder).free
     if free < 2 * size:
         raise CannotCopy(
             f"the store is in use, and a copy of its {size} bytes would leave it too little room "
@@ -156,11 +158,11 @@ def restore(
         _remove(work)
         try:
             work.mkdir(mode=0o700)
-            _copy_durably(file, work / "data.mdb")
-            result = _accepted(file, work, None if replace else folder / "data.mdb", tables, accept)
+            _copy_durably(file, work / DATA_FILE)
+            result = _accepted(file, work, None if replace else folder / DATA_FILE, tables, accept)
             # It lists readers of the old file, and will be recreated.
-            (folder / "lock.mdb").unlink(missing_ok=True)
-            (work / "data.mdb").rename(folder / "data.mdb")
+            (folder / LOCK_FILE).unlink(missing_ok=True)
+            (work / DATA_FILE).rename(folder / DATA_FILE)
             storage_folder.sync(folder)
         except OSError as error:
             raise CannotCopy(f"{file} cannot be restored: {error.strerror}") from error
@@ -176,9 +178,9 @@ def _accepted(
     tables: Sequence[Table],
     accept: Callable[[LmdbStore, FileReading | None], T],
 ) -> T:
-    if problems := verify_file(work / "data.mdb"):
+    if problems := verify_file(work / DATA_FILE):
         raise StoreCorrupt(f"{file} is damaged, or not a backup: {problems[0]}")
-    with reading_file(work / "data.mdb", tables):
+    with reading_file(work / DATA_FILE, tables):
         pass
     copy = LmdbStore(work, tables, create=False)
     try:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from monotron.errors import MonotronError
+
 T = TypeVar("T")
 
 MAX_KEY_BYTES = 511
@@ -26,7 +28,7 @@ Table = bytes
 no others."""
 
 
-class StoreError(Exception):
+class StoreError(MonotronError):
     """A failure of the store. None of the failed update's writes were kept."""
 
 

@@ -10,6 +10,12 @@ from monotron.store.contract import StoreUnavailable
 DATA_FILE = "data.mdb"
 """If it exists, the folder has a store, and the folder's names are durable."""
 
+LOCK_FILE = "lock.mdb"
+"""LMDB's own, beside it."""
+
+NEW_FILE = "new.mdb"
+"""The data file while it is made."""
+
 
 def prepare(folder: Path) -> Path:
     """Create the folder and its parents, and return its absolute path.

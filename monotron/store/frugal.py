@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from monotron.store.contract import Reading, Transaction
+from monotron.store.folder import DATA_FILE
 from monotron.store.read_only import OpenStore
 
 T = TypeVar("T")
@@ -25,18 +26,18 @@ class FrugalStore:
 
     def __init__(self, store: OpenStore) -> None:
         self._store = store
-        self._file = store.folder / "data.mdb"
+        self._file = store.folder / DATA_FILE
 
     def view(self, fn: Callable[[Reading], T]) -> T:
         """See `contract.Store.view`."""
         result = self._store.view(fn)
-        let_go(self._file)
+        drop_pages(self._file)
         return result
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
         """See `contract.Store.update`."""
         result = self._store.update(fn)
-        let_go(self._file)
+        drop_pages(self._file)
         return result
 
     def close(self) -> None:
@@ -44,7 +45,7 @@ class FrugalStore:
         self._store.close()
 
 
-def let_go(file: Path) -> None:
+def drop_pages(file: Path) -> None:
     """Release the pages of a mapped file. They stay valid: a reader maps them again.
 
     Only Linux reports where a file is mapped; elsewhere this does nothing.

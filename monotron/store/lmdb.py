@@ -30,6 +30,7 @@ from monotron.store.contract import (
     Transaction,
 )
 from monotron.store.draft import Draft, check_key
+from monotron.store.folder import DATA_FILE, LOCK_FILE, NEW_FILE
 from monotron.store.lock import OpenLock, WriteLock
 from monotron.store.usage import Usage
 
@@ -97,10 +98,10 @@ class LmdbStore:
         self._closed = False
         self._next_reader_check = 0.0
         folder = storage_folder.absolute(Path(folder))
-        if not create and not (folder / "data.mdb").exists():
+        if not create and not (folder / DATA_FILE).exists():
             raise StoreUnavailable(f"there is no store in {folder}")
         self.folder = storage_folder.prepare(folder)
-        self._path = self.folder / storage_folder.DATA_FILE
+        self._path = self.folder / DATA_FILE
         self.failed: StoreError | None = None
         """Set once the engine can only continue in a process that reopens it."""
         with ExitStack() as undo:
@@ -231,7 +232,7 @@ class LmdbStore:
         LMDB creates it as one hole and writes it through memory: if the disk then has no room for
         the page of another slot, the kernel kills the process (SIGBUS).
         """
-        path = self.folder / "lock.mdb"
+        path = self.folder / LOCK_FILE
         # Opened only if necessary: closing it would release locks that an LMDB environment of this
         # process holds on it (fcntl_locking(2)).
         if path.exists() and path.stat().st_blocks * 512 >= _READER_TABLE_BYTES:
@@ -250,7 +251,7 @@ class LmdbStore:
         LMDB does not sync its first two pages. A power cut may leave a part of them, which LMDB
         would take for a damaged store.
         """
-        data, new = self._path, self.folder / "new.mdb"
+        data, new = self._path, self.folder / NEW_FILE
         # If it is a link to a disk that is not mounted, a new file must not take its place.
         if os.path.lexists(data):
             return

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from monotron.store import folder as storage_folder
 from monotron.store.contract import StoreError, StoreFull, StoreUnavailable, Table
+from monotron.store.folder import DATA_FILE, LOCK_FILE
 from monotron.store.lmdb import NO_ROOM, OPEN_SECONDS, LmdbStore
 from monotron.store.lock import OpenLock
 
@@ -26,7 +27,7 @@ def is_missing(folder: Path) -> bool:
     Raises `StoreUnavailable` if that cannot be determined.
     """
     try:
-        os.lstat(folder / storage_folder.DATA_FILE)
+        os.lstat(folder / DATA_FILE)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError as error:
@@ -86,8 +87,8 @@ def _make(folder: Path, tables: Sequence[Table], fill: Callable[[LmdbStore], T])
         finally:
             store.close()
         # It would list readers of another file, and will be recreated.
-        (folder / "lock.mdb").unlink(missing_ok=True)
-        (work / storage_folder.DATA_FILE).rename(folder / storage_folder.DATA_FILE)
+        (folder / LOCK_FILE).unlink(missing_ok=True)
+        (work / DATA_FILE).rename(folder / DATA_FILE)
         storage_folder.sync(folder)
     finally:
         _remove(work)

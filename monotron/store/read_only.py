@@ -19,6 +19,7 @@ from monotron.store import file_system
 from monotron.store import folder as storage_folder
 from monotron.store.contract import Reading, StoreUnavailable, Table, Transaction
 from monotron.store.data_file import FileReading
+from monotron.store.folder import DATA_FILE
 from monotron.store.lmdb import (
     MAP_SIZE,
     OPEN_SECONDS,
@@ -42,7 +43,7 @@ def open_to_read(folder: Path, tables: Sequence[Table], *, wait_seconds: float) 
 
     Raises `StoreUnavailable` if it does not exist, and what the two kinds of store raise.
     """
-    if (folder / storage_folder.DATA_FILE).exists() and not storage_folder.is_writable(folder):
+    if (folder / DATA_FILE).exists() and not storage_folder.is_writable(folder):
         return ReadOnlyStore(folder, tables)
     return LmdbStore(folder, tables, create=False, wait_seconds=wait_seconds)
 
@@ -81,7 +82,7 @@ class ReadOnlyStore:
         """
         self.folder = Path(os.path.realpath(folder))
         self._tables = tables
-        self._path = self.folder / storage_folder.DATA_FILE
+        self._path = self.folder / DATA_FILE
         storage_folder.require_local(self.folder)
         with ExitStack() as held:
             held.enter_context(nobody_writing(self.folder))

@@ -6,7 +6,6 @@ number and a newline. Any other content counted as 0 there, so the next number w
 
 import itertools
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from monotron.core import uuids
 from monotron.core.errors import InvalidName
 from monotron.core.records import Series
+from monotron.digits import whole_number
 from monotron.limits import LAST_VALUE
 from monotron.transfer.items import Advance, Broken, CannotRead, Item, Read, Skipped
 from monotron.transfer.lines import SeriesLine
@@ -66,13 +66,12 @@ def _item(entry: "os.DirEntry[str]", account: int, now: int) -> Item:
             content = file.read(CONTENT_BYTES) or b""
     except OSError as error:
         return Broken(place, f"it cannot be read: {error.strerror}")
-    if _ZERO.fullmatch(content):
+    value = whole_number(content.decode(errors="replace").strip(_BLANKS), CONTENT_BYTES)
+    if value == 0:
         return Skipped(place, NOTHING_TAKEN)
-    value = int(content) if _NUMBER.fullmatch(content) else 0
-    if not 1 <= value <= LAST_VALUE:
+    if value is None or value > LAST_VALUE:
         return Skipped(place, NO_NUMBER)
     return Read(place, SeriesLine(Series(account, key, value, None, now, now)), size=len(content))
 
 
-_NUMBER = re.compile(rb"\s*[0-9]+\s*")
-_ZERO = re.compile(rb"\s*0+\s*")
+_BLANKS = " \t\n\v\f\r"

@@ -11,6 +11,7 @@ from itertools import groupby
 from monotron.core import api_keys, imports
 from monotron.core.errors import RuleError
 from monotron.core.imports import Outcome
+from monotron.errors import MonotronError
 from monotron.limits import IMPORT_BYTES, IMPORT_LINES
 from monotron.store.contract import Store, Transaction
 from monotron.transfer.items import Broken, Item, Read, Skipped
@@ -51,7 +52,7 @@ class Options:
     """Whether it stops at the first broken item, without writing any of its batch."""
 
 
-class Stopped(Exception):
+class Stopped(MonotronError):
     """A strict import found something broken."""
 
 

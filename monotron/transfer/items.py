@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
+from monotron.errors import MonotronError
 from monotron.transfer.lines import Line
 
 
@@ -41,7 +42,7 @@ Advance = Callable[[int], object]
 """Called with progress, in bytes or files."""
 
 
-class CannotRead(Exception):
+class CannotRead(MonotronError):
     """A source that cannot be imported at all."""
 
 

@@ -16,7 +16,7 @@ from monotron import __version__
 from monotron.app import create_app
 from monotron.core import tables
 from monotron.core.api_keys import Pair
-from monotron.measures import MEASURES, Measures, OfStore
+from monotron.measures import MEASURES, Measures, StoreMetrics
 from monotron.settings import Settings
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic, held, new_key
@@ -57,15 +57,15 @@ REPLACED = labelled("monotron_workers_replaced_total")
 @pytest.fixture
 def measured(settings: Settings, store: LmdbStore) -> Api:
     """The API on an empty store, with all that is measured."""
-    return Api(create_app(store, settings, place=Measures().place(0), figures=store.figures))
+    return Api(create_app(store, settings, slot=Measures().slot(0), figures=store.figures))
 
 
 @pytest.fixture
 def watched(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The same, on a store that tells of its commits."""
-    place = Measures().place(0)
-    store = LmdbStore(tmp_path_factory.mktemp("watched"), tables.ALL, observer=OfStore(place))
-    yield Api(create_app(store, settings, place=place, figures=store.figures))
+    slot = Measures().slot(0)
+    store = LmdbStore(tmp_path_factory.mktemp("watched"), tables.ALL, observer=StoreMetrics(slot))
+    yield Api(create_app(store, settings, slot=slot, figures=store.figures))
     store.close()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monotron.settings import SETTINGS, Setting
+from monotron.setting import Setting
+from monotron.settings import SETTINGS
 from tests.support import ci, shown
 from tests.support import service as services
 from tests.support.ci import Place

@@ -214,7 +214,7 @@ def hello_server() -> Iterator[Callable[[], socket.socket]]:
         return [b"hello"]
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(hello, [listener], 1, Measures().place(0), quick_paths=())
+        server = Server(hello, [listener], 1, Measures().slot(0), quick_paths=())
         thread = threading.Thread(target=server.run, args=(lambda: True,))
         thread.start()
         try:

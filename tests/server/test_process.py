@@ -562,6 +562,7 @@ REFUSED = {
     "unknown method": (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "method of Falcon's own": (b"WEBSOCKET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "length with 5,000 digits": (SEED + b"Content-Length: %s\r\n\r\n" % (b"9" * 5000), 400),
+    "target without a slash": (b"POST %s HTTP/1.1\r\nHost: x\r\n\r\n" % JOB[1:].encode(), 400),
     "target that is no path": (b"GET foo HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "target that is no URL": (b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
 }
@@ -722,7 +723,7 @@ def test_listening_for_everybody_is_warned_of(serve: Serve) -> None:
 
 REQUESTS = [
     ("POST", JOB, 200),
-    ("PUT", "/v1/series/feature%2Flogin/abc?x=1", 200),
+    ("POST", "/v1/series/feature%2Flogin?count=1", 200),
     ("GET", "/v1/series/none", 404),
     ("GET", "/no/such/path", 404),
     ("DELETE", JOB, 405),

@@ -30,7 +30,7 @@ NOW = 1_704_164_645_120_000
 
 
 @dataclass
-class Brought:
+class ImportResult:
     """What an import told."""
 
     tally: Tally = field(default_factory=Tally)
@@ -46,7 +46,9 @@ def exported(store: Store) -> list[str]:
     return [lines.header(), *map(lines.to_json, exporting.lines(store))]
 
 
-def bring(store: Store, text: Sequence[str], *, keep: int = KEEP, strict: bool = False) -> Brought:
+def bring(
+    store: Store, text: Sequence[str], *, keep: int = KEEP, strict: bool = False
+) -> ImportResult:
     """Import an export."""
     stream = io.BytesIO("".join(f"{line}\n" for line in text).encode())
     return bring_items(store, jsonl.read(stream, lambda size: None), keep=keep, strict=strict)
@@ -58,10 +60,10 @@ def bring_items(
     *,
     keep: int = KEEP,
     strict: bool = False,
-    brought: Brought | None = None,
-) -> Brought:
+    brought: ImportResult | None = None,
+) -> ImportResult:
     """Import everything from a source; `brought` gets its messages even if it fails."""
-    brought = brought or Brought()
+    brought = brought or ImportResult()
     options = Options(keep, NOW, strict)
     importing.run(store, items, options, brought.tally, brought.complaints.append)
     return brought

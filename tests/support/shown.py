@@ -51,7 +51,7 @@ class Seen:
     words: dict[str, str] = field(default_factory=dict)
 
     def same(self, shown: str, printed: str) -> bool:
-        """Return whether it is the same. JSON has no newline at its end, and a page cannot show one."""
+        """Return whether it is the same; JSON ends without a newline, which a page cannot show."""
         pattern, place = "", 0
         for found in _VARYING.finditer(shown):
             pattern += re.escape(shown[place : found.start()]) + self._pattern(found[0], pattern)

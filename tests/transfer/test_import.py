@@ -36,7 +36,7 @@ from tests.support import service, shown
 from tests.support.calls import call_in
 from tests.support.invariants import faults
 from tests.support.memory import MemoryStore
-from tests.support.moving import KEEP, NOW, Brought, bring, bring_items, exported, fill, rows
+from tests.support.moving import KEEP, NOW, ImportResult, bring, bring_items, exported, fill, rows
 from tests.support.service import COMMAND, JOB, PATIENCE, Load, Serve, environment, run
 
 folder, serve = service.folder, service.serve
@@ -440,7 +440,7 @@ def test_limits_of_attributes_and_api_keys_hold(here: MemoryStore) -> None:
 def test_strict_writes_nothing_of_the_batch_and_says_how_far_it_came(here: MemoryStore) -> None:
     text = [line(f"svc{number:05}", 1) for number in range(limits.IMPORT_LINES * 2)]
     text.insert(limits.IMPORT_LINES + 10, "broken")
-    brought = Brought()
+    brought = ImportResult()
     items = jsonl.read(io.BytesIO("\n".join(export_of(*text)).encode()), lambda size: None)
     with pytest.raises(Stopped, match="stopped at line 1012"):
         bring_items(here, items, strict=True, brought=brought)
@@ -456,7 +456,7 @@ def test_strict_stops_at_what_a_rule_refuses_too(here: MemoryStore) -> None:
     token = {f"n{number}": "" for number in range(limits.ATTRIBUTES)}
     here.update(lambda txn: attributes.put(txn, 1, "a", "b", token))
     text = export_of(line("one", 1), json.dumps(ATTRIBUTE | {"value": ""}), line("two", 2))
-    brought = Brought()
+    brought = ImportResult()
     items = jsonl.read(io.BytesIO("\n".join(text).encode()), lambda size: None)
     with pytest.raises(Stopped, match="line 3"):
         bring_items(here, items, strict=True, brought=brought)
@@ -467,7 +467,7 @@ def test_strict_stops_at_what_a_rule_refuses_too(here: MemoryStore) -> None:
 # The older build-number service
 
 
-def bring_folder(store: Store, folder: Path, account: int = 1) -> Brought:
+def bring_folder(store: Store, folder: Path, account: int = 1) -> ImportResult:
     items = buildnumber.read(folder, account, NOW, lambda files: None)
     return bring_items(store, items)
 
@@ -607,7 +607,7 @@ def rows_of(text: str) -> Iterator[Item]:
     return postgres.read(io.BytesIO(text.encode()), NOW, lambda size: None)
 
 
-def bring_rows(store: Store, text: str) -> Brought:
+def bring_rows(store: Store, text: str) -> ImportResult:
     return bring_items(store, rows_of(text))
 
 
@@ -968,7 +968,7 @@ def test_long_attributes_are_written_a_few_at_a_time(tmp_path: Path) -> None:
 
 def test_a_full_store_stops_the_import_and_it_says_how_far_it_came(tiny_store: LmdbStore) -> None:
     text = export_of(*(line(f"svc{number:05}", 1, "a") for number in range(5_000)))
-    brought = Brought()
+    brought = ImportResult()
     items = jsonl.read(io.BytesIO("\n".join(text).encode()), lambda size: None)
     with pytest.raises(StoreFull):
         bring_items(tiny_store, items, brought=brought)

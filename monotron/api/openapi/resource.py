@@ -4,13 +4,13 @@ from typing import ClassVar
 
 import falcon
 
+from monotron.api.about import SERVICE
 from monotron.api.answers import pollable
 from monotron.api.description import Calls, Description, Tag, in_json
 from monotron.api.openapi.components import schema
 from monotron.api.openapi.document import OPENAPI
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.openapi.schemas import members
-from monotron.api.service import SERVICE
 
 
 class OpenApi:

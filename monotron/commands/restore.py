@@ -1,76 +1,41 @@
-"""`monotron backup` and `monotron restore`."""
+"""`monotron restore`."""
 
 import argparse
-import signal
-import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from monotron.commands.arguments import Commands, add_setting
-from monotron.commands.output import fail, printing, report, require_output
-from monotron.commands.stores import with_store_to_read
+from monotron.commands import taking_over
+from monotron.commands.arguments import add_setting, whole_number
+from monotron.commands.output import report
+from monotron.commands.signals import end_as_interrupted
 from monotron.core import check, clock, restoring, tables
 from monotron.settings import Settings
-from monotron.store import backup, making
+from monotron.store import backup
 from monotron.store.backup import CannotCopy
 from monotron.store.contract import Reading, Store, StoreCorrupt
-from monotron.store.read_only import OpenStore
-from monotron.transfer import takeover
 from monotron.transfer.takeover import TakenOver
 
 
-def add_to(commands: Commands) -> None:
-    """Add them, with their arguments."""
-    command = commands.add_parser("backup", help="copy the store, beside a service or without")
-    command.set_defaults(command=_backup)
-    command.add_argument(
-        "target", metavar="FILE|DIR", help="a new file, a folder to make one in, or - for stdout"
-    )
-    add_setting(command, "storage_dir")
-
-    command = commands.add_parser("restore", help="put a backup in the place of the store")
-    command.set_defaults(command=_restore)
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add its arguments, and what runs it."""
+    command.set_defaults(run=_restore)
     command.add_argument("file", metavar="FILE", help="what `monotron backup` wrote")
     command.add_argument(
         "--replace", action="store_true", help="even where series go back by that or are gone"
     )
     command.add_argument(
         "--advance",
-        type=int,
+        type=whole_number,
         metavar="N",
         help="move every series up by N, past what was given out since the backup was taken",
     )
     add_setting(command, "storage_dir")
 
 
-def _backup(settings: Settings, arguments: argparse.Namespace) -> int:
-    if arguments.target == "-":
-        return _back_up_to_output(settings)
-    end_as_interrupted()
-    path = backup.path_of(arguments.target, datetime.now(timezone.utc))
-    count = with_store_to_read(settings, lambda store: backup.take(store, path, tables.SERIES))
-    report(f"{path}: {path.stat().st_size} bytes, {count} series")
-    return 0
-
-
-def _back_up_to_output(settings: Settings) -> int:
-    require_output()
-    if sys.stdout.isatty():
-        return fail("a backup is no text for a terminal: name a file, or add a pipe", 1)
-
-    def copy(store: OpenStore) -> None:
-        with printing():
-            store.copy(sys.stdout.buffer)
-
-    with_store_to_read(settings, copy)
-    return 0
-
-
 def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
     end_as_interrupted()
     file, by, folder = Path(arguments.file), arguments.advance, settings.storage_dir
-    # A store that is there has them already, or never will.
-    counters = making.is_missing(folder) and takeover.has_counters(folder)
+    counters = taking_over.is_due(folder)
     if by is not None:
         restoring.distance(by)
 
@@ -86,7 +51,7 @@ def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
         advanced = None if by is None else restoring.advance_all(copy, by, now=now)
         if not counters:
             return found, advanced, None
-        return found, advanced, takeover.bring_in(copy, folder, keep=settings.history, now=now)
+        return found, advanced, taking_over.bring_in(settings, copy, folder)
 
     found, advanced, taken_over = backup.restore(
         file, folder, tables.ALL, accept, replace=arguments.replace
@@ -123,8 +88,3 @@ def _show_restored(
             f"the series {state.key!r} of account {state.account} was at {state.value} and is at "
             "the last value there is now"
         )
-
-
-def end_as_interrupted() -> None:
-    """Let SIGTERM do what ^C does: what is half done is taken away."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -8,28 +8,23 @@ A worker whose watcher is gone, killed even, finds its end of another pipe close
 no orphan holds the port.
 """
 
-import errno
-import ipaddress
 import logging
 import os
 import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from monotron import __version__, threads
-from monotron.measures import REPLACED, START_TIME, Measures, Place
+from monotron.errors import MonotronError
+from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
+from monotron.server.listeners import ip_address, listen, reachable, url
 from monotron.server.server import FEWEST_FILES, Server, open_files
 from monotron.settings import Settings
-from monotron.store import folder as storage_folder
-from monotron.store.contract import StoreError
-
-BACKLOG = 1024
-"""Connections that wait in the kernel to be accepted."""
 
 STOP_SECONDS = 9.5
 """When workers that still have not stopped are killed, to be gone within 10 seconds."""
@@ -40,7 +35,7 @@ RESTART_SECONDS = 1.0
 log = logging.getLogger("monotron")
 
 
-class CannotServe(Exception):
+class CannotServe(MonotronError):
     """The service cannot start; the message says why, in one line."""
 
 
@@ -56,24 +51,33 @@ class Service:
     """What the app answers at once, and what has to work under overload too."""
 
 
-def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) -> None:
+OpenService: TypeAlias = Callable[[bool, WorkerSlot], Service]
+"""Opens what one worker serves."""
+
+
+def serve(
+    settings: Settings,
+    open_service: OpenService,
+    warnings: Callable[[], Iterable[str]] = tuple,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    `open_service(create, place)` is called once in each worker, with where it writes its measures.
+    `open_service(create, slot)` is called once in each worker, with where it writes its measures.
     Only the first ones may create what is missing: where the storage folder has gone since, a
-    replacement would give out 1 again.
+    replacement would give out 1 again. `warnings` is called once they are ready, and logged.
 
-    Raises `CannotServe` where the port cannot be had or a worker cannot open its service.
+    Raises `CannotListen` where the port cannot be had, `CannotServe` where a worker cannot open its
+    service.
     """
     if (files := open_files()) < FEWEST_FILES:
         raise CannotServe(
             f"only {files:g} open files are allowed, and the service needs {FEWEST_FILES} or more: "
             "raise the limit (ulimit -n, or LimitNOFILE of a systemd unit)"
         )
-    listeners = _listen(settings)
+    listeners = listen(settings)
     try:
-        # One place more, for the watching process itself.
-        _Watch(settings, open_service, listeners, Measures(settings.workers + 1)).run()
+        # One slot more, for the watching process itself.
+        _Watch(settings, open_service, warnings, listeners, Measures(settings.workers + 1)).run()
     finally:
         for listener in listeners:
             listener.close()
@@ -82,7 +86,7 @@ def serve(settings: Settings, open_service: Callable[[bool, Place], Service]) ->
 @dataclass(slots=True)
 class _Worker:
     pid: int
-    place: int
+    slot: int
     """Where it writes its measures."""
     news: int | None
     """The pipe on which it says that it is ready, or why it cannot be; None once it has."""
@@ -92,7 +96,8 @@ class _Worker:
 @dataclass
 class _Watch:
     settings: Settings
-    open_service: Callable[[bool, Place], Service]
+    open_service: OpenService
+    warnings: Callable[[], Iterable[str]]
     listeners: Sequence[socket.socket]
     measures: Measures
     workers: dict[int, _Worker] = field(default_factory=dict)
@@ -106,9 +111,9 @@ class _Watch:
     """Why the first workers could not start."""
 
     def run(self) -> None:
-        self.place = self.measures.place(self.settings.workers)
-        self.place.add(REPLACED, 0)
-        self.place.set(START_TIME, time.time())
+        self.slot = self.measures.slot(self.settings.workers)
+        self.slot.add(REPLACED, 0)
+        self.slot.set(START_TIME, time.time())
         self.selector = selectors.DefaultSelector()
         self.lifeline, self._lifeline_end = os.pipe()
         self._signals, signals_end = os.pipe()
@@ -127,7 +132,7 @@ class _Watch:
         while not self.stopping and not all(worker.ready for worker in self.workers.values()):
             self._wait(None)
         if self.failure is None and not self.stopping:
-            for warning in storage_folder.warnings(self.settings.storage_dir):
+            for warning in self.warnings():
                 log.warning("%s", warning)
             self._announce()
         while not self.stopping:
@@ -143,15 +148,15 @@ class _Watch:
             "monotron %s listens on %s, stores in %s, %d worker%s, authentication %s, "
             "dashboard at %s/",
             __version__,
-            " and ".join(_url(host, port) for host, port in addresses),
+            " and ".join(url(host, port) for host, port in addresses),
             self.settings.storage_dir.resolve(),
             self.settings.workers,
             "s" if self.settings.workers > 1 else "",
             "on" if self.settings.authentication else "off",
-            _url(*_reachable(*addresses[0])),
+            url(*reachable(*addresses[0])),
         )
         for host, _ in addresses:
-            if not self.settings.authentication and not _ip_address(host).is_loopback:
+            if not self.settings.authentication and not ip_address(host).is_loopback:
                 log.warning(
                     "there is no authentication: whoever reaches %s may do everything", host
                 )
@@ -204,7 +209,7 @@ class _Watch:
             if self.stopping:
                 continue
             log.error("worker %d ended (%s); another one takes its place", pid, _cause(status))
-            self.place.add(REPLACED, 1)
+            self.slot.add(REPLACED, 1)
             if worker.ready:
                 self._start_worker()
             else:
@@ -220,8 +225,8 @@ class _Watch:
 
     def _start_worker(self) -> None:
         news, news_end = os.pipe()
-        taken = {worker.place for worker in self.workers.values()}
-        place = min(set(range(self.settings.workers)) - taken)
+        taken = {worker.slot for worker in self.workers.values()}
+        slot = min(set(range(self.settings.workers)) - taken)
         # A signal that came to the child before it has its own handlers would reach our pipe.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -232,8 +237,8 @@ class _Watch:
             self.restarts.append(time.monotonic() + RESTART_SECONDS)
         else:
             if pid == 0:
-                self._become_worker(news_end, place)
-            worker = self.workers[pid] = _Worker(pid, place, news)
+                self._become_worker(news_end, slot)
+            worker = self.workers[pid] = _Worker(pid, slot, news)
             self.selector.register(news, selectors.EVENT_READ, worker)
         os.close(news_end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -246,7 +251,7 @@ class _Watch:
             self.failure = self.failure or why
             self.stopping = True
 
-    def _become_worker(self, news_end: int, place: int) -> NoReturn:
+    def _become_worker(self, news_end: int, slot: int) -> NoReturn:
         """Work, then end the process: nothing of the watching one may run in it."""
         code = 1
         try:
@@ -257,26 +262,26 @@ class _Watch:
             for other in self.workers.values():
                 if other.news is not None:
                     os.close(other.news)
-            code = self._work(news_end, self.measures.place(place))
+            code = self._work(news_end, self.measures.slot(slot))
         except BaseException:
             log.exception("a worker failed")
         finally:
             os._exit(code)
 
-    def _work(self, news: int, place: Place) -> int:
+    def _work(self, news: int, slot: WorkerSlot) -> int:
         """Be a worker; gives the exit status."""
         try:
-            service = self.open_service(not self.announced, place)
+            service = self.open_service(not self.announced, slot)
             server = Server(
                 service.app,
                 self.listeners,
                 self.settings.threads,
-                place,
+                slot,
                 quick_paths=service.quick_paths,
             )
             watch_lifeline = partial(_stop_with, self.lifeline, server)
             threads.start(watch_lifeline, "monotron-lifeline")
-        except (StoreError, threads.CannotStartThread) as error:
+        except MonotronError as error:
             os.write(news, str(error).encode(errors="backslashreplace"))
             return 1
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -314,9 +319,6 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
 _IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 """What asks other services for new log files and the like, and would end this one."""
 
-_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""A name may have more addresses than the machine, such as ::1 where it has no IPv6."""
-
 _READY = "ready"
 
 
@@ -324,77 +326,6 @@ def _stop_with(lifeline: int, server: Server) -> None:
     """Stop the server once the watching process has ended, which closes the pipe's other end."""
     os.read(lifeline, 1)
     server.stop()
-
-
-def _listen(settings: Settings) -> list[socket.socket]:
-    """Listen on each address that the host has, at the same port."""
-    try:
-        found = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except (OSError, UnicodeError) as error:
-        raise CannotServe(_no_address(settings)) from error
-    # IPv4 first, which the start line then names first.
-    # IPv4 comes first, which the start line then names first.
-    addresses = dict.fromkeys((family, address) for family, *_, address in found)
-    port = settings.port
-    listeners: list[socket.socket] = []
-    for family, (name, _, *rest) in sorted(addresses, key=lambda each: each[0]):
-        try:
-            listener = _listener(family, (name, port, *rest), only=len(addresses) == 1)
-        except OSError as error:
-            if error.errno in _NOT_HERE:
-                continue
-            for each in listeners:
-                each.close()
-            raise CannotServe(
-                f"cannot listen on {_url(str(name), port)}: {os.strerror(error.errno or 0)}; "
-                "--port or MONOTRON_PORT chooses another port"
-            ) from error
-        listeners.append(listener)
-        # A free one that was found holds for all.
-        port = listener.getsockname()[1]
-    if not listeners:
-        raise CannotServe(_no_address(settings))
-    return listeners
-
-
-def _listener(family: int, address: tuple[Any, ...], *, only: bool) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and not only:
-            # The IPv4 addresses have listeners of their own.
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _no_address(settings: Settings) -> str:
-    source = settings.sources.get("host", "--host")
-    return (
-        f"{source} is {settings.host!r}, but this machine has no such address; --host or "
-        "MONOTRON_HOST chooses another"
-    )
-
-
-def _reachable(host: str, port: int) -> tuple[str, int]:
-    """Return where this machine reaches a listener: one on every address has none of its own."""
-    if _ip_address(host).is_unspecified:
-        return ("::1" if ":" in host else "127.0.0.1"), port
-    return host, port
-
-
-def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    return ipaddress.ip_address(host.partition("%")[0])
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _cause(status: int) -> str:

@@ -15,7 +15,7 @@ SERVICE = Tag("Service", "Health checks, metrics, the dashboard, and the service
 _NAME = "monotron"
 
 
-class Service:
+class About:
     """The service's name and version."""
 
     tag: ClassVar[Tag] = SERVICE

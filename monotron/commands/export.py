@@ -1,0 +1,37 @@
+"""`monotron export`."""
+
+import argparse
+
+from monotron.commands.arguments import add_setting
+from monotron.commands.files import writing
+from monotron.commands.output import require_output
+from monotron.commands.progress import progress
+from monotron.commands.stores import with_store_to_read
+from monotron.settings import Settings
+from monotron.store.frugal import FrugalStore
+from monotron.store.read_only import OpenStore
+from monotron.transfer import exporting, lines
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add its arguments, and what runs it."""
+    command.set_defaults(run=_export)
+    command.add_argument(
+        "file", metavar="FILE", nargs="?", default="-", help="a new file; default stdout"
+    )
+    add_setting(command, "storage_dir")
+
+
+def _export(settings: Settings, arguments: argparse.Namespace) -> int:
+    if arguments.file == "-":
+        require_output()
+
+    def export(store: OpenStore) -> None:
+        with writing(arguments.file) as write, progress(" lines") as bar:
+            write(lines.header())
+            for line in exporting.lines(FrugalStore(store)):
+                write(lines.to_json(line))
+                bar.update()
+
+    with_store_to_read(settings, export)
+    return 0

@@ -1,0 +1,76 @@
+"""The store that an import fills, and the scratch store that a dry run fills instead."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from monotron.commands import taking_over
+from monotron.commands.output import remark
+from monotron.commands.stores import COMMAND_WAIT_SECONDS, take_over_first, used
+from monotron.core import tables
+from monotron.opening import open_store
+from monotron.settings import Settings
+from monotron.store import folder as storage_folder
+from monotron.store import making
+from monotron.store.contract import Store
+from monotron.store.folder import LOCK_FILE, NEW_FILE
+from monotron.store.frugal import FrugalStore
+from monotron.store.lmdb import LmdbStore
+from monotron.store.read_only import OpenStore, open_to_read
+from monotron.transfer.dry_run import DryRun
+
+SCRATCH_MAP_SIZE = 16 * 2**30
+"""The most that a dry run can write, in bytes: some 100 million series. It is address space beside
+the store's own, of which there may be little more (39 bits, `ulimit -v`)."""
+
+
+def with_store_to_fill(
+    settings: Settings, action: Callable[[Store], None], *, dry_run: bool
+) -> None:
+    """Do `action` on the store in the storage folder.
+
+    It makes one where the folder is empty: there is none to be mistaken for. A dry run
+    writes to a scratch store instead, in the folder for temporary files.
+    """
+    if dry_run:
+        _dry_run(settings, action)
+        return
+    folder = storage_folder.absolute(settings.storage_dir)
+    take_over_first(settings)
+    store = open_store(settings, create=_is_empty(folder), wait_seconds=COMMAND_WAIT_SECONDS)
+    used(FrugalStore(store), action)
+
+
+def _dry_run(settings: Settings, action: Callable[[Store], None]) -> None:
+    folder = storage_folder.absolute(settings.storage_dir)
+    due = taking_over.is_due(folder)
+    with tempfile.TemporaryDirectory(prefix="monotron-") as scratch:
+        store: OpenStore
+        if due or _is_empty(folder):
+            store = _scratch(Path(scratch, "empty"))
+        else:
+            store = open_to_read(folder, tables.ALL, wait_seconds=COMMAND_WAIT_SECONDS)
+        if due:
+            taken_over = taking_over.bring_in(settings, FrugalStore(store), folder)
+            remark(f"{taken_over.series} series of the older service would be imported before")
+        written = _scratch(Path(scratch, "written"))
+        used(DryRun(FrugalStore(store), FrugalStore(written)), action)
+
+
+def _scratch(folder: Path) -> LmdbStore:
+    return LmdbStore(folder, tables.ALL, map_size=SCRATCH_MAP_SIZE)
+
+
+def _is_empty(folder: Path) -> bool:
+    return not folder.exists() or all(_may_be_anywhere(entry) for entry in folder.iterdir())
+
+
+def _may_be_anywhere(entry: Path) -> bool:
+    """Tell whether an entry of a folder is no sign that the folder is used for something.
+
+    A start that failed may have left files behind: only the data file is a store.
+    """
+    return entry.name in _ANYWHERE or entry.suffix == ".lock"
+
+
+_ANYWHERE = {"lost+found", LOCK_FILE, NEW_FILE, making.WORK_FOLDER}

@@ -1,0 +1,48 @@
+"""`monotron serve`."""
+
+import argparse
+import logging
+
+from monotron import logs
+from monotron.app import QUICK_PATHS, create_app
+from monotron.commands.arguments import add_setting
+from monotron.commands.taking_over import take_over
+from monotron.errors import MonotronError
+from monotron.measures import StoreMetrics, WorkerSlot
+from monotron.opening import open_store
+from monotron.server.supervisor import Service, serve
+from monotron.settings import SETTINGS, Settings
+from monotron.store import folder as storage_folder
+
+log = logging.getLogger("monotron")
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add its arguments, and what runs it."""
+    command.set_defaults(run=_serve)
+    # Abbreviated, --root-api-secret would be taken for the name of its file, and shown in an error.
+    command.allow_abbrev = False
+    for setting in SETTINGS:
+        add_setting(command, setting.name)
+
+
+def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
+    logs.configure(settings.log_format, access_log=settings.access_log)
+
+    def open_service(create: bool, slot: WorkerSlot) -> Service:
+        taken_over = take_over(settings) if create else None
+        if taken_over is not None:
+            log.info("%s", taken_over)
+        store = open_store(settings, create=create, observer=StoreMetrics(slot))
+        app = create_app(store, settings, slot=slot, figures=store.figures)
+        return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS)
+
+    try:
+        serve(settings, open_service, lambda: storage_folder.warnings(settings.storage_dir))
+    except MonotronError as error:
+        if settings.log_format == "text":
+            raise
+        # A collector reads JSON alone.
+        log.critical("%s", error)
+        return 1
+    return 0

@@ -167,8 +167,8 @@ def test_waits_are_as_long_as_the_guides_say() -> None:
     help_of_jenkins = (ci.CLIENTS / "jenkins" / "vars" / "monotron.txt").read_text()
     for page in (JENKINS, GITHUB, GITLAB, SHELL, help_of_jenkins):
         text = " ".join(page.split())
-        assert "in half a minute where the connection is refused" in text
-        assert "up to three and a half minutes where nothing answers" in text
+        assert "half a minute if the connection is refused" in text
+        assert "up to three and a half minutes if nothing answers" in text
 
 
 def names_of_table(text: str) -> set[str]:

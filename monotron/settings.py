@@ -256,7 +256,7 @@ SETTINGS = (
         "root_api_secret",
         "ROOT_API_SECRET",
         "",
-        "The root key's secret.",
+        "The secret of the root API key.",
         _password,
         secret=True,
     ),
@@ -264,7 +264,7 @@ SETTINGS = (
         "public_badges",
         "MONOTRON_PUBLIC_BADGES",
         "off",
-        "Badges need no credentials: on or off. Whoever knows a key then sees its number.",
+        "Badges need no credentials: on or off. Whoever knows a series key can see its number.",
         _switch,
     ),
     Setting(

@@ -95,7 +95,7 @@ class Settings:
         metadata=described(
             "ROOT_API_SECRET",
             "",
-            "The root key's secret.",
+            "The secret of the root API key.",
             password,
             secret=True,
         ),
@@ -104,7 +104,7 @@ class Settings:
         metadata=described(
             "MONOTRON_PUBLIC_BADGES",
             "off",
-            "Badges need no credentials: on or off. Whoever knows a key then sees its number.",
+            "Badges need no credentials: on or off. Whoever knows a series key can see its number.",
             switch,
         )
     )

@@ -309,7 +309,7 @@ PAGE = shown.page("SECURITY.md")
 
 
 def test_every_test_that_the_page_names_exists() -> None:
-    named = re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", PAGE)
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGE)
     assert len(named) > 15
     for file, name in named:
         text = (CODE / file).read_text(encoding="utf-8")

@@ -447,7 +447,7 @@ def test_composed_monotron_takes_the_root_pair_from_secrets(path: Path) -> None:
         assert source == {"file": f"./secrets/{secret}"}
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", TRAEFIK / "README.md"], ids=name)
+@pytest.mark.parametrize("path", [ROOT / "docs/deployment.md", TRAEFIK / "README.md"], ids=name)
 @pytest.mark.parametrize("umask", ["0022", "0077", "0000"])
 def test_the_secrets_that_the_guide_makes_are_read_by_the_container_and_by_nobody_else(
     path: Path, umask: str, tmp_path: Path
@@ -677,7 +677,7 @@ def test_the_pod_takes_the_root_pair_from_a_secret_that_it_can_read_and_not_writ
     }
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", K8S / "README.md"], ids=name)
+@pytest.mark.parametrize("path", [ROOT / "docs/deployment.md", K8S / "README.md"], ids=name)
 def test_the_guide_makes_the_secret_that_the_pod_mounts(path: Path) -> None:
     (block,) = [block for block in shell_blocks(path) if "create secret" in block]
     lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()

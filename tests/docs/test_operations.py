@@ -27,10 +27,6 @@ def test_each_command_prints_what_is_shown(serve: Serve, tmp_path: Path) -> None
     shown.assert_prints_what_is_shown(PAGE, serve(), tmp_path)
 
 
-def test_named_files_and_sections_exist() -> None:
-    shown.assert_links_lead_somewhere("docs/operations.md")
-
-
 def run_script(storage_dir: Path, backups: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(

@@ -856,7 +856,7 @@ def test_without_file_descriptors_idle_connections_make_room_for_new_ones(serve:
 # What docs/reliability.md says
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
-NAMED = re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", PAGE)
+NAMED = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGE)
 
 
 def test_every_test_that_the_page_names_exists() -> None:

@@ -12,11 +12,8 @@ from monotron.core.errors import NoSuchAccount
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.paging import Page
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import Rows, rows_of, rows_of_store
-
-whole_store = invariants.whole_store
 
 IDS = st.integers(0, 9) | st.integers(0, LAST_VALUE) | st.sampled_from([255, 256, LAST_VALUE])
 

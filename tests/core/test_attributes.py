@@ -11,11 +11,8 @@ from monotron.core import accounts, attributes, series
 from monotron.core.errors import InvalidAttribute, InvalidName, RuleError
 from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES, LAST_VALUE
 from monotron.store.contract import Store, Transaction
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import rows_of_store
-
-whole_store = invariants.whole_store
 
 Place = tuple[int, str, str]
 """An account, a series' key and a token."""

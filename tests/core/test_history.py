@@ -18,11 +18,8 @@ from monotron.limits import LAST_VALUE, MOST_HISTORY_VALUES, RANGE_VALUES
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.paging import Page
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of, rows_of_store
-
-whole_store = invariants.whole_store
 
 ACCOUNTS = itertools.count(2)
 """Each example has an account of its own, so that all of them share one store."""

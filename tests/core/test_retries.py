@@ -15,11 +15,8 @@ from monotron.core.records import request_digest
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of_store
-
-whole_store = invariants.whole_store
 
 DAY = 24 * 3_600 * 1_000_000
 """In microseconds, as times are."""

@@ -17,11 +17,8 @@ from monotron.core.semver import Version
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of_store
-
-whole_store = invariants.whole_store
 
 State = tuple[int, str | None]
 

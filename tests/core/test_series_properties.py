@@ -13,10 +13,7 @@ from monotron.core.errors import InvalidNumber, RuleError, SeedTooLow, SeriesExh
 from monotron.core.records import Series
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
-from tests.support import invariants
 from tests.support.calls import call_in
-
-whole_store = invariants.whole_store
 
 State = tuple[int, str | None]
 

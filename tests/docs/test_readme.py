@@ -11,12 +11,9 @@ import yaml
 
 from monotron.settings import SETTINGS, Setting
 from tests.support import ci, shown
-from tests.support import service as services
 from tests.support.ci import Place
 from tests.support.service import Serve, Service
 from tests.support.shown import blocks, run
-
-serve = services.serve
 
 README = shown.page("README.md")
 AUTHENTICATION = re.findall(r"^## Authentication\n.*?(?=^## )", README, re.DOTALL | re.MULTILINE)[0]

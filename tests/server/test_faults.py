@@ -55,8 +55,6 @@ from tests.support.service import (
 )
 from tests.support.web import Api, problem
 
-folder, serve = service.folder, service.serve
-
 SERIES = "/v1/series"
 POST = f"POST {JOB} HTTP/1.1\r\nHost: monotron\r\n\r\n".encode()
 
@@ -856,7 +854,7 @@ def test_without_file_descriptors_idle_connections_make_room_for_new_ones(serve:
 # What docs/reliability.md says
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
-NAMED = re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", PAGE)
+NAMED = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGE)
 
 
 def test_every_test_that_the_page_names_exists() -> None:

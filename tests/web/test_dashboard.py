@@ -22,16 +22,13 @@ from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic, new_key
-from tests.support import browser, service
 from tests.support.browser import SCREENSHOTS, Proxy, Visit, Visitor, proxy_for
 from tests.support.calls import call_in
 from tests.support.service import PATIENCE, Serve, Service
 from tests.support.web import LAST_VALUE, NAMES, UUID, Api
 
-chromium = browser.chromium
-visit = browser.visit
-serve = service.serve
-folder = service.folder
+pytestmark = [pytest.mark.browser, pytest.mark.same_on_each_python]
+
 
 FILES = {file.name: file.read_bytes() for file in files("monotron.web").iterdir() if file.is_file()}
 SERVED = sorted(name for name in FILES if not name.endswith(".py"))

@@ -205,14 +205,6 @@ def test_each_file_comes_with_its_type_and_a_strict_policy(api: Api, name: str) 
     }
 
 
-@pytest.mark.parametrize("path", ["/", "/web/dashboard.js"])
-def test_a_file_that_is_known_is_not_sent_again(api: Api, path: str) -> None:
-    etag = api.get(path).headers["ETag"]
-    again = api.get(path, headers={"If-None-Match": etag})
-    assert (again.status_int, again.body) == (304, b"")
-    assert api.get(path, headers={"If-None-Match": '"other"'}).status_int == 200
-
-
 @pytest.mark.parametrize("path", ["/", "/web/style.css"])
 def test_head_tells_what_get_gives(api: Api, path: str) -> None:
     head, got = api.head(path), api.get(path)

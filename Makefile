@@ -12,9 +12,10 @@ run: .venv/run
 
 test: lint types tests
 
-# The loop while you write: the rules, the API and the stores alone.
+# The loop while you write: the rules, the API and the stores, without what takes seconds. They wait for
+# little, so there are as many side by side as there are cores.
 quick: .venv/test
-	$(BIN)/pytest -q -n $(SIDE_BY_SIDE) -m 'not long and not alone' tests/core tests/api tests/store
+	$(BIN)/pytest -q -n auto -m 'not long and not alone' tests/core tests/api tests/store
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -22,6 +22,10 @@ SESSIONS = {
 """Which tests run together, and how."""
 
 
+FEWER = {"MONOTRON_KILLS": "50"}
+"""`make test` has killed writers often enough; another Python is killed in the same way."""
+
+
 def pythons() -> list[str]:
     """Give the versions, such as 3.12, that really start: pyenv's shims may not."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
@@ -47,4 +51,4 @@ def tests(session: nox.Session) -> None:
         return
     session.install("--constraint", "constraints.txt", "--editable", ".[test]")
     for marks, how in SESSIONS.items():
-        session.run("pytest", "-m", marks, *how, *session.posargs)
+        session.run("pytest", "-m", marks, *how, *session.posargs, env=FEWER)

@@ -513,6 +513,7 @@ WAIT_SECONDS = 5.0
 """How long an update waits for another process: the default of `LmdbStore`."""
 
 
+@pytest.mark.alone
 def test_a_worker_that_stops_with_the_write_lock_makes_others_refuse_in_time_until_it_goes_on(
     serve: Serve,
 ) -> None:
@@ -808,6 +809,7 @@ def complaints(running: Service) -> int:
     return sum("no connection can be accepted" in line for line in running.lines)
 
 
+@pytest.mark.alone
 def test_without_file_descriptors_connections_wait_and_are_answered_once_there_are_some(
     serve: Serve,
 ) -> None:

@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
+# How many tests run side by side. Many of them wait for a disk or a process: more than there are cores.
+SIDE_BY_SIDE ?= $(shell echo $$(($$(nproc) * 2)))
 
 .PHONY: run test quick lint types tests every-python bench dist format clean
 
@@ -10,9 +12,10 @@ run: .venv/run
 
 test: lint types tests
 
-# The loop while you write: the rules, the API and the stores alone.
+# The loop while you write: the rules, the API and the stores, without what takes seconds. They wait for
+# little, so there are as many side by side as there are cores.
 quick: .venv/test
-	$(BIN)/pytest -q tests/core tests/api tests/store
+	$(BIN)/pytest -q -n auto -m 'not long and not alone' tests/core tests/api tests/store
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -22,13 +25,14 @@ types: .venv/test
 	$(BIN)/mypy
 
 tests: .venv/test
-	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n $(SIDE_BY_SIDE) -m 'not alone' --cov --cov-report=
+	$(BIN)/pytest -m alone --cov --cov-append --cov-report=term-missing:skip-covered
 	@echo 'The rules and the API alone:'
 	$(BIN)/coverage report --include='monotron/core/*,monotron/api/*' --skip-covered --fail-under=99
 
 # The tests again, on each other Python that the machine has.
 every-python: .venv/test
-	$(BIN)/nox
+	SIDE_BY_SIDE=$(SIDE_BY_SIDE) $(BIN)/nox
 
 bench: .venv/test
 	$(BIN)/python -m bench.throughput

@@ -12,15 +12,18 @@ import nox
 
 OLDEST, NEWEST = 10, 19
 
-SAME_ON_EACH = (
-    "tests/clients/test_clients.py",
-    "tests/clients/test_ci.py",
-    "tests/clients/test_script.py",
-    "tests/web/test_dashboard.py",
-    "tests/deploy/test_deploy.py",
-    "tests/deploy/test_monitoring.py",
-)
-"""What a shell, Groovy, a browser or a linter runs, whichever Python the service has."""
+SIDE_BY_SIDE = os.environ.get("SIDE_BY_SIDE", "auto")
+"""How many tests run at once."""
+
+SESSIONS = {
+    "not alone and not same_on_each_python": ["-n", SIDE_BY_SIDE],
+    "alone and not same_on_each_python": [],
+}
+"""Which tests run together, and how."""
+
+
+FEWER = {"MONOTRON_KILLS": "50"}
+"""`make test` has killed writers often enough; another Python is killed in the same way."""
 
 
 def pythons() -> list[str]:
@@ -47,5 +50,5 @@ def tests(session: nox.Session) -> None:
         session.log("this machine has no other Python")
         return
     session.install("--constraint", "constraints.txt", "--editable", ".[test]")
-    same = [f"--ignore={path}" for path in SAME_ON_EACH]
-    session.run("pytest", *same, *session.posargs)
+    for marks, how in SESSIONS.items():
+        session.run("pytest", "-m", marks, *how, *session.posargs, env=FEWER)

@@ -21,7 +21,9 @@ from monotron.store.contract import Store, Table, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import WriteLock
 from tests.support.calls import call_in
+from tests.support.invariants import faults
 from tests.support.memory import MemoryStore
+from tests.support.service import Serve, Service, services
 from tests.support.web import Api
 
 ENGINES: dict[str, Callable[[Path], Store]] = {
@@ -120,6 +122,13 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]
 
 
 @pytest.fixture
+def whole_store(any_store: Store) -> Iterator[Store]:
+    """A store of each engine in turn, which the test has to leave without a fault."""
+    yield any_store
+    assert faults(any_store) == []
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> Iterator[LmdbStore]:
     """An empty store on the disk."""
     store = LmdbStore(tmp_path / "store", tables.ALL)
@@ -147,6 +156,34 @@ def tiny_store(tmp_path: Path) -> Iterator[LmdbStore]:
 def settings() -> Settings:
     """The settings of somebody who set nothing."""
     return read_settings({}, {})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The storage folder of `serve`, not made yet."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts services."""
+    with services(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running service, one for the whole module."""
+    with services(tmp_path_factory.mktemp("service")) as start:
+        yield start()
+
+
+@pytest.fixture
+def shared(service: Service) -> Iterator[Service]:
+    """The service of the module, for tests that leave no trace in it."""
+    before = len(service.lines)
+    yield service
+    print("--- stderr of the shared service:", *service.lines[before:], sep="\n")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ import pytest
 from bench.load import Case, Load, generator
 from bench.throughput import failed, miscounted, read_options
 
+pytestmark = pytest.mark.xdist_group("bench")
+
 ROOT = Path(__file__).parents[1]
 
 CASES = [

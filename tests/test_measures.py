@@ -20,6 +20,9 @@ from monotron.measures import (
     StoreMetrics,
 )
 
+# Python 3.12 warns of every fork beside a thread, and a test that runs beside others has one.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 ROUTE = ("/v1/series/{key}", "GET")
 
 

@@ -27,7 +27,7 @@ from monotron.server import channel, dispatcher, server
 from monotron.server.channel import BIG_BODIES
 from tests.conftest import ROOT, basic, held
 from tests.server.test_retry_crash import waiting_writers
-from tests.support import service, shown
+from tests.support import shown
 from tests.support.service import (
     CODE,
     JOB,
@@ -39,8 +39,6 @@ from tests.support.service import (
     run,
     wait_until,
 )
-
-folder, serve = service.folder, service.serve
 
 GUARDED = {"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret}
 GRANTS = "/v1/accounts/1/grants"

@@ -346,24 +346,6 @@ def test_a_key_is_case_sensitive(root: Root) -> None:
     assert root.keys() == [pair.key]
 
 
-@pytest.mark.parametrize("path", ["/v1/accounts", "/v1/accounts/1", GRANTS, f"{GRANTS}/KEY"])
-def test_a_get_can_be_polled(root: Root, path: str) -> None:
-    path = path.replace("KEY", root.grant().key)
-    first = root("GET", path)
-    assert first.headers["Cache-Control"] == "no-cache"
-    again = root("GET", path, headers={"If-None-Match": first.headers["ETag"]})
-    assert (again.status_int, again.body) == (304, b"")
-    head = root("HEAD", path)
-    assert (head.status_int, head.body) == (200, b"")
-    assert sorted(head.headers.items()) == sorted(first.headers.items())
-
-
-def test_a_poll_without_credentials_is_401_whatever_it_knows(root: Root) -> None:
-    etag = root("GET", GRANTS).headers["ETag"]
-    response = root.api.get(GRANTS, headers={"If-None-Match": etag}, status=401)
-    assert "ETag" not in response.headers
-
-
 # Scopes
 
 

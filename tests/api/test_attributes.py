@@ -403,31 +403,3 @@ def test_two_accounts_have_attributes_of_the_same_token_without_seeing_each_othe
     assert api.get(ATTRS).json == {}
     older = url("series", "svc", "token", "attrs", account=7)
     assert api.get(others).body == api.get(older).body == b'{"author":"Grace"}'
-
-
-@pytest.mark.parametrize("name", ["", "/author"])
-@paths
-def test_they_can_be_polled(api: Api, attrs: str, name: str) -> None:
-    api.put(f"{attrs}/author", b"Ada")
-    response = api.get(attrs + name)
-    assert response.headers["Cache-Control"] == "no-cache"
-    etag = response.headers["ETag"]
-    for method in ("GET", "HEAD"):
-        same = api.request(attrs + name, method=method, headers={"If-None-Match": etag})
-        assert (same.status_int, same.body) == (304, b"")
-        assert same.headers["ETag"] == etag
-        assert "Content-Type" not in same.headers
-    api.put(f"{attrs}/author", b"Grace")
-    changed = api.get(attrs + name, headers={"If-None-Match": etag})
-    assert changed.status_int == 200
-    assert changed.headers["ETag"] != etag
-
-
-@pytest.mark.parametrize("text", ["", "Ada", "Müller\n" * 1_000])
-@pytest.mark.parametrize("name", ["", "/author"])
-def test_head_is_get_without_a_body(api: Api, name: str, text: str) -> None:
-    api.put(f"{ATTRS}/author", text.encode())
-    get, head = api.get(ATTRS + name), api.head(ATTRS + name)
-    assert (head.status_int, head.body) == (200, b"")
-    assert sorted(head.headers.items()) == sorted(get.headers.items())
-    assert head.headers["Content-Length"] == str(len(get.body))

@@ -21,10 +21,8 @@ from monotron.settings import read_settings
 from monotron.store.contract import Table
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, all_rows, basic, new_key
-from tests.support.memory import MemoryStore
 from tests.support.web import LAST_VALUE, UUID, Api, problem, routes
 
-APP = create_app(MemoryStore(), read_settings({}, {}))
 ROUTES = {
     # What deletes comes last.
     path: sorted(methods, key=lambda method: (method == "DELETE", method))

@@ -175,40 +175,9 @@ def test_a_name_too_long_for_a_version_is_400(shop: Api, end: str) -> None:
 
 
 @both
-@every_base
-def test_a_badge_is_kept_for_a_minute_and_then_asked_for_again(
-    shop: Api, base: str, end: str
-) -> None:
-    target = f"{base}/badges/shop{end}"
-    response = shop.get(target)
-    etag = response.headers["ETag"]
-    for method in ("GET", "HEAD"):
-        same = shop.request(target, method=method, headers={"If-None-Match": etag})
-        assert (same.status_int, same.body) == (304, b"")
-        assert "Content-Type" not in same.headers
-        for answered in (response, same):
-            assert answered.headers["Cache-Control"] == "max-age=60"
-            assert answered.headers["Vary"] == "Authorization"
-            assert answered.headers["ETag"] == etag
-    shop.post(f"{base}/series/shop")
-    changed = shop.get(target, headers={"If-None-Match": etag})
-    assert changed.status_int == 200
-    assert changed.headers["ETag"] != etag
-
-
-@both
 def test_another_color_is_another_badge(shop: Api, end: str) -> None:
     blue, red = (shop.get(f"/v1/badges/shop{end}?color={each}") for each in ("blue", "red"))
     assert blue.headers["ETag"] != red.headers["ETag"]
-
-
-@both
-@pytest.mark.parametrize("query", ["", "?show=version"])
-def test_head_is_get_without_a_body(shop: Api, end: str, query: str) -> None:
-    get, head = (shop.request(f"/v1/badges/shop{end}{query}", method=m) for m in ("GET", "HEAD"))
-    assert (head.status_int, head.body) == (200, b"")
-    assert sorted(head.headers.items()) == sorted(get.headers.items())
-    assert head.headers["Content-Length"] == str(len(get.body))
 
 
 def test_an_image_opened_by_itself_runs_and_loads_nothing(shop: Api) -> None:

@@ -1,18 +1,13 @@
 """The build-number API, as its clients know it."""
 
-import json
 from urllib.parse import quote
 
 import pytest
 
 from tests.support.web import (
     LAST_VALUE,
-    PLAIN,
-    PREFER_JSON,
-    PREFER_TEXT,
     UUID,
     Api,
-    accepting,
     problem,
 )
 
@@ -120,48 +115,6 @@ def test_what_nobody_can_mean_as_a_uuid_is_no_path(api: Api, method: str, name: 
         assert "/openapi.json lists every path" in detail
         assert "/v1/series/{key}" in detail
     assert api.get("/v1/series").json["series"] == []
-
-
-@pytest.mark.parametrize("method", ["POST", "GET"])
-@pytest.mark.parametrize("accept", PREFER_TEXT)
-def test_plain_text_is_the_number_and_a_newline(api: Api, method: str, accept: str) -> None:
-    for _ in range(41):
-        api.post(f"/{UUID}")
-    response = api.request(f"/{UUID}", method=method, headers={"Accept": accept})
-    assert response.headers["Content-Type"] == PLAIN
-    assert response.body == (b"42\n" if method == "POST" else b"41\n")
-
-
-@pytest.mark.parametrize("method", ["POST", "GET"])
-@pytest.mark.parametrize("accept", PREFER_JSON)
-def test_everybody_else_gets_json(api: Api, method: str, accept: str | None) -> None:
-    api.post(f"/{UUID}")
-    response = api.request(f"/{UUID}", method=method, headers=accepting(accept))
-    assert response.headers["Content-Type"] == JSON_UTF8
-    assert json.loads(response.body) == {"bn": 2 if method == "POST" else 1}
-
-
-def test_a_number_can_be_polled(api: Api) -> None:
-    api.post(f"/{UUID}")
-    response = api.get(f"/{UUID}")
-    assert response.headers["Cache-Control"] == "no-cache"
-    etag = response.headers["ETag"]
-    same = api.get(f"/{UUID}", headers={"If-None-Match": etag})
-    assert (same.status_int, same.body) == (304, b"")
-    assert same.headers["ETag"] == etag
-    api.post(f"/{UUID}")
-    response = api.get(f"/{UUID}", headers={"If-None-Match": etag})
-    assert (response.status_int, response.body) == (200, b'{"bn":2}')
-    assert response.headers["ETag"] != etag
-
-
-@pytest.mark.parametrize("accept", ["*/*", "text/plain"])
-def test_head_is_get_without_a_body(api: Api, accept: str) -> None:
-    api.post(f"/{UUID}")
-    get = api.get(f"/{UUID}", headers={"Accept": accept})
-    head = api.head(f"/{UUID}", headers={"Accept": accept})
-    assert head.body == b""
-    assert sorted(head.headers.items()) == sorted(get.headers.items())
 
 
 def test_after_the_last_number_comes_409(api: Api) -> None:

@@ -36,13 +36,6 @@ def test_no_cache_keeps_a_check(api: Api, path: str) -> None:
     assert api.get(path).headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", [*CHECKS, "/v1"])
-def test_head_is_get_without_a_body(api: Api, path: str) -> None:
-    get, head = api.get(path), api.head(path)
-    assert head.body == b""
-    assert sorted(head.headers.items()) == sorted(get.headers.items())
-
-
 def test_v1_gives_name_and_version(api: Api) -> None:
     response = api.get("/v1")
     assert response.headers["Content-Type"] == "application/json"

@@ -381,31 +381,6 @@ def test_two_accounts_have_histories_of_the_same_key_without_seeing_each_other(a
     assert len(api.get("/v1/accounts/7/history/svc").json["history"]) == 3
 
 
-@pytest.mark.parametrize("target", ["/v1/history/svc", "/v1/accounts/1/history/svc?limit=2"])
-def test_it_can_be_polled(api: Api, target: str) -> None:
-    api.post("/v1/series/svc?count=5")
-    response = api.get(target)
-    assert response.headers["Cache-Control"] == "no-cache"
-    etag = response.headers["ETag"]
-    for method in ("GET", "HEAD"):
-        same = api.request(target, method=method, headers={"If-None-Match": etag})
-        assert (same.status_int, same.body) == (304, b"")
-        assert same.headers["ETag"] == etag
-        assert "Content-Type" not in same.headers
-    api.post("/v1/series/svc")
-    changed = api.get(target, headers={"If-None-Match": etag})
-    assert changed.status_int == 200
-    assert changed.headers["ETag"] != etag
-
-
-@pytest.mark.parametrize("query", ["", "?limit=2", "?before=1"])
-def test_head_is_get_without_a_body(api: Api, query: str) -> None:
-    api.post("/v1/series/svc?count=5")
-    get, head = api.get(f"/v1/history/svc{query}"), api.head(f"/v1/history/svc{query}")
-    assert (head.status_int, head.body) == (200, b"")
-    assert sorted(head.headers.items()) == sorted(get.headers.items())
-
-
 def test_reading_it_changes_nothing(long: Api, store: Store) -> None:
     before = all_rows(store)
     long.get("/v1/history/svc")

@@ -20,11 +20,8 @@ from monotron.measures import MEASURES, Measures, StoreMetrics
 from monotron.settings import Settings
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic, held, new_key
-from tests.support import service
 from tests.support.service import Load, Serve, Service, ask, wait_until
 from tests.support.web import NAMES, UUID, Api, filled, problem, routes, url
-
-serve = service.serve
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -1,6 +1,5 @@
 """A call that says more than the path can do takes nothing and is told so."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -193,31 +192,6 @@ def test_a_count_in_the_body_is_told_of_the_query(api: Api) -> None:
 
 
 # Names
-
-
-@pytest.mark.parametrize("name", REFUSED_NAMES.values(), ids=REFUSED_NAMES)
-@pytest.mark.parametrize("base", ["/v1", "/v1/accounts/7"])
-def test_no_call_begins_something_with_a_name_that_is_refused(
-    api: Api, store: Store, name: str, base: str
-) -> None:
-    before = all_rows(store)
-    encoded = quote(name, safe="").replace(".", "%2E")
-    for method, path, body in [
-        ("POST", f"/series/{encoded}", b""),
-        ("PUT", f"/series/{encoded}", b'{"value":7}'),
-        ("PUT", f"/series/{encoded}/token", b""),
-        ("POST", f"/series/svc/{encoded}", b""),
-        ("PUT", f"/series/svc/{encoded}", b""),
-        ("PUT", f"/semver/{encoded}/minor/token", b""),
-        ("PUT", f"/semver/svc/minor/{encoded}", b""),
-        ("PUT", f"/tokens/{encoded}/token/attrs", b'{"a":"b"}'),
-        ("PUT", f"/tokens/svc/{encoded}/attrs/a", b"b"),
-        ("PUT", f"/tokens/svc/token/attrs/{encoded}", b"b"),
-        ("PUT", "/tokens/svc/token/attrs", json.dumps({name: "b"}).encode()),
-    ]:
-        response = api.request(base + path, method=method, body=body, status=400)
-        problem(response, 400, "invalid-name")
-    assert all_rows(store) == before
 
 
 @pytest.mark.parametrize("name", REFUSED_NAMES.values(), ids=REFUSED_NAMES)

@@ -415,6 +415,8 @@ def schemathesis_on(service: Service, report: Path, flags: list[str]) -> "subpro
         )
 
 
+@pytest.mark.long
+@pytest.mark.xdist_group("schemathesis")
 @pytest.mark.parametrize("name", RUNS)
 def test_the_service_answers_as_described(runs: dict[str, Run], name: str) -> None:
     """Requests made from the document, right and wrong ones; all checks look at the answers."""

@@ -14,20 +14,12 @@ from tests.support.web import (
     JSON,
     LAST_VALUE,
     NAMES,
-    PLAIN,
-    PREFER_JSON,
-    PREFER_TEXT,
     Api,
-    accepting,
     problem,
     url,
 )
 
 CURRENT = "/v1/semver/svc"
-
-both = pytest.mark.parametrize(
-    ("method", "target"), [("PUT", f"{CURRENT}/minor/token"), ("GET", CURRENT)]
-)
 
 
 def bump(api: Api, part: str, token: str, name: str = "svc", account: int | None = None) -> str:
@@ -169,27 +161,6 @@ def test_any_name_can_be_a_token(api: Api) -> None:
         assert api.put(url("semver", "svc", "major", token)).json == version(token, number, 0, 0)
     for number, token in enumerate(NAMES, 1):
         assert api.put(url("semver", "svc", "major", token)).json == version(token, number, 0, 0)
-
-
-@both
-def test_plain_text_is_the_version_and_a_newline(api: Api, method: str, target: str) -> None:
-    api.put(f"{CURRENT}/major/first")
-    api.put(f"{CURRENT}/minor/token")
-    for accept in PREFER_TEXT:
-        for base in ("/v1/", "/v1/accounts/1/"):
-            named = target.replace("/v1/", base)
-            response = api.request(named, method=method, headers=accepting(accept))
-            assert response.headers["Content-Type"] == PLAIN
-            assert response.body == b"1.1.0\n"
-
-
-@both
-def test_everybody_else_gets_json(api: Api, method: str, target: str) -> None:
-    api.put(f"{CURRENT}/minor/token")
-    for accept in PREFER_JSON:
-        response = api.request(target, method=method, headers=accepting(accept))
-        assert response.headers["Content-Type"] == JSON
-        assert response.json == version("token", 0, 1, 0)
 
 
 # The three series
@@ -351,31 +322,3 @@ def test_two_accounts_have_versions_of_the_same_name_without_seeing_each_other(
     assert bump(api, "minor", "b") == "0.1.0"
     assert bump(api, "minor", "a", account=7) == "0.2.0"
     assert bump(api, "minor", "b", account=7) == "0.1.0"
-
-
-@pytest.mark.parametrize("accept", ["*/*", "text/plain"])
-def test_it_can_be_polled(api: Api, accept: str) -> None:
-    api.put(f"{CURRENT}/minor/a")
-    headers = {"Accept": accept}
-    response = api.get(CURRENT, headers=headers)
-    assert response.headers["Cache-Control"] == "no-cache"
-    assert response.headers["Vary"] == "Accept"
-    etag = response.headers["ETag"]
-    for method in ("GET", "HEAD"):
-        same = api.request(CURRENT, method=method, headers={**headers, "If-None-Match": etag})
-        assert (same.status_int, same.body) == (304, b"")
-        assert same.headers["ETag"] == etag
-        assert "Content-Type" not in same.headers
-    api.put(f"{CURRENT}/patch/b")
-    changed = api.get(CURRENT, headers={**headers, "If-None-Match": etag})
-    assert changed.status_int == 200
-    assert changed.headers["ETag"] != etag
-
-
-@pytest.mark.parametrize("accept", ["*/*", "text/plain"])
-def test_head_is_get_without_a_body(api: Api, accept: str) -> None:
-    api.put(f"{CURRENT}/minor/a")
-    get = api.get(CURRENT, headers={"Accept": accept})
-    head = api.head(CURRENT, headers={"Accept": accept})
-    assert (head.status_int, head.body) == (200, b"")
-    assert sorted(head.headers.items()) == sorted(get.headers.items())

@@ -16,15 +16,10 @@ from monotron.store.contract import Reading, Store
 from tests.conftest import all_rows
 from tests.support.calls import call_in
 from tests.support.web import (
-    AS_TEXT,
     JSON,
     LAST_VALUE,
     NAMES,
-    PLAIN,
-    PREFER_JSON,
-    PREFER_TEXT,
     Api,
-    accepting,
     problem,
     url,
 )
@@ -215,52 +210,6 @@ def test_the_absolute_form_of_a_target_is_the_same_call(api: Api) -> None:
     assert api.post("http://localhost/v1/series/a%2Fb?count=2").json["value"] == 3
 
 
-ONE_NUMBER = [
-    ("PUT", "/series/svc/token", b""),
-    ("POST", "/series/svc", b""),
-    ("POST", "/series/svc?count=1", b""),
-    ("PUT", "/series/svc", b'{"value":120}'),
-    ("GET", "/series/svc", b""),
-    ("GET", "/series/svc/token", b""),
-]
-"""The calls that answer one number, if the token has the value 110."""
-
-one_number = pytest.mark.parametrize(("method", "target", "body"), ONE_NUMBER)
-
-
-@pytest.mark.parametrize("base", ["/v1", "/v1/accounts/1"])
-@one_number
-def test_plain_text_is_the_value_and_a_newline(
-    api: Api, method: str, base: str, target: str, body: bytes
-) -> None:
-    api.put("/v1/series/svc", b'{"value":109}')
-    api.put("/v1/series/svc/token")
-    for accept in PREFER_TEXT:
-        headers = accepting(accept)
-        response = api.request(base + target, method=method, body=body, headers=headers)
-        assert response.headers["Content-Type"] == PLAIN
-        value = 110 if target.endswith("token") else api.get("/v1/series/svc").json["value"]
-        assert response.body == b"%d\n" % value
-
-
-@one_number
-def test_everybody_else_gets_json(api: Api, method: str, target: str, body: bytes) -> None:
-    api.put("/v1/series/svc", b'{"value":109}')
-    api.put("/v1/series/svc/token")
-    for accept in PREFER_JSON:
-        headers = accepting(accept)
-        response = api.request(f"/v1{target}", method=method, body=body, headers=headers)
-        assert response.headers["Content-Type"] == JSON
-        value = 110 if target.endswith("token") else api.get("/v1/series/svc").json["value"]
-        assert response.json["value"] == value
-
-
-def test_plain_text_of_a_seed_is_its_value(api: Api) -> None:
-    response = api.put("/v1/series/svc", b'{"value":110}', headers=AS_TEXT)
-    assert response.headers["Content-Type"] == PLAIN
-    assert response.body == b"110\n"
-
-
 def test_a_count_takes_a_range_without_a_gap(api: Api) -> None:
     api.put("/v1/series/svc/token")
     response = api.post("/v1/series/svc?count=100")
@@ -279,10 +228,6 @@ def test_a_count_takes_a_range_without_a_gap(api: Api) -> None:
 def test_the_first_range_starts_at_1(api: Api) -> None:
     got = api.post("/v1/series/svc?count=1000000").json
     assert (got["first"], got["count"], got["value"]) == (1, 1_000_000, 1_000_000)
-
-
-def test_plain_text_of_a_range_is_its_last_value(api: Api) -> None:
-    assert api.post("/v1/series/svc?count=100", headers=AS_TEXT).body == b"100\n"
 
 
 @pytest.mark.parametrize(
@@ -728,20 +673,6 @@ def test_a_page_with_many_values_has_fewer_series_and_its_next_goes_on(api: Api)
     assert len(api.get("/v1/series?limit=2&recent=50").json["series"]) == 2
 
 
-def test_the_list_of_newest_values_can_be_polled(api: Api) -> None:
-    api.put("/v1/series/shop/a")
-    target = "/v1/series?recent=5"
-    etag = api.get(target).headers["ETag"]
-    for method in ("GET", "HEAD"):
-        same = api.request(target, method=method, headers={"If-None-Match": etag})
-        assert (same.status_int, same.body) == (304, b"")
-        assert same.headers["Cache-Control"] == "no-cache"
-    head = api.head(target)
-    assert sorted(head.headers.items()) == sorted(api.get(target).headers.items())
-    api.put("/v1/series/shop/b")
-    assert api.get(target, headers={"If-None-Match": etag}).headers["ETag"] != etag
-
-
 def test_the_list_of_newest_values_has_changed_where_only_history_has(api: Api) -> None:
     targets = ["/v1/series", "/v1/series?recent=0", "/v1/series?recent=5"]
     api.put("/v1/series/shop/a")
@@ -776,65 +707,8 @@ def test_a_page_and_its_newest_values_are_of_one_moment(store: Store, settings: 
         assert shop["recent"] == [{"value": value, "created_at": shop["updated_at"]}]
 
 
-@pytest.mark.parametrize("target", ["/v1/series/svc", "/v1/series", "/v1/series/svc/token"])
-def test_a_read_can_be_polled(api: Api, target: str) -> None:
-    api.put("/v1/series/svc/token")
-    response = api.get(target)
-    assert response.headers["Cache-Control"] == "no-cache"
-    etag = response.headers["ETag"]
-    assert api.get(target).headers["ETag"] == etag
-    for known in (etag, f"W/{etag}", "*", f'"other", {etag}', f'W/"other",{etag} , "more"'):
-        for method in ("GET", "HEAD"):
-            same = api.request(target, method=method, headers={"If-None-Match": known})
-            assert (same.status_int, same.body) == (304, b"")
-            assert same.headers["ETag"] == etag
-            assert same.headers["Cache-Control"] == "no-cache"
-    for other in ('"other"', 'W/"other"', '""', "", "?", '"other", "more"'):
-        fresh = api.get(target, headers={"If-None-Match": other})
-        assert (fresh.status_int, fresh.body) == (200, response.body)
-    api.post("/v1/series/svc")
-    api.put("/v1/series/svc/token")
-    changed = api.get(target, headers={"If-None-Match": etag})
-    assert changed.status_int == 200
-    assert changed.headers["ETag"] != etag
-
-
-def test_a_304_says_nothing_about_a_body(api: Api) -> None:
-    api.post("/v1/series/svc")
-    same = api.get("/v1/series/svc", headers={"If-None-Match": "*"})
-    assert "Content-Type" not in same.headers
-    assert "Content-Length" not in same.headers
-
-
-def test_plain_text_and_json_are_told_apart_by_caches(api: Api) -> None:
-    api.post("/v1/series/svc")
-    as_json = api.get("/v1/series/svc").headers
-    as_text = api.get("/v1/series/svc", headers=AS_TEXT).headers
-    assert as_json["ETag"] != as_text["ETag"]
-    assert as_json["Vary"] == as_text["Vary"] == "Accept"
-
-
-def test_a_404_is_no_304(api: Api) -> None:
-    problem(api.get("/v1/series/svc", headers={"If-None-Match": "*"}, status=404), 404)
-
-
 def test_a_write_is_not_stopped_by_a_condition_for_reads(api: Api) -> None:
     assert api.put("/v1/series/svc/a", headers={"If-None-Match": "*"}).json["value"] == 1
-
-
-@pytest.mark.parametrize("accept", ["*/*", "text/plain"])
-@pytest.mark.parametrize(
-    "target", ["/v1/series/svc", "/v1/series", "/v1/series?limit=1", "/v1/series/svc/token"]
-)
-def test_head_is_get_without_a_body(api: Api, target: str, accept: str) -> None:
-    api.post("/v1/series/svc?count=12")
-    api.put("/v1/series/svc/token")
-    get = api.get(target, headers={"Accept": accept})
-    head = api.head(target, headers={"Accept": accept})
-    assert head.status_int == 200
-    assert head.body == b""
-    assert sorted(head.headers.items()) == sorted(get.headers.items())
-    assert head.headers["Content-Length"] == str(len(get.body))
 
 
 def test_account_1_is_the_caller_s_own_without_authentication(api: Api) -> None:

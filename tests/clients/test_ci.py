@@ -12,11 +12,11 @@ import yaml
 
 from tests.conftest import from_test_extra
 from tests.support import ci
-from tests.support import service as services
 from tests.support.ci import CLIENTS, COMMIT, SHELLS, Place, at, no_url, odd_server, reply
 from tests.support.service import Service
 
-service = services.service_of_module
+pytestmark = pytest.mark.same_on_each_python
+
 
 ACTION = yaml.safe_load((CLIENTS / "github" / "action.yml").read_text(encoding="utf-8"))
 TEMPLATES = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text(encoding="utf-8"))

@@ -16,7 +16,8 @@ from tests.support import service as services
 from tests.support.ci import SHELLS, Client, Place, Request, at, no_url, odd_server, reply
 from tests.support.service import Serve, Service, wait_until
 
-serve = services.serve
+pytestmark = pytest.mark.same_on_each_python
+
 
 CLIENTS = [*SHELLS, "github", *(f"gitlab-{shell}" for shell in SHELLS), "jenkins"]
 """Every client, in each shell of this machine that it may run in."""

@@ -14,7 +14,8 @@ from tests.support import service as services
 from tests.support.ci import SHELLS, Place, Request, at, no_url, odd_server, reply
 from tests.support.service import Service
 
-service = services.service_of_module
+pytestmark = pytest.mark.same_on_each_python
+
 
 NO_VERSIONS = ["5\n", "1.2\n", "1.2.3.4\n", "1..2\n", ".1.2\n", "1.2.\n", "1.2.3-rc1\n", "v1.2.3\n"]
 

@@ -17,10 +17,6 @@ from tests.support import service
 from tests.support.calls import call_in
 from tests.support.service import JOB, Load, Serve, Service, run
 
-folder, serve = service.folder, service.serve
-service_of_module, shared = service.service_of_module, service.shared
-
-
 SERIES = "/v1/series"
 
 

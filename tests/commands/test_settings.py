@@ -13,10 +13,7 @@ from monotron.core.api_keys import Pair
 from monotron.settings import InvalidSetting, Settings, read_settings
 from tests.conftest import ROOT, basic
 from tests.server.test_start import AS_ANYBODY
-from tests.support import service
 from tests.support.service import COMMAND, Serve, Service, processes, run
-
-folder, serve = service.folder, service.serve
 
 SECRET = "hunter2-hunter2"
 VARIABLES = {"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret}

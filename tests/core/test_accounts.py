@@ -1,24 +1,17 @@
-"""The rules of accounts, against a model that is a set."""
+"""The rules of accounts, one promise at a time."""
 
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from monotron.core import accounts, attributes, records, retries, semver, series, tables
+from monotron.core import accounts, attributes, records, retries, semver, series
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.errors import NoSuchAccount
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.paging import Page
-from tests.support import invariants
 from tests.support.calls import call_in
-from tests.support.invariants import Rows, rows_of, rows_of_store
-
-whole_store = invariants.whole_store
-
-IDS = st.integers(0, 9) | st.integers(0, LAST_VALUE) | st.sampled_from([255, 256, LAST_VALUE])
+from tests.support.invariants import Rows, rows_of_store
 
 
 def make(store: Store, *ids: int, now: int = 1) -> None:
@@ -68,43 +61,6 @@ def test_to_make_an_account_again_changes_nothing(whole_store: Store) -> None:
     before = rows_of_store(whole_store)
     make(whole_store, 7, now=20)
     assert rows_of_store(whole_store) == before
-
-
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(IDS, max_size=12), st.none() | st.integers(0, LAST_VALUE), st.integers(1, 5))
-def test_accounts_are_listed_as_the_model_says(
-    any_store: Store, ids: list[int], after: int | None, limit: int
-) -> None:
-    def begin_again(txn: Transaction) -> None:
-        for row, _ in rows_of(txn, tables.ACCOUNTS):
-            txn.delete(tables.ACCOUNTS, row)
-
-    any_store.update(begin_again)
-    make(any_store, *ids)
-    model = {1, *ids}
-    for begin in (None, 0, 1, after, *ids):
-        rest = sorted(account for account in model if begin is None or account > begin)
-        following = rest[limit - 1] if len(rest) > limit else None
-        assert page(any_store, begin, limit) == Page(rest[:limit], following)
-    assert all(is_there(any_store, account) for account in model)
-
-
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.sets(IDS, max_size=9), st.integers(1, 4))
-def test_pages_give_each_account_once(whole_store: Store, ids: set[int], limit: int) -> None:
-    make(whole_store, *ids)
-    seen: list[int] = []
-    after: int | None = None
-    while (part := page(whole_store, after, limit)).next is not None:
-        seen += part.items
-        after = part.next
-    seen += part.items
-    assert seen == sorted(set(seen))
-    assert set(seen) >= {1, *ids}
 
 
 def fill(store: Store, account: int) -> None:

@@ -1,61 +1,20 @@
-"""The rules of attributes, against a model that is a dictionary."""
-
-import itertools
-from typing import Any
+"""The rules of attributes, one promise at a time."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from monotron.core import accounts, attributes, series
-from monotron.core.errors import InvalidAttribute, InvalidName, RuleError
-from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES, LAST_VALUE
+from monotron.core.errors import InvalidAttribute, InvalidName
+from monotron.limits import ATTRIBUTE_BYTES, LAST_VALUE
 from monotron.store.contract import Store, Transaction
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import rows_of_store
-
-whole_store = invariants.whole_store
 
 Place = tuple[int, str, str]
 """An account, a series' key and a token."""
 
-FIRST_ACCOUNTS = itertools.count(2, 2)
-"""Each example has two accounts of its own, so that all of them share one store."""
-
-
-class Model:
-    """A model of attributes, without a store."""
-
-    def __init__(self) -> None:
-        self.texts: dict[Place, dict[str, str]] = {}
-
-    def put(self, place: Place, sent: dict[str, str]) -> None:
-        there = self.texts.get(place, {}) | sent
-        if len(there) > ATTRIBUTES:
-            raise InvalidAttribute
-        self.texts[place] = there
-
-    def get(self, place: Place, name: str) -> str | None:
-        return self.texts.get(place, {}).get(name)
-
-    def get_all(self, place: Place) -> dict[str, str]:
-        return self.texts.get(place, {})
-
-    def delete(self, place: Place, name: str) -> bool:
-        return self.texts.get(place, {}).pop(name, None) is not None
-
-    def delete_all(self, place: Place) -> int:
-        return len(self.texts.pop(place, {}))
-
-    def delete_series(self, account: int, key: str) -> None:
-        self.texts = {
-            place: self.texts[place] for place in self.texts if place[:2] != (account, key)
-        }
-
 
 class Rules:
-    """The same calls, answered by monotron."""
+    """The calls of attributes."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -84,54 +43,6 @@ class Rules:
 
     def delete_series(self, account: int, key: str) -> None:
         self.store.update(lambda txn: series.delete(txn, account, key))
-
-
-KEYS, TOKENS = ("a", "ab"), ("t", "tt", "é")
-PLACES = st.tuples(st.integers(0, 1), st.sampled_from(KEYS), st.sampled_from(TOKENS))
-NAMES = st.sampled_from(["author", "url", "a", "ab", "a b", "é", "n" * 256])
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
-    ["", "\n", "line\n", "\0", "\r\n", "\ufeff", "\u2028", "€" * 9_000]
-)
-MANY = st.integers(1, ATTRIBUTES + 1).map(lambda count: {f"{n}": "" for n in range(count)})
-CALLS = st.one_of(
-    st.tuples(st.just("put"), PLACES, st.dictionaries(NAMES, TEXTS, max_size=7)),
-    st.tuples(st.just("put"), PLACES, MANY),
-    st.tuples(st.just("get"), PLACES, NAMES),
-    st.tuples(st.just("get_all"), PLACES),
-    st.tuples(st.just("delete"), PLACES, NAMES),
-    st.tuples(st.just("delete_all"), PLACES),
-)
-
-
-def outcome(answerer: Model | Rules, name: str, *arguments: Any) -> object:
-    """Return the answer to a call, or the error that refused it."""
-    try:
-        return getattr(answerer, name)(*arguments)
-    except RuleError as error:
-        return type(error)
-
-
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(CALLS, max_size=20), PLACES)
-def test_any_calls_are_answered_as_the_model_says(
-    whole_store: Store, calls: list[tuple[Any, ...]], last: Place
-) -> None:
-    model, rules = Model(), Rules(whole_store)
-    account = next(FIRST_ACCOUNTS)
-
-    def of_example(place: Place) -> Place:
-        return (account + place[0], *place[1:])
-
-    for name, place, *arguments in calls:
-        call = (name, of_example(place), *arguments)
-        assert outcome(rules, *call) == outcome(model, *call)
-    for answerer in (rules, model):
-        answerer.delete_series(*of_example(last)[:2])
-    for offset, key, token in itertools.product((0, 1), KEYS, TOKENS):
-        place = of_example((offset, key, token))
-        assert rules.get_all(place) == model.get_all(place)
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 import itertools
 import xml.etree.ElementTree as ET
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import Browser
 
 from monotron.api.badge_image import draw
 from monotron.core import badges, semver, series
@@ -15,10 +13,7 @@ from monotron.core.badges import COLORS, Badge
 from monotron.core.bumps import MINOR, PATCH
 from monotron.core.errors import InvalidName
 from monotron.store.contract import Store, Transaction
-from tests.support import browser
 from tests.support.calls import call_in
-
-chromium = browser.chromium
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY = "555555"
@@ -278,34 +273,3 @@ def test_text_on_blue_is_white_as_on_the_label() -> None:
 def test_a_color_is_drawn_as_it_is_named() -> None:
     for color, digits in {"red": "e05d44", "f0a": "ff00aa", "123abc": "123abc"}.items():
         assert colors(drawn("", "x", color))[0][0] == digits
-
-
-# In a browser
-
-LENGTHS = """
-source => {
-  document.body.innerHTML = source;
-  return [...document.querySelectorAll("text")].map(text => {
-    const estimated = text.getComputedTextLength();
-    text.removeAttribute("textLength");
-    return [estimated, text.getComputedTextLength()];
-  });
-}
-"""
-"""How long each text is, and how long it would be by itself."""
-
-
-def test_a_browser_squeezes_or_stretches_no_usual_text(chromium: Browser) -> None:
-    page = chromium.new_page()
-    for label, message in [
-        ("shop", "123"),
-        ("build number", "v1.23.456"),
-        ("feature/login-page", "9223372036854775807"),
-        ("Müller & Söhne", "GRÖSSE"),
-    ]:
-        source = draw(Badge(label, message, "blue")).decode()
-        measured: list[Any] = page.evaluate(LENGTHS, source)
-        assert len(measured) == 2
-        for estimated, alone in measured:
-            assert 0.85 < estimated / alone < 1.15, (label, message)
-    page.close()

@@ -29,11 +29,8 @@ from monotron.limits import API_KEYS, LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.data_file import reading_file, verify_file
 from monotron.store.lmdb import LmdbStore
-from tests.support import service
 from tests.support.calls import call_in
 from tests.support.service import Load, Serve, run
-
-folder, serve = service.folder, service.serve
 
 NOW = 10**15
 PAGE = 4096

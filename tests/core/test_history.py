@@ -1,31 +1,21 @@
-"""History: the newest values of a series, against a model that forgets nothing."""
+"""History: the newest values of a series, one promise at a time."""
 
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import lmdb
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from monotron.core import accounts, attributes, history, records, series, tables
-from monotron.core.errors import RuleError, SeedTooLow, SeriesExhausted
+from monotron.core.errors import SeedTooLow, SeriesExhausted
 from monotron.core.history import HistoryValue
 from monotron.limits import LAST_VALUE, MOST_HISTORY_VALUES, RANGE_VALUES
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.paging import Page
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of, rows_of_store
-
-whole_store = invariants.whole_store
-
-ACCOUNTS = itertools.count(2)
-"""Each example has an account of its own, so that all of them share one store."""
 
 KEY = "key"
 LONG = "t" * 256
@@ -107,160 +97,6 @@ class Rules:
         return self.store.view(
             lambda reading: len(reading.scan(tables.HISTORY, *rows, limit=10**9))
         )
-
-
-@dataclass
-class Model:
-    """All that a series has given out, oldest first, for somebody with room for it."""
-
-    value: int = 0
-    token: str | None = None
-    taken: list[HistoryValue | None] = field(default_factory=list)
-    """None for what was given out while history was off."""
-    gone: int = 0
-    """How many of the oldest some call was allowed to remove."""
-    now: int = 0
-
-    def advance(
-        self, token: str | None, count: int = 1, api_key: str | None = None, *, keep: int
-    ) -> int:
-        self.now += 1
-        return self._advance(token, count, api_key, keep)
-
-    def fill(self, token: str | None, times: int, *, keep: int) -> int:
-        self.now += 1
-        before = replace(self, taken=list(self.taken))
-        try:
-            for number in range(times):
-                each = None if token is None else f"{number}".ljust(len(token), token[0])
-                self._advance(each, 1, None, keep)
-        except SeriesExhausted:
-            # One transaction: all of them or none.
-            vars(self).update(vars(before))
-            raise
-        return self.value
-
-    def _advance(self, token: str | None, count: int, api_key: str | None, keep: int) -> int:
-        if token is not None and token == self.token:
-            return self.value
-        if self.value + count > LAST_VALUE:
-            raise SeriesExhausted
-        for value in range(self.value + 1, self.value + count + 1):
-            self.taken.append(HistoryValue(value, token, api_key, self.now) if keep else None)
-        self.value, self.token = self.value + count, token
-        self.gone = max(self.gone, len(self.taken) - keep)
-        return self.value
-
-    def seed(self, value: int) -> int:
-        self.now += 1
-        if value < self.value:
-            raise SeedTooLow
-        if value > self.value:
-            self.value, self.token = value, None
-        return self.value
-
-    def delete(self) -> bool:
-        there = self.value > 0
-        self.value, self.token, self.taken, self.gone = 0, None, [], 0
-        return there
-
-    def newest(self, keep: int, *, gone: int = 0) -> list[HistoryValue]:
-        """Return the newest `keep` without the oldest `gone`, newest first."""
-        oldest = max(len(self.taken) - keep, gone)
-        return [taken for taken in reversed(self.taken[oldest:]) if taken is not None]
-
-
-# Long tokens fill a row with five values, so that many rows come and go.
-TOKENS = st.none() | st.sampled_from([LONG, LONG[1:] + "u", "é" * 128, "short"])
-KEEPS = st.sampled_from([0, 1, 8, 1_000, 1_000]).map(lambda keep: {"keep": keep})
-FILLS = st.sampled_from([2, 33, 70])
-NOTHING = st.just(dict[str, int]())
-CALLS = st.one_of(
-    st.tuples(
-        st.just("advance"),
-        st.tuples(TOKENS, st.just(1), st.none() | st.sampled_from([API_KEY, "root"])),
-        KEEPS,
-    ),
-    st.tuples(st.just("advance"), st.tuples(st.none(), st.integers(1, 50)), KEEPS),
-    st.tuples(st.just("fill"), st.tuples(st.sampled_from([None, LONG]), FILLS), KEEPS),
-    st.tuples(st.just("seed"), st.tuples(st.integers(1, 300) | st.just(LAST_VALUE - 99)), NOTHING),
-    st.tuples(
-        st.just("read"), st.tuples(st.integers(1, 20), st.none() | st.integers(0, 60)), KEEPS
-    ),
-    st.tuples(st.just("delete"), st.just(()), NOTHING),
-)
-
-
-def outcome(
-    answerer: Rules | Model, name: str, arguments: tuple[Any, ...], others: dict[str, int]
-) -> object:
-    """Return the answer to a call, or the error that refused it."""
-    try:
-        return getattr(answerer, name)(*arguments, **others)
-    except RuleError as error:
-        return type(error)
-
-
-def compare(rules: Rules, model: Model, limit: int, distance: int | None, *, keep: int) -> None:
-    """Read all that can be read, and one page of it that begins somewhere."""
-    page = rules.page(keep=keep)
-    shown = page.items
-    # Whoever keeps more from now on sees again what was not removed yet, without a hole.
-    assert shown == model.newest(keep)[: len(shown)]
-    assert len(shown) >= len(model.newest(keep, gone=model.gone))
-    assert page.next is None
-
-    before = None if distance is None else max(model.value + 2 - distance, 0)
-    rest = [taken for taken in shown if before is None or taken.value < before]
-    following = rest[limit - 1].value if len(rest) > limit else None
-    assert rules.page(keep=keep, limit=limit, before=before) == Page(rest[:limit], following)
-
-    for token in {taken.token for taken in model.newest(60)} | {"never used"}:
-        if token is not None and token != model.token:
-            last = next((taken.value for taken in shown if taken.token == token), None)
-            assert rules.value_of(token, keep=keep) == last
-    if model.token is not None:
-        assert rules.value_of(model.token, keep=keep) == model.value
-
-
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(CALLS, min_size=5, max_size=15))
-def test_any_calls_leave_the_history_that_the_model_has(
-    whole_store: Store, calls: list[tuple[str, tuple[Any, ...], dict[str, int]]]
-) -> None:
-    model, rules = Model(), Rules(whole_store, next(ACCOUNTS))
-    for name, arguments, others in calls:
-        if name == "read":
-            compare(rules, model, *arguments, **others)
-        else:
-            answers = [outcome(each, name, arguments, others) for each in (rules, model)]
-            assert answers[0] == answers[1]
-    for keep in (0, 1, 7, 1_000):
-        compare(rules, model, 3, 5, keep=keep)
-
-
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.sampled_from([7, 1_000]), st.data())
-def test_pages_give_each_value_once(
-    whole_store: Store, counts: list[int], keep: int, data: st.DataObject
-) -> None:
-    rules = Rules(whole_store, next(ACCOUNTS))
-    for count in counts:
-        rules.advance(count=count, keep=keep)
-    seen: list[int] = []
-    before: int | None = None
-    while True:
-        page = rules.page(keep=keep, limit=data.draw(st.integers(1, 9)), before=before)
-        seen += [taken.value for taken in page.items]
-        if page.next is None:
-            break
-        assert page.next == seen[-1]
-        before = page.next
-    assert seen == list(range(sum(counts), 0, -1))[:keep]
 
 
 @pytest.fixture

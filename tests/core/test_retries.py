@@ -1,12 +1,11 @@
 """The rules of retries: an Idempotency-Key stands for one request and its answer."""
 
-import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monotron.core import accounts, retries, series, tables
@@ -15,11 +14,8 @@ from monotron.core.records import request_digest
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of_store
-
-whole_store = invariants.whole_store
 
 DAY = 24 * 3_600 * 1_000_000
 """In microseconds, as times are."""
@@ -162,42 +158,6 @@ def test_a_clock_that_is_set_back_gives_no_other_answer(rules: Rules) -> None:
     rules.take("b", "svc", now=DAY)
     assert rules.take("a", "svc", now=9 * DAY) == 1
     assert rules.kept() == 2
-
-
-ACCOUNTS = itertools.count(2, 2)
-"""Each example has two accounts of its own, so that all of them share one store."""
-
-CALLS = st.tuples(
-    st.integers(0, 1), st.sampled_from("abcdefgh"), st.sampled_from("xy"), st.integers(0, DAY // 2)
-)
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(CALLS, max_size=30))
-def test_within_a_day_any_calls_get_their_first_answer(
-    whole_store: Store, calls: list[tuple[int, str, str, int]]
-) -> None:
-    rules = Rules(whole_store)
-    base = next(ACCOUNTS)
-    # Whatever the example before has left is too old.
-    now = 100 * DAY * base
-    first: dict[tuple[int, str], tuple[str, int, int]] = {}
-    values: list[int] = []
-    for offset, key, request, later in calls:
-        account, now = base + offset, now + later
-        try:
-            answer: object = rules.take(key, request, account=account, now=now)
-        except IdempotencyKeyReused:
-            answer = "reused"
-        first_request, first_value, taken_at = first.get((account, key), (None, None, 0))
-        if answer != (first_value if request == first_request else "reused"):
-            assert now - taken_at > DAY
-            assert isinstance(answer, int)
-            values.append(answer)
-            first[account, key] = (request, answer, now)
-    assert values == sorted(set(values))
 
 
 # The header

@@ -1,100 +1,26 @@
-"""The rules of semantic versions, against a model that keeps the three kinds of series by hand."""
+"""The rules of semantic versions, one promise at a time."""
 
-import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from monotron.core import accounts, history, names, semver, series, tables
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
-from monotron.core.errors import InvalidName, RuleError, SeedTooLow, SeriesExhausted
+from monotron.core.errors import InvalidName, SeriesExhausted
 from monotron.core.semver import Version
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
-from tests.support import invariants
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of_store
 
-whole_store = invariants.whole_store
-
 State = tuple[int, str | None]
-
-ACCOUNTS = itertools.count(2)
-"""Each example has an account of its own, so that all of them share one store."""
-
-
-class Model:
-    """A model of versions, without a store: the series, and what each token got."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, State] = {}
-        self.made: dict[tuple[str, str, str], tuple[str, Version]] = {}
-
-    def bump(self, name: str, part: str, token: str) -> Version:
-        if (name, part, token) not in self.made:
-            place = list(PARTS).index(part)
-            key = self._keys(name)[place]
-            _, current = self.states.get(key, (0, None))
-            self.advance(key, token)
-            made = self._read(name)
-            if token == current:
-                numbers = (made.major, made.minor, made.patch)[: place + 1] + (0, 0, 0)[place + 1 :]
-                made = Version(name, token, *numbers)
-            self.made[name, part, token] = (
-                key,
-                Version(name, token, made.major, made.minor, made.patch),
-            )
-        return self.made[name, part, token][1]
-
-    def current(self, name: str) -> Version | None:
-        version = self._read(name)
-        return None if f"{version}" == "0.0.0" else version
-
-    def advance(self, key: str, token: str | None) -> State:
-        value, current = self.states.get(key, (0, None))
-        if token is None or token != current:
-            if value == LAST_VALUE:
-                raise SeriesExhausted
-            self.states[key] = (value + 1, token)
-        return self.states[key]
-
-    def seed(self, key: str, goal: int) -> State:
-        value, _ = self.states.get(key, (0, None))
-        if goal < value:
-            raise SeedTooLow
-        if goal > value:
-            self.states[key] = (goal, None)
-        return self.states[key]
-
-    def delete(self, key: str) -> bool:
-        for place, (made_with, _) in list(self.made.items()):
-            if made_with == key:
-                del self.made[place]
-        return self.states.pop(key, None) is not None
-
-    def _keys(self, name: str) -> tuple[str, str, str]:
-        major = self._value(f"{name}-major")
-        minor = self._value(f"{name}-minor-v{major}")
-        return f"{name}-major", f"{name}-minor-v{major}", f"{name}-patch-v{major}.{minor}"
-
-    def _value(self, key: str) -> int:
-        return self.states.get(key, (0, None))[0]
-
-    def _read(self, name: str) -> Version:
-        keys = self._keys(name)
-        there = [self.states[key] for key in keys if key in self.states]
-        token = there[-1][1] if there else None
-        return Version(name, token, *(self._value(key) for key in keys))
 
 
 class Rules:
-    """The same calls, answered by monotron."""
+    """The calls of versions and of their series."""
 
     def __init__(self, store: Store, account: int = 1) -> None:
         self.store = store
@@ -136,60 +62,6 @@ class Rules:
     def now(self, name: str = "x") -> str | None:
         version = self.current(name)
         return None if version is None else str(version)
-
-
-NAMES = ["x", "x-minor-v1", "x-major"]
-"""The later ones are keys of parts of the first."""
-
-KEYS = st.sampled_from(
-    [
-        *NAMES,
-        *(f"{name}-major" for name in NAMES),
-        *(f"{name}-minor-v{major}" for name in NAMES for major in range(3)),
-        *(f"x-patch-v{major}.{minor}" for major in range(3) for minor in range(3)),
-        "x-minor-v01",
-        "x-minor-v",
-        "x-patch-v1",
-    ]
-)
-TOKENS = st.sampled_from("abc")
-BUMPS = st.tuples(
-    st.just("bump"), st.sampled_from(["x", *NAMES]), st.sampled_from([*PARTS]), TOKENS
-)
-CALLS = st.one_of(
-    BUMPS,
-    BUMPS,
-    BUMPS,
-    st.tuples(st.just("current"), st.sampled_from(NAMES)),
-    st.tuples(st.just("advance"), KEYS, st.none() | TOKENS),
-    st.tuples(st.just("seed"), KEYS, st.integers(1, 3) | st.just(LAST_VALUE)),
-    st.tuples(st.just("delete"), KEYS),
-)
-
-
-def outcome(answerer: Model | Rules, name: str, *arguments: Any) -> object:
-    """Return the answer to a call, or the error that refused it."""
-    try:
-        return getattr(answerer, name)(*arguments)
-    except RuleError as error:
-        return type(error)
-
-
-@settings(
-    max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(CALLS, min_size=5, max_size=25))
-def test_any_calls_are_answered_as_the_model_says(
-    whole_store: Store, calls: list[tuple[Any, ...]]
-) -> None:
-    model, rules = Model(), Rules(whole_store, next(ACCOUNTS))
-    for call in calls:
-        assert outcome(rules, *call) == outcome(model, *call)
-        assert rules.current("x") == model.current("x")
-    for part, token in itertools.product(PARTS, "ab"):
-        call = ("bump", "x", part, token)
-        assert outcome(rules, *call) == outcome(model, *call)
-    assert {key: rules.get(key) for key in model.states} == model.states
 
 
 @pytest.fixture

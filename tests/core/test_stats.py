@@ -12,11 +12,8 @@ from monotron.core import attributes, series, tables
 from monotron.store.contract import Reading
 from monotron.store.lmdb import MAP_SIZE, LmdbStore
 from tests.core.test_check import fill
-from tests.support import service
 from tests.support.calls import call_in
 from tests.support.service import PATIENCE, Load, Serve, run
-
-folder, serve = service.folder, service.serve
 
 spawning = multiprocessing.get_context("spawn")
 

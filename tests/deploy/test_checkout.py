@@ -10,11 +10,11 @@ import yaml
 
 from tests.conftest import installed
 from tests.support import ci
-from tests.support import service as services
 from tests.support.ci import CLIENTS, ROOT, SHELLS, Place, at, no_url
 from tests.support.service import PATIENCE, Service
 
-service = services.service_of_module
+pytestmark = pytest.mark.same_on_each_python
+
 
 NO_CONFIGURATION = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 COMPLAINT = 'monotron.sh has CRLF line ends: git needs "*.sh text eol=lf" in .gitattributes'

@@ -29,6 +29,8 @@ from tests.conftest import from_test_extra
 from tests.support import service, shown
 from tests.support.web import routes
 
+pytestmark = pytest.mark.same_on_each_python
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yml"

@@ -21,6 +21,8 @@ from monotron import __version__
 from tests.support.service import Service, environment, services
 from tests.support.shown import ROOT, page, repository_files
 
+pytestmark = pytest.mark.xdist_group("distribution")
+
 SECRETS = [".env", "deploy/traefik/.env", "deploy/traefik/secrets/root", "data/data.mdb"]
 """What git ignores, and whoever releases may have."""
 

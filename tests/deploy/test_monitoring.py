@@ -37,6 +37,8 @@ from tests.support.service import (
     wait_until,
 )
 
+pytestmark = pytest.mark.same_on_each_python
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 GRAFANA = DEPLOY / "grafana"
 PROMETHEUS = DEPLOY / "prometheus"

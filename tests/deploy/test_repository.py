@@ -15,6 +15,8 @@ import yaml
 from tests.conftest import from_test_extra, installed
 from tests.support.shown import ROOT, page, repository_files
 
+pytestmark = pytest.mark.same_on_each_python
+
 SCHEMAS = {
     ".github/ISSUE_TEMPLATE/bug.yml": "vendor.github-issue-forms",
     ".github/ISSUE_TEMPLATE/config.yml": "vendor.github-issue-config",

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import service as services
 from tests.support import shown
 from tests.support.service import Serve, Service
 from tests.support.shown import blocks, run
-
-serve = services.serve
 
 PAGE = shown.page("docs/deployment.md")
 (AUTHENTICATION,) = re.findall(r"^## Authentication\n.*?(?=^## )", PAGE, re.DOTALL | re.MULTILINE)

@@ -10,12 +10,9 @@ import pytest
 
 from monotron import limits
 from monotron.api import badges
-from tests.support import service as services
 from tests.support import shown
 from tests.support.service import Serve
 from tests.support.web import Api, described, routes
-
-serve = services.serve
 
 PAGE = shown.page("docs/api.md")
 OPEN, CLOSED = re.split(r"^(?=## Authentication$)", PAGE, flags=re.MULTILINE)

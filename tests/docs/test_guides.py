@@ -11,11 +11,8 @@ import pytest
 import yaml
 
 from tests.support import ci, shown
-from tests.support import service as services
 from tests.support.ci import COMMIT, Place
 from tests.support.service import Serve, Service
-
-serve = services.serve
 
 GUIDES = [
     "docs/ci/github.md",

@@ -11,11 +11,8 @@ import yaml
 
 from monotron.store.data_file import verify_file
 from tests.deploy.test_deploy import K8S, KUBERNETES, container, load, pod
-from tests.support import service as services
 from tests.support import shown
 from tests.support.service import Serve, environment
-
-serve = services.serve
 
 PAGE = shown.page("docs/operations.md")
 (SCRIPT,) = [block for block in shown.blocks(PAGE, "sh") if block.startswith("#!/bin/sh\n")]

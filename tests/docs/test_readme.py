@@ -10,13 +10,10 @@ import pytest
 import yaml
 
 from tests.support import ci, shown
-from tests.support import service as services
 from tests.support.ci import Place
 from tests.support.service import Serve, Service
 from tests.support.shown import blocks, run
 from tests.support.web import routes
-
-serve = services.serve
 
 README = shown.page("README.md")
 

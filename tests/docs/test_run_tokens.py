@@ -9,11 +9,8 @@ import pytest
 
 from monotron import limits
 from tests.support import ci, shown
-from tests.support import service as services
 from tests.support.ci import Place, at
 from tests.support.service import Service
-
-service = services.service_of_module
 
 KEYS = shown.page("docs/keys-and-tokens.md")
 PAGES = [

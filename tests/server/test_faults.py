@@ -55,8 +55,6 @@ from tests.support.service import (
 )
 from tests.support.web import Api, problem
 
-folder, serve = service.folder, service.serve
-
 SERIES = "/v1/series"
 POST = f"POST {JOB} HTTP/1.1\r\nHost: monotron\r\n\r\n".encode()
 
@@ -515,6 +513,7 @@ WAIT_SECONDS = 5.0
 """How long an update waits for another process: the default of `LmdbStore`."""
 
 
+@pytest.mark.alone
 def test_a_worker_that_stops_with_the_write_lock_makes_others_refuse_in_time_until_it_goes_on(
     serve: Serve,
 ) -> None:
@@ -810,6 +809,7 @@ def complaints(running: Service) -> int:
     return sum("cannot accept connections" in line for line in running.lines)
 
 
+@pytest.mark.alone
 def test_without_file_descriptors_connections_wait_and_are_answered_once_there_are_some(
     serve: Serve,
 ) -> None:

@@ -19,8 +19,6 @@ from tests.support import service, shown
 from tests.support.service import JOB, Serve, Service, run, wait_until
 from tests.support.web import Api
 
-folder, serve = service.folder, service.serve
-
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 NEW_ID = "[0-9a-f]{24}"
 

@@ -31,8 +31,6 @@ from tests.support.service import (
     wait_until,
 )
 
-serve = service.serve
-
 POST = f"POST {JOB} HTTP/1.1\r\nHost: monotron\r\n\r\n".encode()
 
 

@@ -34,9 +34,6 @@ from tests.support.service import (
     wait_until,
 )
 
-folder, serve = service.folder, service.serve
-service_of_module, shared = service.service_of_module, service.shared
-
 SERIES = "/v1/series"
 GRANTS = "/v1/accounts/1/grants"
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import held
-from tests.support import service
 from tests.support.service import (
     JOB,
     PATIENCE,
@@ -25,8 +24,6 @@ from tests.support.service import (
     ask,
     wait_until,
 )
-
-folder, serve = service.folder, service.serve
 
 SERIES = "/v1/series/svc"
 

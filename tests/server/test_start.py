@@ -19,8 +19,6 @@ from tests.support import service
 from tests.support.calls import call_in
 from tests.support.service import Serve, run, wait_until
 
-folder, serve = service.folder, service.serve
-
 AS_ANYBODY = "import ctypes; ctypes.CDLL(None).prctl(24, 1)"
 """Without CAP_DAC_OVERRIDE (PR_CAPBSET_DROP, prctl(2)) file modes hold for root too."""
 

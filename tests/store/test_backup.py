@@ -27,8 +27,6 @@ from tests.support import service
 from tests.support.calls import call_in
 from tests.support.service import Load, Serve, Service, run, wait_until
 
-folder, serve = service.folder, service.serve
-
 NOW = 10**15
 EVERYTHING = (b"", b"\xff" * 512)
 A_SMALL_DISK = (

@@ -10,10 +10,7 @@ import pytest
 from monotron.core import tables
 from monotron.store.lmdb import MAP_SIZE, LmdbStore
 from tests.conftest import installed
-from tests.support import service
 from tests.support.service import COMMAND, PATIENCE, START_LINE, environment, run, wait_until
-
-folder = service.folder
 
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 """A process that is number 1 to itself, as the first one of a container."""

@@ -13,10 +13,8 @@ from monotron.store import file_system, folder
 from monotron.store.contract import StoreUnavailable
 from monotron.store.lmdb import LmdbStore
 from tests.server.test_start import refused_start
-from tests.support import fuse, service
+from tests.support import fuse
 from tests.support.service import Serve, run
-
-serve = service.serve
 
 MOUNTS = r"""
 22 28 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:12 - proc proc rw

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from monotron.core import history, records, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.bumps import MAJOR, MINOR, PATCH
@@ -36,6 +38,8 @@ from tests.support.writer import (
     token_of,
     write_until_killed,
 )
+
+pytestmark = pytest.mark.long
 
 KILLS = int(os.environ.get("MONOTRON_KILLS", "200"))
 CHANGER_KILLS = max(KILLS // 4, 25)

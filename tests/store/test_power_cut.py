@@ -32,6 +32,8 @@ from tests.support.memory import MemoryStore
 from tests.support.power_cut import Call, Disk, Image, Step, Survivors
 from tests.support.service import Load, Service
 
+pytestmark = pytest.mark.long
+
 MORE = int(os.environ.get("MONOTRON_POWER_CUTS", "2"))
 """How many folders are made up by chance for each moment, beside those that lack one thing each."""
 

@@ -20,11 +20,8 @@ from monotron.store.lmdb import LmdbStore
 from monotron.store.read_only import ReadOnlyStore
 from tests.server.test_start import AS_ANYBODY, refused_start
 from tests.store.test_file_system import mounted
-from tests.support import service
 from tests.support.calls import call_in
 from tests.support.service import run
-
-folder = service.folder
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""The dashboard as a user sees it: a real Chromium, driven by Playwright.
-
-A test file takes the fixtures with `chromium = browser.chromium` and `visit = browser.visit`.
-"""
+"""The dashboard as a user sees it: a real Chromium, driven by Playwright."""
 
 import http.client
 import re
@@ -13,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, sync_playwright
 
 from tests.conftest import installed
@@ -110,9 +106,9 @@ class Visitor(Protocol):
     def __call__(self, base: str, **options: Any) -> Visit: ...
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A browser for the whole module."""
+@contextmanager
+def browsers() -> Iterator[Browser]:
+    """Run a Chromium, which has to be installed."""
     executable = installed("chromium", "MONOTRON_REQUIRE_BROWSER", *NAMES)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
@@ -120,9 +116,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visitor]:
-    """Opens tabs. At the end none of them may have complained."""
+@contextmanager
+def visitors(chromium: Browser) -> Iterator[Visitor]:
+    """Open tabs; at the end none of them may have complained."""
     visits: list[Visit] = []
     contexts: list[BrowserContext] = []
 

@@ -6,8 +6,6 @@ a mistake of the code that wrote it.
 
 from collections.abc import Iterator
 
-import pytest
-
 from monotron.core import check, history, records, tables
 from monotron.store.contract import Reading, Store, Table
 from monotron.store.paging import EVERYTHING
@@ -43,13 +41,6 @@ def faults(store: Store, *, keep: int | None = None) -> list[str]:
         return found
 
     return store.view(walk)
-
-
-@pytest.fixture
-def whole_store(any_store: Store) -> Iterator[Store]:
-    """A store of each engine in turn, which the test has to leave without a fault."""
-    yield any_store
-    assert faults(any_store) == []
 
 
 def _outside_the_tree(reading: Reading) -> Faults:

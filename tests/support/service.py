@@ -1,7 +1,4 @@
-"""The real command as a child process, and clients for it.
-
-A test file takes the fixture with `serve = service.serve`.
-"""
+"""The real command as a child process, and clients for it."""
 
 import http.client
 import itertools
@@ -313,12 +310,6 @@ class Serve(Protocol):
     ) -> Service: ...
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The storage folder, not made yet."""
-    return tmp_path / "data"
-
-
 @contextmanager
 def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]:
     """Start services with their folders and logs in `place`; none is left at the end.
@@ -375,26 +366,6 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
             # pytest shows it if the test has failed.
             print(f"--- stderr of service {number} (exit status {process.returncode}):")
             print(log.read_text(errors="backslashreplace"))
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    with services(tmp_path) as start:
-        yield start
-
-
-@pytest.fixture(scope="module")
-def service_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with services(tmp_path_factory.mktemp("shared")) as start:
-        yield start()
-
-
-@pytest.fixture
-def shared(service_of_module: Service) -> Iterator[Service]:
-    """A service for tests that leave no trace in it: one for the whole module."""
-    before = len(service_of_module.lines)
-    yield service_of_module
-    print("--- stderr of the shared service:", *service_of_module.lines[before:], sep="\n")
 
 
 @dataclass

@@ -22,15 +22,12 @@ from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.transfer import exporting, lines
 from monotron.transfer.lines import SeriesLine
-from tests.support import service
 from tests.support.calls import call_in
 from tests.support.invariants import faults
 from tests.support.memory import MemoryStore
 from tests.support.moving import ACCOUNTS, KEYS, TOKENS, bring, exported, fill, rows
 from tests.support.service import Load, Serve, run
 from tests.support.web import Api
-
-folder, serve = service.folder, service.serve
 
 
 @pytest.fixture

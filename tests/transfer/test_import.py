@@ -32,14 +32,12 @@ from monotron.transfer.dry_run import DryRun
 from monotron.transfer.importing import Stopped
 from monotron.transfer.items import CannotRead, Item, Read
 from monotron.transfer.lines import SeriesLine
-from tests.support import service, shown
+from tests.support import shown
 from tests.support.calls import call_in
 from tests.support.invariants import faults
 from tests.support.memory import MemoryStore
 from tests.support.moving import KEEP, NOW, ImportResult, bring, bring_items, exported, fill, rows
 from tests.support.service import COMMAND, JOB, PATIENCE, Load, Serve, environment, run
-
-folder, serve = service.folder, service.serve
 
 UUID = JOB[1:]
 

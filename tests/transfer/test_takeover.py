@@ -14,10 +14,7 @@ from monotron.core import tables
 from monotron.limits import LAST_VALUE
 from monotron.store.lmdb import LmdbStore
 from tests.server.test_start import refused_start
-from tests.support import service
 from tests.support.service import COMMAND, PATIENCE, Serve, environment, run
-
-folder, serve = service.folder, service.serve
 
 AS_ANYBODY = "import ctypes; [ctypes.CDLL(None).prctl(24, number) for number in (1, 2)]"
 """Without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH file modes hold for root too (prctl(2))."""

@@ -22,16 +22,13 @@ from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic, new_key
-from tests.support import browser, service
 from tests.support.browser import SCREENSHOTS, Proxy, Visit, Visitor, proxy_for
 from tests.support.calls import call_in
 from tests.support.service import PATIENCE, Serve, Service
 from tests.support.web import LAST_VALUE, NAMES, UUID, Api
 
-chromium = browser.chromium
-visit = browser.visit
-serve = service.serve
-folder = service.folder
+pytestmark = [pytest.mark.browser, pytest.mark.same_on_each_python]
+
 
 FILES = {file.name: file.read_bytes() for file in files("monotron.web").iterdir() if file.is_file()}
 SERVED = sorted(name for name in FILES if not name.endswith(".py"))
@@ -206,14 +203,6 @@ def test_each_file_comes_with_its_type_and_a_strict_policy(api: Api, name: str) 
         "require-trusted-types-for": "'script'",
         "trusted-types": "'none'",
     }
-
-
-@pytest.mark.parametrize("path", ["/", "/web/dashboard.js"])
-def test_a_file_that_is_known_is_not_sent_again(api: Api, path: str) -> None:
-    etag = api.get(path).headers["ETag"]
-    again = api.get(path, headers={"If-None-Match": etag})
-    assert (again.status_int, again.body) == (304, b"")
-    assert api.get(path, headers={"If-None-Match": '"other"'}).status_int == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/web/style.css"])

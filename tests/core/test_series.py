@@ -1,22 +1,16 @@
-"""The rules of a series, against a model of a few lines."""
+"""The rules of a series, one promise at a time; `test_rules.py` has them in any order."""
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from monotron.core import accounts, history, numbers, series
-from monotron.core.errors import InvalidNumber, RuleError, SeedTooLow, SeriesExhausted
+from monotron.core.errors import InvalidNumber, RuleError, SeriesExhausted
 from monotron.core.records import Series
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
-from tests.support import invariants
 from tests.support.calls import call_in
-
-whole_store = invariants.whole_store
 
 State = tuple[int, str | None]
 
@@ -26,56 +20,9 @@ HistoryValue = tuple[int, str | None, str | None]
 KEEP = 5
 """How many values history holds here."""
 
-ACCOUNTS = itertools.count(2)
-"""Each example has an account of its own, so that all of them share one store."""
-
-
-class Model:
-    """A model of a series, without a store."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, State] = {}
-        self.taken: dict[str, list[HistoryValue]] = {}
-
-    def advance(self, key: str, token: str | None, count: int, api_key: str | None = None) -> State:
-        value, current = self.states.get(key, (0, None))
-        if token is None or token != current:
-            if value + count > LAST_VALUE:
-                raise SeriesExhausted
-            self.states[key] = (value + count, token)
-            newest = range(value + count, value, -1)[:KEEP]
-            before = self.taken.get(key, [])
-            self.taken[key] = [*((each, token, api_key) for each in newest), *before][:KEEP]
-        return self.states[key]
-
-    def seed(self, key: str, goal: int) -> State:
-        value, _ = self.states.get(key, (0, None))
-        if goal < value:
-            raise SeedTooLow
-        if goal > value:
-            self.states[key] = (goal, None)
-        return self.states[key]
-
-    def delete(self, key: str) -> bool:
-        self.taken.pop(key, None)
-        return self.states.pop(key, None) is not None
-
-    def get(self, key: str) -> State | None:
-        return self.states.get(key)
-
-    def history(self, key: str) -> list[HistoryValue]:
-        return self.taken.get(key, [])
-
-    def value_of(self, key: str, token: str) -> int | None:
-        return next((value for value, each, _ in self.history(key) if each == token), None)
-
-    def page(self, prefix: str, after: str, limit: int) -> tuple[list[str], str | None]:
-        keys = sorted(key for key in self.states if key.startswith(prefix) and key > after)
-        return keys[:limit], keys[limit - 1] if len(keys) > limit else None
-
 
 class Rules:
-    """The same calls, answered by monotron."""
+    """The calls of a series."""
 
     def __init__(self, store: Store, account: int) -> None:
         self.store = store
@@ -135,69 +82,6 @@ class Rules:
         return state.value, state.token
 
 
-KEYS = st.sampled_from(["a", "a/b", "a0", "ab", "b", "é", "\uffff", "😀"])
-TOKENS = st.sampled_from("xyz")
-API_KEYS = st.none() | st.sampled_from(["root", "k" * 24])
-VALUES = st.integers(1, 50) | st.integers(LAST_VALUE - 5, LAST_VALUE)
-CALLS = st.one_of(
-    st.tuples(st.just("advance"), KEYS, st.none() | TOKENS, st.just(1), API_KEYS),
-    st.tuples(
-        st.just("advance"), KEYS, st.none(), st.integers(1, 9) | st.just(1_000_000), API_KEYS
-    ),
-    st.tuples(st.just("seed"), KEYS, VALUES),
-    st.tuples(st.just("delete"), KEYS),
-    st.tuples(st.just("get"), KEYS),
-    st.tuples(st.just("history"), KEYS),
-    st.tuples(st.just("value_of"), KEYS, TOKENS),
-    st.tuples(
-        st.just("page"),
-        st.sampled_from(["", "a", "a/", "é"]),
-        st.just("") | KEYS,
-        st.integers(1, 5),
-    ),
-)
-
-
-def outcome(answerer: Model | Rules, name: str, *arguments: Any) -> object:
-    """Return the answer to a call, or the error that refused it."""
-    try:
-        return getattr(answerer, name)(*arguments)
-    except RuleError as error:
-        return type(error)
-
-
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(CALLS, max_size=30))
-def test_any_calls_are_answered_as_the_model_says(
-    whole_store: Store, calls: list[tuple[Any, ...]]
-) -> None:
-    model, rules = Model(), Rules(whole_store, next(ACCOUNTS))
-    for call in calls:
-        assert outcome(rules, *call) == outcome(model, *call)
-    keys, after = rules.page("", "", 1_000)
-    assert after is None
-    assert {key: rules.get(key) for key in keys} == model.states
-    assert {key: rules.history(key) for key in model.taken} == model.taken
-
-
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.sets(KEYS), st.integers(1, 4))
-def test_pages_give_each_series_once(whole_store: Store, keys: set[str], limit: int) -> None:
-    rules = Rules(whole_store, next(ACCOUNTS))
-    for key in keys:
-        rules.advance(key, None, 1)
-    seen: list[str] = []
-    after: str | None = ""
-    while after is not None:
-        page, after = rules.page("", after, limit)
-        seen += page
-    assert seen == sorted(keys)
-
-
 @pytest.fixture
 def rules(whole_store: Store) -> Rules:
     return Rules(whole_store, 1)
@@ -232,7 +116,8 @@ def test_an_older_token_gets_a_new_value(rules: Rules) -> None:
 @pytest.mark.parametrize("call", [("advance", "key", None, 1), ("seed", "key", 2)])
 def test_a_value_without_a_token_clears_it(rules: Rules, call: tuple[Any, ...]) -> None:
     rules.advance("key", "a", 1)
-    assert outcome(rules, *call) == (2, None)
+    name, *arguments = call
+    assert getattr(rules, name)(*arguments) == (2, None)
     assert rules.advance("key", "a", 1) == (3, "a")
 
 

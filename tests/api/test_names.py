@@ -1,0 +1,94 @@
+"""What cannot be a name is refused in each field of each path that holds one, and takes nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from monotron.app import create_app
+from monotron.settings import Settings
+from monotron.store.contract import Store
+from tests.conftest import all_rows
+from tests.support.furnished import Call, calls, furnish
+from tests.support.memory import MemoryStore
+from tests.support.web import REFUSED_NAMES, Api, problem, url
+
+NAMES = ("key", "token", "name", "part")
+"""Fields that hold a name, except where a key is that of an API key."""
+
+UNFIT = [
+    "%00",
+    "a%0Ab",
+    "%1F",
+    "%7F",
+    "%C2%80",
+    "%C2%9F",
+    "%FF",
+    "%C3",
+    "%C3%28",
+    "%C0%AF",
+    "%ED%A0%80",
+    "%F4%90%80%80",
+    "%",
+    "%2",
+    "%zz",
+    "%u0041",
+    "100%",
+    "a%2",
+    "a" * 257,
+    "%C3%A9" * 129,
+    "",
+]
+"""What is no name, as it stands in a path."""
+
+
+def in_each_field(call: Call, name: str) -> Iterator[str]:
+    """Return the call's target with the name in one field after the other."""
+    for field in call.route.fields:
+        if field in NAMES and "/grants/" not in call.route.path:
+            yield call.with_fields(**{field: name})
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """What is asked here does not depend on the engine."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def api(store: Store, settings: Settings) -> Api:
+    """The API on a store with something at each path."""
+    return furnish(Api(create_app(store, settings)), store)
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_cannot_be_a_name_is_400_and_takes_nothing(api: Api, store: Store, name: str) -> None:
+    before = all_rows(store)
+    asked = 0
+    for call in calls("GET", "POST", "PUT", "DELETE"):
+        for target in in_each_field(call, name):
+            # With nothing behind its last slash, a path is another one or none.
+            if name or not target.partition("?")[0].endswith(("/", "/.svg")):
+                response = api.request(
+                    target, method=call.method, body=call.body, expect_errors=True
+                )
+                problem(response, 400, "invalid-name")
+                asked += 1
+    assert asked > 50
+    assert all_rows(store) == before
+
+
+@pytest.mark.parametrize("name", REFUSED_NAMES.values(), ids=REFUSED_NAMES)
+def test_nothing_begins_with_a_name_that_is_refused(api: Api, store: Store, name: str) -> None:
+    before = all_rows(store)
+    encoded = url(name).removeprefix("/v1/").replace(".", "%2E")
+    asked = 0
+    for call in calls("POST", "PUT"):
+        for target in in_each_field(call, encoded):
+            response = api.request(target, method=call.method, body=call.body, expect_errors=True)
+            problem(response, 400, "invalid-name")
+            asked += 1
+    for base in ("/v1", "/v1/accounts/1"):
+        target = f"{base}/tokens/svc/token/attrs"
+        problem(api.put_json(target, {name: "b"}, status=400), 400, "invalid-name")
+    assert asked > 20
+    assert all_rows(store) == before

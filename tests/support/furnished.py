@@ -1,0 +1,119 @@
+"""An API with something at each path, and a call of each kind that finds it: for all of ROUTES."""
+
+import re
+from dataclasses import dataclass
+
+from monotron.api.description import Description
+from monotron.api.route import Route
+from monotron.app import ROUTES, create_app
+from monotron.core import api_keys, scopes
+from monotron.core.api_keys import Pair
+from monotron.settings import Settings
+from monotron.store.contract import Store
+from tests.support.calls import call_in
+from tests.support.web import UUID, Api, url
+
+GRANTED = Pair("k" * 24, "s" * 128)
+
+FIELDS = {
+    "account_id": "1",
+    "file": "index.html",
+    "key": "svc",
+    "name": "svc",
+    "part": "minor",
+    "token": "token",
+    "uuid": UUID,
+}
+"""What stands in the fields of a path."""
+
+BODIES = {
+    ("PUT", "/series/{key}"): b'{"value":120}',
+    ("PUT", "/attrs"): b'{"author":"Ada"}',
+    ("PUT", "/attrs/{name}"): b"Ada",
+    ("POST", "/grants"): b'["read:series"]',
+}
+"""What a method of a path that ends like this reads; others read no body."""
+
+QUERIES = {
+    "before": "before=1000",
+    "count": "count=100",
+    "limit": "limit=2",
+    "recent": "recent=5",
+    "show": "show=version",
+}
+"""A way to ask for less, for more or for something else, where there is such a parameter."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A good request."""
+
+    route: Route
+    method: str
+    description: Description
+    query: str = ""
+
+    @property
+    def target(self) -> str:
+        return self.with_fields()
+
+    @property
+    def body(self) -> bytes:
+        ends = ((end, body) for (method, end), body in BODIES.items() if method == self.method)
+        return next((body for end, body in ends if self.route.path.endswith(end)), b"")
+
+    def with_fields(self, **others: str) -> str:
+        """Return the target with something else in these fields, encoded already."""
+        fields = FIELDS | ({"key": GRANTED.key} if "/grants/" in self.route.path else {}) | others
+        path = re.sub(r"{(\w+)}", lambda field: fields[field[1]], self.route.path)
+        return f"{path}?{self.query}" if self.query else path
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route.path}{'?' if self.query else ''}{self.query}"
+
+
+def calls(*methods: str) -> list[Call]:
+    """Return each call with one of these methods, and again with each query that it may have."""
+    return [
+        Call(route, method, description, query)
+        for route in ROUTES
+        for method, description in route.resource.calls.items()
+        for query in ("", *(QUERIES[name] for name in description.query_names if name in QUERIES))
+        if method in methods
+    ]
+
+
+def furnish(api: Api, store: Store) -> Api:
+    """Put something at each path."""
+    for path in (
+        "/v1/accounts/7",
+        url("series", "svc", "token"),
+        url("series", "svc", "other"),
+        url("semver", "svc", "minor", "token"),
+    ):
+        api.put(path)
+    api.put(url("tokens", "svc", "token", "attrs", "svc"), b"Grace")
+    api.post(f"/{UUID}")
+    scope = scopes.parse(["read:series"])
+    store.update(lambda txn: api_keys.create(txn, call_in(1, now=1), GRANTED, scope))
+    return api
+
+
+def changed(api: Api) -> Api:
+    """Change whatever a call can change in what `furnish` has made."""
+    for path in (
+        "/v1/accounts/9",
+        url("series", "svc", "new"),
+        url("series", "svc", "token"),
+        url("semver", "svc", "minor", "new"),
+    ):
+        api.put(path)
+    api.put(url("tokens", "svc", "token", "attrs", "svc"), b"Ada")
+    api.post(f"/{UUID}")
+    api.post("/v1/accounts/1/grants", b'["read:series"]')
+    return api
+
+
+def open_api(store: Store, settings: Settings) -> Api:
+    """Return a furnished API without authentication."""
+    return furnish(Api(create_app(store, settings)), store)

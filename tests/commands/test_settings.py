@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -10,7 +11,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from monotron.core.api_keys import Pair
-from monotron.settings import InvalidSetting, Settings, read_settings
+from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
 from tests.conftest import ROOT, basic
 from tests.server.test_start import AS_ANYBODY
 from tests.support.service import COMMAND, Serve, Service, processes, run
@@ -193,6 +194,13 @@ def test_whatever_is_set_is_used_as_it_is_or_refused(key: str, secret: str) -> N
     else:
         assert (settings.root_api_key or "", settings.root_api_secret or "") == (key, secret)
         assert settings.authentication == bool(key and secret)
+
+
+def test_each_setting_is_read_as_the_type_of_its_field() -> None:
+    hints = get_type_hints(Settings)
+    settings = read_settings(VARIABLES, {})
+    for setting in SETTINGS:
+        assert isinstance(getattr(settings, setting.name), hints[setting.name]), setting.name
 
 
 def test_no_repr_shows_a_secret() -> None:

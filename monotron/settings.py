@@ -248,7 +248,7 @@ SETTINGS = (
         "root_api_key",
         "ROOT_API_KEY",
         "",
-        "With the secret below it turns authentication on; it may do everything.",
+        "The root API key, which may do everything. With its secret, it turns authentication on.",
         _user,
         secret=True,
     ),

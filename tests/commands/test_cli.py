@@ -396,8 +396,8 @@ def test_no_file_of_the_store_takes_the_place_of_a_closed_descriptor(serve: Serv
 
 def test_a_number_that_cannot_be_printed_is_told(running: Service, command: Command) -> None:
     for arguments, told in [
-        (["next", "svc"], "taken and not printed: 1"),
-        (["next", "svc", "--count", "5"], "taken and not printed: 2 6"),
+        (["next", "svc"], "taken but not printed: 1"),
+        (["next", "svc", "--count", "5"], "taken but not printed: 2 6"),
     ]:
         with Path("/dev/full").open("w") as full:
             ended = run(*arguments, variables=command.variables, stdout=full)
@@ -413,7 +413,7 @@ def test_a_key_whose_secret_cannot_be_printed_is_not_kept(
         arguments = ("keys", "create", "read:series")
         ended = run(*arguments, variables=command.variables, stdout=full)
     assert ended.returncode == 1
-    assert "no API key was made" in ended.stderr
+    assert "no API key was created" in ended.stderr
     assert running.get("/v1/accounts/1/grants").json == []
 
 

@@ -314,7 +314,7 @@ def test_kill_9_of_one_worker_under_load_loses_nothing_and_it_is_replaced(serve:
     assert following > max(load.answered)
     assert following - 1 - len(load.answered) <= load.unanswered + load.cut
     assert running.get("/v1/series/other").value == 50
-    ended = [line for line in running.lines if "another one takes its place" in line]
+    ended = [line for line in running.lines if "another one replaces it" in line]
     assert len(ended) == 5
     assert running.stop() == 0
 

@@ -416,7 +416,7 @@ def test_a_worker_that_cannot_be_replaced_for_want_of_a_process_is_replaced_late
             assert crowd.stdout.readline() == b"here\n"
             os.kill(victim, signal.SIGKILL)
             wait_until(
-                lambda: "no process can be started" in running.log.read_text(), "it has failed once"
+                lambda: "cannot start a process" in running.log.read_text(), "it has failed once"
             )
         finally:
             crowd.kill()
@@ -546,7 +546,9 @@ def test_help_names_every_setting_with_its_variable_and_default() -> None:
     for setting in SETTINGS:
         told = f"Variable {' or '.join(setting.variables)}, default {setting.default}."
         if setting.secret:
-            told = f"A file that holds it. Variable {setting.variable} or {setting.variable}_FILE."
+            told = (
+                f"A file that contains it. Variable {setting.variable} or {setting.variable}_FILE."
+            )
         assert f"{setting.flag} {setting.flag_name.upper()} {setting.meaning} {told}" in text
 
 

@@ -126,7 +126,7 @@ def test_a_dry_run_takes_the_counters_into_account_and_writes_nothing(
     words = ("import", "buildnumber", str(other), "--dry-run", "--storage-dir", str(older))
     ended = run(*words)
     assert ended.stdout == "series      0 new, 1 raised, 0 kept\n"
-    assert "2 series of the older service would be imported before" in ended.stderr
+    assert "2 series of the older service would be imported first" in ended.stderr
     assert sorted(older.iterdir()) == before
 
 

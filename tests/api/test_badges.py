@@ -231,7 +231,7 @@ def test_a_badge_takes_nothing(shop: Api, store: Store) -> None:
 
 @pytest.fixture
 def public(store: Store, settings: Settings) -> Api:
-    """The API with authentication, where badges are public."""
+    """The API with authentication and public badges."""
     guarded = replace(settings, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
     api = Api(create_app(store, replace(guarded, public_badges=True)))
     api.put("/v1/accounts/7", headers=basic(ROOT))

@@ -291,7 +291,7 @@ def test_a_generated_client_takes_numbers(tmp_path: Path) -> None:
 
 
 def python(folder: Path, *arguments: str) -> str:
-    """Run Python in a folder; gives what it printed, once it is clear that it did not fail."""
+    """Run Python in a folder; return what it printed, after checking that it did not fail."""
     ran = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -335,7 +335,7 @@ include-operation-id-regex = "^(take(BuildNumber|Values)|postValueForToken)"
 expected-statuses = ["2xx", "404", "409", "412", "422"]
 
 [[operations]]
-# Which ETag is current nobody can know from the document.
+# The document cannot say which ETag is current.
 include-method-regex = "^(PUT|DELETE)$"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412"]

@@ -305,7 +305,7 @@ def test_a_reader_that_has_gone_leaves_no_traceback(
     running.take(f"{SERIES}/svc")
     ended = with_no_reader(*arguments, command=command)
     assert ended.stderr == ""
-    # Whoever asked has not got what they asked for.
+    # The caller has not got what they asked for.
     assert ended.returncode == 1
 
 
@@ -489,7 +489,7 @@ def test_an_account_can_be_named(guarded: Service, command: Command) -> None:
     answer = guarded.ask("GET", f"{seventh}/svc", headers=basic(ROOT))
     assert answer.json == {"creator_id": 7, "key": "svc", "token": "abc", "value": 6}
 
-    # Where none is named it is the first.
+    # If none is named, it is the first.
     assert command("get", "svc") == "1"
     assert command("get", "svc", "--account", "1") == "1"
     assert command("next", "svc", "--account", "1") == "2"

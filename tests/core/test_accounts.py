@@ -108,7 +108,7 @@ def test_pages_give_each_account_once(whole_store: Store, ids: set[int], limit: 
 
 
 def fill(store: Store, account: int) -> None:
-    """Make everything there is, in an account."""
+    """Make one of everything in an account."""
 
     def write(txn: Transaction) -> None:
         accounts.make(txn, account, now=1)

@@ -205,7 +205,7 @@ def compare(rules: Rules, model: Model, limit: int, distance: int | None, *, kee
     """Read all that can be read, and one page of it that begins somewhere."""
     page = rules.page(keep=keep)
     shown = page.items
-    # Whoever keeps more from now on sees again what was not removed yet, without a hole.
+    # With a larger setting, values that were not removed yet show again, without a hole.
     assert shown == model.newest(keep)[: len(shown)]
     assert len(shown) >= len(model.newest(keep, gone=model.gone))
     assert page.next is None

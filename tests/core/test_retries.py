@@ -125,7 +125,7 @@ def test_after_24_hours_two_go_for_each_new_one(rules: Rules) -> None:
         rules.take(f"new {number}", "svc", now=20 + DAY + number)
         sizes.append(rules.kept())
     assert sizes == [*range(19, 9, -1), *range(11, 16)]
-    # The oldest went first, and whoever comes with its key again is new.
+    # The oldest went first, and a repeat with its key counts as new.
     assert rules.take("old 19", "another request", now=2 * DAY) == 36
 
 

@@ -1,4 +1,4 @@
-"""`monotron stats` counts what there is, and shows what has to be watched."""
+"""`monotron stats` counts what is stored, and shows what should be watched."""
 
 import json
 import multiprocessing

@@ -334,7 +334,7 @@ def test_a_killed_worker_is_replaced_by_one_that_answers(serve: Serve) -> None:
     assert running.take() == 1
     (victim,) = running.workers()
     os.kill(victim, signal.SIGKILL)
-    # Whoever connects meanwhile waits for the new one.
+    # A client that connects meanwhile waits for the new one.
     wait_until(lambda: running.workers() - {victim}, "another worker is in its place")
     assert running.take() == 2
 
@@ -796,7 +796,7 @@ def test_more_connections_than_threads_are_all_answered(serve: Serve) -> None:
     connections = [running.connect() for _ in range(150)]
     for connection in connections:
         connection.connect()
-    # Those that idle lock nobody out.
+    # Idle connections lock nobody out.
     for connection in reversed(connections):
         assert ask(connection, "POST", JOB).status == 200
     assert json.loads(running.get(JOB).body) == {"bn": 150}

@@ -1,4 +1,4 @@
-"""Who asks again with an Idempotency-Key gets its number, whatever was killed meanwhile."""
+"""A repeat with an Idempotency-Key gets its number, whatever was killed meanwhile."""
 
 import http.client
 import itertools
@@ -196,7 +196,7 @@ class Retriers:
             thread.join()
 
     def wait_for_more(self, count: int) -> None:
-        """Wait until so many more keys are answered."""
+        """Wait until that many more keys are answered."""
         goal = len(self.answered) + count
         wait_until(lambda: len(self.answered) >= goal, f"{goal} keys are answered")
 
@@ -210,7 +210,7 @@ class Retriers:
         connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, key: str) -> bool:
-        """Ask once; tells whether the client is done with this key."""
+        """Ask once; return whether the client is done with this key."""
         try:
             answer = ask(connection, "POST", self._path, headers=with_key(key))
         except TimeoutError as error:

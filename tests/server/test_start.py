@@ -35,7 +35,7 @@ NO_FILE_GROWS = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 
 def refusal(
     *arguments: str, variables: Mapping[str, str] | None = None, before: str = ""
 ) -> tuple[int, str]:
-    """Run a command that has to fail with one line; give its exit status and that line."""
+    """Run a command that must fail with one line; return its exit status and that line."""
     ended = run(*arguments, variables=variables, before=before)
     assert ended.returncode > 0, ended
     assert ended.stdout == ""
@@ -348,7 +348,7 @@ A_USER = 2**31 - os.getpid() - 2
 
 AS_A_USER = f"""
 import ctypes, os, resource
-# Nor are those of whoever has CAP_SYS_ADMIN or CAP_SYS_RESOURCE (PR_CAPBSET_DROP, prctl(2)).
+# Nor are those of a user with CAP_SYS_ADMIN or CAP_SYS_RESOURCE (PR_CAPBSET_DROP, prctl(2)).
 for capability in (21, 24):
     ctypes.CDLL(None).prctl(24, capability)
 # The real user's processes and threads count, and the effective user opens files.

@@ -566,7 +566,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_store_or_the_new_one(
     assert not (folder / ".restore").exists()
 
 
-# Who has the store open
+# An open store
 
 
 @pytest.fixture

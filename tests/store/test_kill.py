@@ -67,7 +67,7 @@ class Writer:
         return bool(output)
 
     def kill(self) -> list[str]:
-        """Kill it; gives a line for each call that it has ever answered, in order."""
+        """Kill it; return a line for each call that it has ever answered, in order."""
         self.process.kill()
         while self.read():
             pass
@@ -77,7 +77,7 @@ class Writer:
 
 
 def listen(writers: list[Writer], seconds: float) -> None:
-    """Hear what the writers answer; each one has to."""
+    """Read the writers' answers; each one must answer."""
     with selectors.DefaultSelector() as selector:
         for writer in writers:
             selector.register(writer.pipe, selectors.EVENT_READ, writer)
@@ -223,7 +223,7 @@ def check_mortal_series(reading: Reading) -> None:
 
 
 def check_retries(reading: Reading, answered: dict[str, str]) -> None:
-    """Each key has one value, and each value has a key: whoever asks again skips none."""
+    """Each key has one value, and each value has a key: repeats skip none."""
     kept = {
         row: records.unpack_retry(value).value for row, value in rows_of(reading, tables.RETRIES)
     }

@@ -31,7 +31,7 @@ from tests.conftest import held
 
 ROWS = tables.SERIES
 SECONDS = 20.0
-"""How long a test waits for what has to come."""
+"""How long a test waits for something that must happen."""
 
 spawning = multiprocessing.get_context("spawn")
 
@@ -51,7 +51,7 @@ def count_rows(reading: Reading) -> int:
 
 
 def fill(store: LmdbStore, prefix: bytes = b"") -> int:
-    """Put rows of a thousand bytes until the store is full; gives how many were answered."""
+    """Put rows of a thousand bytes until the store is full; return how many were answered."""
     answered = 0
     with suppress(StoreFull):
         while answered < 10_000:

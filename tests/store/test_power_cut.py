@@ -92,7 +92,7 @@ def take_numbers(root: Path, threads: int, takes: int, *before: str) -> list[str
     return ["-m", "tests.support.power_cut", str(root / DATA), str(threads), str(takes), *before]
 
 
-# What has to be there
+# What must be left
 
 
 @dataclass
@@ -123,7 +123,7 @@ class Told:
 
     begun: int = 0
     answered: int = 0
-    """How many steps have to be there, since the last of them was answered."""
+    """How many steps must be left, because the last of them was answered."""
     numbers: int = 0
     """How many numbers were answered."""
 
@@ -197,7 +197,7 @@ class Cuts:
         return left
 
     def _open(self, image: Image) -> list[int] | str:
-        """Open what is left; gives how many steps are done there, or what is wrong."""
+        """Open what is left; return how many steps it has, or what is wrong."""
         root = self.place / str(len(self.seen))
         root.mkdir()
         power_cut.put(image, root, self.locks[len(self.seen) % len(self.locks)])

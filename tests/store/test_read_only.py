@@ -29,7 +29,7 @@ folder = service.folder
 
 @dataclass(frozen=True)
 class Place:
-    """A storage folder that nobody, or not this user, can write."""
+    """A storage folder that nobody, or at least not this user, can write to."""
 
     folder: Path
     before: str = ""

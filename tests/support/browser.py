@@ -151,7 +151,7 @@ class Proxy:
     held: threading.Event = field(default_factory=threading.Event)
     """Set once one waits."""
     passed_on: threading.Event = field(default_factory=threading.Event)
-    """Set once what waited has its answer, or did not want it any more."""
+    """Set once the waiting request has its answer, or has been given up."""
     refuse: dict[str, str] | None = None
     """Where set, calls of the API are answered 503, with these headers."""
     instead: tuple[str, str, bytes] | None = None
@@ -205,7 +205,7 @@ def proxy_for(backend: int) -> Iterator[Proxy]:
                 self.end_headers()
                 self.wfile.write(body)
             except ConnectionError:
-                # The browser did not want it any more.
+                # The browser has given up on it.
                 self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:

@@ -47,7 +47,7 @@ def faults(store: Store, *, keep: int | None = None) -> list[str]:
 
 @pytest.fixture
 def whole_store(any_store: Store) -> Iterator[Store]:
-    """A store of each engine in turn, which the test has to leave without a fault."""
+    """A store of each engine in turn, which the test must leave without a fault."""
     yield any_store
     assert faults(any_store) == []
 

@@ -77,7 +77,7 @@ def rows(store: Store) -> dict[Table, Rows]:
 
 
 def fill(store: Store, chance: random.Random, steps: int) -> None:
-    """Do what callers do, so many times."""
+    """Do what callers do, that many times."""
 
     def do(txn: Transaction) -> None:
         for now in range(steps):

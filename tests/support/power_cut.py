@@ -562,7 +562,7 @@ class Disk:
 
     def _open(self, call: Call, files: dict[int, _Open]) -> None:
         assert call.result is not None
-        # A number that is given anew stands for nothing older.
+        # A reused descriptor does not stand for the older file.
         files.pop(call.result, None)
         at = 1 if call.name == "openat" else 0
         path = self._place(call, at)
@@ -850,7 +850,7 @@ together: Step = partial(_take, key="together")
 def main(folder: Path, threads: int, takes: int, before: Sequence[Step]) -> None:
     store = LmdbStore(folder, tables.ALL)
     for number, step in enumerate(before):
-        # As when the service is started anew.
+        # As when the service is restarted.
         if number == len(before) // 2:
             store.close()
             store = LmdbStore(folder, tables.ALL)

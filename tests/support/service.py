@@ -36,7 +36,7 @@ END_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"
 CODE = Path(monotron.__file__).parents[1]
 
 PATIENCE = 30.0
-"""Seconds after which something that has to happen counts as hanging. No measure of speed."""
+"""Seconds after which something that must happen counts as hanging. Not a measure of speed."""
 
 STOP_SECONDS = 10.0
 """Within how many seconds after SIGTERM or SIGINT the service promises to be gone."""
@@ -114,7 +114,7 @@ def run(
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Ask again and again until `condition` holds."""
+    """Wait until `condition` holds, checking it repeatedly."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
@@ -276,7 +276,7 @@ class Service:
             self.socket().close()
         except ConnectionRefusedError:
             return True
-        # Whoever closes the listening socket resets those that wait there.
+        # Closing the listening socket resets the connections that wait there.
         except ConnectionResetError:
             pass
         return False
@@ -434,7 +434,7 @@ class Load:
             thread.join()
 
     def wait_for_more(self, count: int) -> None:
-        """Wait until so many more numbers are answered."""
+        """Wait until that many more numbers are answered."""
         goal = len(self.answered) + count
         wait_until(lambda: len(self.answered) >= goal, f"{goal} numbers are answered")
 

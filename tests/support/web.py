@@ -92,7 +92,7 @@ REFUSED_NAMES = {
         for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
     },
 }
-"""Names that nobody can use any more, but that a store may have from before."""
+"""Names that are no longer allowed, but that an older store may have."""
 
 
 def routes() -> dict[str, set[str]]:

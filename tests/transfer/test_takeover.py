@@ -37,7 +37,7 @@ def older(folder: Path) -> Path:
 
 
 def command(folder: Path, *words: str) -> str:
-    """Run a command that has to work; return what it printed."""
+    """Run a command that must succeed; return what it printed."""
     ended = run(*words, "--storage-dir", str(folder))
     assert ended.returncode == 0, ended
     return ended.stdout
@@ -180,7 +180,7 @@ def test_a_store_whose_disk_is_away_is_not_made_anew(older: Path) -> None:
     assert "there is no store" in ended.stderr
 
 
-# What is no counter, and what cannot be read
+# Files that are not counters, and files that cannot be read
 
 
 @pytest.mark.parametrize("content", ["0\n", "0"])

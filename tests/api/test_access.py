@@ -31,7 +31,7 @@ from tests.support.web import LAST_VALUE, UUID, Api, problem, routes
 OPEN = "open"
 """Needs nothing at all."""
 KNOWN = "known"
-"""Needs credentials, whatever they may do."""
+"""Needs credentials, with any scopes."""
 ROOT_ONLY = "root"
 
 IN_AN_ACCOUNT = {

@@ -268,12 +268,12 @@ BAD_HEADERS: dict[str, list[str]] = {
 
 @dataclass(frozen=True)
 class Call:
-    """A request; as it stands, a good one."""
+    """A request, valid by default."""
 
     method: str
     route: str
     fields: dict[str, str]
-    """What stands in the fields of the path."""
+    """The values of the path's fields."""
     body: bytes
     end: str = ""
     """What follows the path."""

@@ -268,7 +268,7 @@ def test_without_credentials_nobody_learns_which_accounts_there_are(public: Api,
         problem(answer, 404, "")
         assert answer.body == answers[0].body
         assert sorted(answer.headers.items()) == sorted(answers[0].headers.items())
-    # Who may know it is told.
+    # Callers with the right to know it are told.
     target = f"/v1/accounts/8/badges/other{end}"
     problem(public.get(target, headers=basic(ROOT), status=404), 404, "no-such-account")
 

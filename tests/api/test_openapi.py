@@ -65,7 +65,7 @@ def with_schema(described: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in inside(described) if isinstance(each.get("schema"), dict)]
 
 
-# What is described is there, and the other way round
+# Every described call exists, and every call is described
 
 
 def test_it_has_every_route_with_every_method_and_no_other(described: dict[str, Any]) -> None:
@@ -374,7 +374,7 @@ RUNS: dict[str, tuple[dict[str, str], list[str]]] = {
 
 @dataclass
 class Run:
-    """Schemathesis at work on a service, in a process of its own.
+    """Schemathesis running on a service, in its own process.
 
     Its pytest plugin has no such phase as the stateful one, and depends on pytest's inner parts.
     """

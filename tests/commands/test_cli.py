@@ -489,7 +489,7 @@ def test_an_account_can_be_named(guarded: Service, command: Command) -> None:
     answer = guarded.ask("GET", f"{seventh}/svc", headers=basic(ROOT))
     assert answer.json == {"creator_id": 7, "key": "svc", "token": "abc", "value": 6}
 
-    # If none is named, it is the first.
+    # Without a name, it is the first account.
     assert command("get", "svc") == "1"
     assert command("get", "svc", "--account", "1") == "1"
     assert command("next", "svc", "--account", "1") == "2"

@@ -21,7 +21,7 @@ Place = tuple[int, str, str]
 """An account, a series' key and a token."""
 
 FIRST_ACCOUNTS = itertools.count(2, 2)
-"""Each example has two accounts of its own, so that all of them share one store."""
+"""Each example has its own two accounts, so that all of them can share one store."""
 
 
 class Model:

@@ -22,7 +22,7 @@ chromium = browser.chromium
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY = "555555"
-"""What the label stands on."""
+"""The label's background."""
 
 names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=60)
 """What can be a key, a label or a message."""

@@ -507,7 +507,7 @@ def test_damage_to_any_page_of_a_file_is_found(backup: Path) -> None:
     assert verify_file(backup) == []
     for start in range(0, len(whole), PAGE):
         damaged = bytearray(whole)
-        # The page's own number and kind; pages after the first of a large value have none.
+        # The page's number and kind; pages after the first of a large value have neither.
         for place in range(start, start + 16):
             damaged[place] ^= 0xFF
         backup.write_bytes(damaged)

@@ -25,7 +25,7 @@ from tests.support.invariants import faults, rows_of, rows_of_store
 whole_store = invariants.whole_store
 
 ACCOUNTS = itertools.count(2)
-"""Each example has an account of its own, so that all of them share one store."""
+"""Each example has its own account, so that all of them can share one store."""
 
 KEY = "key"
 LONG = "t" * 256
@@ -393,7 +393,7 @@ def test_history_takes_a_bounded_number_of_rows(
     rules: Rules, keep: int, token: str | None, count: int, api_key: str | None
 ) -> None:
     entry = ENTRY_BYTES + len(token or "") + len(api_key or "")
-    # A row ends where one more entry would be too many bytes.
+    # A row ends before an entry that would make it too long.
     least = (history.ROW_BYTES - entry) // entry
     most = min(keep // least + 2, keep)
 

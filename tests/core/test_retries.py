@@ -165,7 +165,7 @@ def test_a_clock_that_is_set_back_gives_no_other_answer(rules: Rules) -> None:
 
 
 ACCOUNTS = itertools.count(2, 2)
-"""Each example has two accounts of its own, so that all of them share one store."""
+"""Each example has its own two accounts, so that all of them can share one store."""
 
 CALLS = st.tuples(
     st.integers(0, 1), st.sampled_from("abcdefgh"), st.sampled_from("xy"), st.integers(0, DAY // 2)

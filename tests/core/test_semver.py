@@ -26,7 +26,7 @@ whole_store = invariants.whole_store
 State = tuple[int, str | None]
 
 ACCOUNTS = itertools.count(2)
-"""Each example has an account of its own, so that all of them share one store."""
+"""Each example has its own account, so that all of them can share one store."""
 
 
 class Model:

@@ -27,7 +27,7 @@ KEEP = 5
 """How many values history holds here."""
 
 ACCOUNTS = itertools.count(2)
-"""Each example has an account of its own, so that all of them share one store."""
+"""Each example has its own account, so that all of them can share one store."""
 
 
 class Model:

@@ -74,7 +74,7 @@ def assert_refused(broken: list[str], *statuses: int) -> None:
 
 
 def assert_gave_each_once(running: Service, load: Load) -> None:
-    """Show that no number was given twice, none lost, and none skipped."""
+    """Check that no number was given twice, lost or skipped."""
     assert (load.unanswered, load.cut) == (0, 0)
     assert sorted(load.answered) == list(range(1, len(load.answered) + 1))
     assert running.take(load.path) == len(load.answered) + 1
@@ -97,7 +97,7 @@ def command(*words: str | Path) -> None:
 
 
 class Disk:
-    """A small file system of its own."""
+    """A small, separate file system."""
 
     def __init__(self, place: Path, kind: str) -> None:
         self.folder = place / "mounted"
@@ -366,7 +366,7 @@ def test_a_storage_folder_that_turns_read_only_does_not_stop_a_service(
         load.wait_for_more(200)
         (victim, *_) = running.workers()
         os.kill(victim, signal.SIGKILL)
-        # All that a replacement needs is there already.
+        # Everything that a replacement needs exists already.
         wait_until(lambda: len(running.workers() - {victim}) == 2, "another worker takes its place")
         load.wait_for_more(100)
     assert load.broken == []
@@ -581,7 +581,7 @@ def test_the_file_stops_growing_once_a_dead_reader_is_noticed(
     reader.start()
     assert ours.poll(service.PATIENCE)
     before = size_after(10)
-    # As long as somebody reads an old snapshot, none of its pages can be used again.
+    # As long as somebody reads an old snapshot, none of its pages can be reused.
     while_it_reads = size_after(100)
     assert while_it_reads > before + 100 * 4096
 

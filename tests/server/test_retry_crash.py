@@ -169,7 +169,7 @@ def test_of_two_requests_at_once_with_one_key_only_one_gets_a_number(
 
 
 class Retriers:
-    """Clients that take numbers, each with keys of its own: it asks until a key is answered."""
+    """Clients that take numbers, each with its own keys, repeating a key until it is answered."""
 
     def __init__(self, port: int, path: str, clients: int) -> None:
         self.answered: dict[str, int] = {}
@@ -230,7 +230,7 @@ class Retriers:
 
 
 def assert_each_key_has_its_number(running: Service, path: str, answered: dict[str, int]) -> None:
-    """Show that no number was given twice and none was skipped, and that each key is known."""
+    """Check that no number was given twice or skipped, and that each key is known."""
     assert sorted(answered.values()) == list(range(1, len(answered) + 1))
     connection = running.connect()
     for key, value in answered.items():

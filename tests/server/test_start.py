@@ -178,7 +178,7 @@ def test_an_address_that_is_not_there_is_named_with_the_variable_that_says_it(
 
 NO_IPV6 = """
 import ctypes, fcntl, pathlib, socket, struct
-# A network of its own (CLONE_NEWNET, unshare(2)) with a loopback (SIOCSIFFLAGS, netdevice(7)).
+# Its own network (CLONE_NEWNET, unshare(2)) with a loopback (SIOCSIFFLAGS, netdevice(7)).
 assert ctypes.CDLL(None).unshare(0x40000000) == 0
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 1))
@@ -379,7 +379,7 @@ def few_processes(most: int) -> str:
         2,  # a worker that cannot start its writer
         3,  # no thread for requests
         20,  # too few
-        36,  # none to see the end of the watching process: 2 processes, 1 writer, 32 and 1 threads
+        36,  # none to see the end of the supervisor: 2 processes, 1 writer, 32 and 1 threads
     ],
 )
 def test_a_service_that_gets_no_thread_names_the_limit(folder: Path, most: int) -> None:

@@ -202,7 +202,7 @@ def test_a_kill_leaves_no_call_half_done_and_no_answer_is_lost(tmp_path: Path) -
 
 
 def check_mortal_series(reading: Reading) -> None:
-    """A series is there with all that belongs to it, or nothing of it is."""
+    """A series exists with everything that belongs to it, or not at all."""
     for name, part, key in MORTAL:
         state = series.get(reading, FIRST_ACCOUNT, key)
         rows = [
@@ -250,7 +250,7 @@ def check_versions(reading: Reading, answered: dict[str, str]) -> None:
 
 
 def check_trimmed(reading: Reading, answered: dict[str, str]) -> None:
-    """The newest values are there and little else; none was given twice."""
+    """The newest values are left and little else; none was given twice."""
     state = of(reading, TRIMMED)
     values = [int(answer) for answer in answered.values()]
     assert len(set(values)) == len(values)

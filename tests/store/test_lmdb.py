@@ -87,7 +87,7 @@ def queued(
 
 
 def in_child(target: Callable[..., None], *args: object) -> None:
-    """Run a function in a process of its own and see it come to a good end."""
+    """Run a function in its own process, and check that it succeeds."""
     child = spawning.Process(target=target, args=args)
     child.start()
     child.join(SECONDS)
@@ -244,7 +244,7 @@ def test_opening_gets_its_turn_among_busy_writers(tmp_path: Path) -> None:
             writer.start()
         assert all(ours.poll(SECONDS) for ours, _ in pipes)
         for _ in range(10):
-            # It gives up after OPEN_SECONDS, in which the writers commit many thousand times.
+            # It gives up after OPEN_SECONDS, during which the writers commit many thousand times.
             LmdbStore(tmp_path, tables.ALL).close()
     finally:
         for writer in writers:

@@ -22,8 +22,8 @@ from tests.support.service import PATIENCE
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-# Nothing is looked up or fetched but what a test asks for. The last one gives 127.0.0.1 a name that
-# browsers trust as little as any other host's.
+# Nothing is looked up or fetched except what a test asks for. The last one gives 127.0.0.1 a name
+# that browsers trust as little as any other host's.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -41,7 +41,7 @@ POLL_MS = 5000
 
 @dataclass
 class Visit:
-    """A tab with the dashboard in it, and whatever went wrong there."""
+    """A tab with the dashboard, and everything that went wrong in it."""
 
     page: Page
     base: str
@@ -105,7 +105,7 @@ class Visit:
 
 
 class Visitor(Protocol):
-    """Opens a tab on a dashboard, in a context of its own."""
+    """Opens a tab with a dashboard, in its own context."""
 
     def __call__(self, base: str, **options: Any) -> Visit: ...
 
@@ -122,7 +122,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Visitor]:
-    """Opens tabs. At the end none of them may have complained."""
+    """Opens tabs. At the end, none of them may have reported an error."""
     visits: list[Visit] = []
     contexts: list[BrowserContext] = []
 

@@ -1,4 +1,4 @@
-"""What holds in every store, whatever was done to it.
+"""The invariants of every store, whatever was done to it.
 
 The rules are those of `monotron check`. Beside them stands what damages no store, but would be
 a mistake of the code that wrote it.

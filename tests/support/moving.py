@@ -31,7 +31,7 @@ NOW = 1_704_164_645_120_000
 
 @dataclass
 class ImportResult:
-    """What an import told."""
+    """The messages of an import."""
 
     tally: Tally = field(default_factory=Tally)
     complaints: list[str] = field(default_factory=list)

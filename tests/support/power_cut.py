@@ -172,7 +172,7 @@ def _call(task: int, text: str, began: int, ended: float) -> Call | None:
 
 
 def _split(arguments: str) -> list[str]:
-    """Take the arguments apart; every character of a string is escaped, so none is in the way."""
+    """Split the arguments; every character of a string is escaped, so none gets in the way."""
     parts, depth, start = [], 0, 0
     for match in re.finditer(r"[\[({\])}]|, ", arguments):
         if match[0] in "[({":
@@ -221,11 +221,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Survivors:
-    """What of the changes that are not durable yet is there after the cut."""
+    """Which of the changes that are not durable yet are left after the cut."""
 
     whole: Collection[Change]
     parts: Mapping[Change, Collection[int]] = field(default_factory=dict)
-    """Writes of which only these sectors are there."""
+    """Writes of which only these sectors are left."""
 
     def has(self, change: Change, sector: int | None = None) -> bool:
         if change in self.parts:
@@ -368,7 +368,7 @@ def _rename(names: dict[str, Node], changed: Mapping[str, Node | None]) -> None:
 
 @dataclass(eq=False)
 class _Open:
-    """An open file: what descriptors stand for."""
+    """An open file, which descriptors refer to."""
 
     node: Node
     durable: bool

@@ -70,7 +70,7 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
 OWN_HOSTS = """
 import ctypes
 libc = ctypes.CDLL(None)
-# Mounts of its own (CLONE_NEWNS, unshare(2); MS_REC | MS_PRIVATE, MS_BIND, mount(2)).
+# Its own mounts (CLONE_NEWNS, unshare(2); MS_REC | MS_PRIVATE, MS_BIND, mount(2)).
 assert libc.unshare(0x20000) == 0
 assert libc.mount(None, b"/", None, 0x44000, None) == 0
 assert libc.mount({hosts!r}, b"/etc/hosts", None, 0x1000, None) == 0
@@ -108,7 +108,7 @@ def run(
             out, err = process.communicate(timeout=PATIENCE)
         finally:
             if process.returncode is None:
-                # With whatever it has started, or that would hold the pipes open.
+                # Including everything it has started, which would hold the pipes open.
                 os.killpg(process.pid, signal.SIGKILL)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -183,7 +183,7 @@ def processes() -> dict[int, tuple[str, int]]:
 
 @dataclass
 class Service:
-    """A running `monotron serve`, in a process group of its own."""
+    """A running `monotron serve`, in its own process group."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -368,7 +368,7 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
         yield start
     finally:
         for number, (process, log) in enumerate(running):
-            # The number of a group stays taken as long as one of its processes is there.
+            # The number of a group stays taken as long as one of its processes exists.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(PATIENCE)

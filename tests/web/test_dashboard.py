@@ -1069,7 +1069,7 @@ def test_the_badge_is_shown_and_keeps_up(running: Service, visit: Visitor) -> No
     badge = page.locator("#badge img")
     expect(badge).to_have_attribute("alt", "shop: 1")
     assert badge.evaluate("(each) => each.naturalWidth") > 20
-    # Whatever comes below it is told whenever the page's layout changes.
+    # Everything below it is notified whenever the page's layout changes.
     page.evaluate(
         """() => {
           const place = () => document.querySelector("#badge-command").offsetTop;

@@ -24,8 +24,7 @@ class Setting:
     parse: Callable[[str], Any]
     secret: bool = False
     own_variable: str | None = None
-    """A variable that takes precedence over the other, whose common name may mean something else.
-    """
+    """A variable that takes precedence, because the other's common name may mean something else."""
 
     @property
     def variables(self) -> tuple[str, ...]:

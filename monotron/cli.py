@@ -1,4 +1,4 @@
-"""The `monotron` command: it finds the subcommand, imports it, and says errors in one line."""
+"""The `monotron` command: it finds the subcommand, imports it, and reports errors in one line."""
 
 import argparse
 import importlib
@@ -18,10 +18,10 @@ from monotron.settings import InvalidSetting, read_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status: 0, 1 for a failure, 2 for wrong usage, 130 for ^C."""
+    """Run the command; return 0, 1 for a failure, 2 for wrong usage, or 130 for ^C."""
     open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name may hold what the terminal's encoding does not.
+        # A name may contain characters that the terminal's encoding does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(sys.argv[1:] if argv is None else argv)
@@ -60,11 +60,11 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser, which knows the arguments of the one subcommand that is named."""
+    """Return the parser, which knows only the named subcommand's arguments."""
     parser = Parser(prog="monotron", description="Gives out the next number of a named series.")
     parser.add_argument("--version", action="version", version=f"monotron {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    # No option before it has a value.
+    # No option before the subcommand takes a value.
     named = next((word for word in argv if not word.startswith("-")), None)
     for name, meaning in SUBCOMMANDS.items():
         command = commands.add_parser(name, help=meaning)

@@ -1,4 +1,4 @@
-"""Every setting, once: its name and type, variable, default, meaning, and how it is read."""
+"""Every setting, once: its name, type, variable, default and meaning, and how it is read."""
 
 import re
 from collections.abc import Mapping
@@ -125,11 +125,11 @@ class Settings:
         )
     )
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Where each came from: a flag or a variable. What has its default is not in it."""
+    """The source of each: a flag or a variable. Settings with their defaults are not in it."""
 
     @property
     def authentication(self) -> bool:
-        """Whether credentials are asked for."""
+        """Whether callers need credentials."""
         return self.root_api_key is not None
 
 
@@ -137,10 +137,10 @@ SETTINGS = described_by(Settings)
 
 
 def read_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
-    """Give the settings from flags, then variables, then defaults.
+    """Return the settings from flags, then variables, then defaults.
 
-    An empty variable counts as not set, and so does what Kubernetes puts into `MONOTRON_PORT` for a
-    service called monotron. Raises `InvalidSetting`.
+    An empty variable counts as not set, and so does the one that Kubernetes sets as `MONOTRON_PORT`
+    for a service named monotron. Raises `InvalidSetting`.
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
@@ -151,7 +151,7 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -
             sources[setting.name] = source
     if (values["root_api_key"] is None) != (values["root_api_secret"] is None):
         raise InvalidSetting(
-            "ROOT_API_KEY and ROOT_API_SECRET belong together, and only one of them is set"
+            "ROOT_API_KEY and ROOT_API_SECRET belong together, but only one of them is set"
         )
     return Settings(**values, sources=sources)
 
@@ -183,7 +183,7 @@ def _read(
 def _read_secret(
     setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]
 ) -> tuple[str | None, str]:
-    """Give a secret, or None where it is not set, and its source. No message says what it is."""
+    """Return a secret, or None if it is not set, and its source. Messages never contain it."""
     source, text = setting.variable, environ.get(setting.variable) or None
     flag, file = flags.get(setting.flag_name), environ.get(setting.file_variable)
     if flag is not None:
@@ -214,4 +214,4 @@ def _text_of_file(source: str, file: str) -> str:
 
 
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
-"""How the value of a variable begins that Kubernetes makes for a service ("service links")."""
+"""The start of the value of a variable that Kubernetes sets for a service ("service links")."""

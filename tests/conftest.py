@@ -194,6 +194,6 @@ def api(store: Store, settings: Settings) -> Api:
 
 @pytest.fixture
 def guarded(store: Store, settings: Settings) -> Api:
-    """The API on an empty store, with authentication on; a call sends what `basic` gives."""
+    """The API on an empty store, with authentication on; calls send what `basic` returns."""
     guarded = replace(settings, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
     return Api(create_app(store, guarded))

@@ -130,11 +130,11 @@ def test_no_request_reaches_a_file_by_its_path(serve: Serve, folder: Path, tmp_p
 
     places = {sys.prefix, sys.base_prefix, str(CODE)}
     for file in ask_for_all():
-        # Python's own modules, where one is only imported when it is needed.
+        # Python's own modules, some of which are imported only when needed.
         assert any(file.startswith(place) for place in places), file
     assert ask_for_all() == []
     assert sorted(tmp_path.rglob("*")) == before
-    # The hook sees whatever is opened.
+    # The hook sees every file that is opened.
     assert str(CODE / "monotron" / "app.py") in log.read_text() or "app.cpython" in log.read_text()
 
 

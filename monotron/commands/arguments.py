@@ -10,14 +10,14 @@ from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import SETTINGS
 
 ARGUMENT_DIGITS = 1_000
-"""More than any number has; beyond 4,300 digits Python refuses to read one."""
+"""More than any number needs; Python refuses to read one beyond 4,300 digits."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says how a value is written that begins with a hyphen: argparse takes it for an option."""
+    """A parser that says how to write a value with a hyphen, which argparse takes for an option."""
 
     def error(self, message: str) -> NoReturn:
-        """See `argparse`; ends the process."""
+        """See `argparse`; exits."""
         super().error(message + _hint(message))
 
 
@@ -26,7 +26,7 @@ def add_setting(command: argparse.ArgumentParser, name: str) -> None:
     setting = next(setting for setting in SETTINGS if setting.name == name)
     told = f"Variable {' or '.join(setting.variables)}, default {setting.default}."
     if setting.secret:
-        told = f"A file that holds it. Variable {setting.variable} or {setting.file_variable}."
+        told = f"A file that contains it. Variable {setting.variable} or {setting.file_variable}."
     command.add_argument(
         setting.flag,
         dest=setting.flag_name,
@@ -36,7 +36,7 @@ def add_setting(command: argparse.ArgumentParser, name: str) -> None:
 
 
 def add_account(command: argparse.ArgumentParser) -> None:
-    """Add what says where a series or an API key is: the account and the storage folder."""
+    """Add the flags that say where a series or an API key is: account and storage folder."""
     command.add_argument(
         "--account", type=whole_number, default=FIRST_ACCOUNT, help=f"default {FIRST_ACCOUNT}"
     )
@@ -44,13 +44,13 @@ def add_account(command: argparse.ArgumentParser) -> None:
 
 
 def whole_number(text: str) -> int:
-    """Return the number that an argument is, for `argparse`.
+    """Return the number in an argument, for `argparse`.
 
-    One that is out of bounds, as each below 0 is, is refused by a rule, which says them.
+    A number out of bounds, such as one below 0, is refused by a rule, which names the bounds.
     """
     number = digits.whole_number(text.removeprefix("-"), ARGUMENT_DIGITS)
     if number is None:
-        raise argparse.ArgumentTypeError(f"it has to be a whole number, not {text!r:.80}")
+        raise argparse.ArgumentTypeError(f"it must be a whole number, not {text!r:.80}")
     return -number if text.startswith("-") else number
 
 
@@ -60,7 +60,7 @@ def _hint(message: str) -> str:
         flag = message.removeprefix("argument ").partition(":")[0]
         after = dict(pairwise(sys.argv)).get(flag)
         value = after if after in hyphened else "-..."
-        return f"; a value that begins with a hyphen is written {flag}={value}"
+        return f"; write a value that begins with a hyphen as {flag}={value}"
     if hyphened and message.startswith("the following arguments are required"):
-        return "; what begins with a hyphen comes last, after --"
+        return "; put arguments that begin with a hyphen last, after --"
     return ""

@@ -15,10 +15,10 @@ from monotron.store.read_only import OpenStore
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_backup)
     command.add_argument(
-        "target", metavar="FILE|DIR", help="a new file, a folder to make one in, or - for stdout"
+        "target", metavar="FILE|DIR", help="a new file, a folder for a new file, or - for stdout"
     )
     add_setting(command, "storage_dir")
 
@@ -36,7 +36,7 @@ def _backup(settings: Settings, arguments: argparse.Namespace) -> int:
 def _back_up_to_output(settings: Settings) -> int:
     require_output()
     if sys.stdout.isatty():
-        return fail("a backup is no text for a terminal: name a file, or add a pipe", 1)
+        return fail("a backup is not text for a terminal: name a file, or use a pipe", 1)
 
     def copy(store: OpenStore) -> None:
         with printing():

@@ -13,10 +13,13 @@ from monotron.store.data_file import reading_file, verify_file
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_check)
     command.add_argument(
-        "target", metavar="FILE|DIR", nargs="?", help="a backup, or a storage folder: default ours"
+        "target",
+        metavar="FILE|DIR",
+        nargs="?",
+        help="a backup or a storage folder; default: the storage folder of the settings",
     )
     add_setting(command, "storage_dir")
 

@@ -14,7 +14,7 @@ from monotron.transfer import exporting, lines
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_export)
     command.add_argument(
         "file", metavar="FILE", nargs="?", default="-", help="a new file; default stdout"

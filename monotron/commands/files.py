@@ -1,4 +1,4 @@
-"""The files that a command reads or makes; `-` is stdin and stdout."""
+"""The files that a command reads or creates; `-` is stdin or stdout."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ from monotron.errors import MonotronError
 
 
 class CannotOpen(MonotronError):
-    """A file to read or to make that cannot be."""
+    """A file that cannot be read or created."""
 
 
 @contextmanager
@@ -34,9 +34,9 @@ def reading(name: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def writing(name: str) -> Iterator[Callable[[str], None]]:
-    """Give what writes a line to stdout, or to a new file that a failure does not leave behind.
+    """Return a function that writes a line to stdout, or to a new file, removed after a failure.
 
-    The file is for its owner alone: it has digests of secrets.
+    Only its owner can read the file, because it contains digests of secrets.
     """
     if name == "-":
         yield _show_line
@@ -44,7 +44,7 @@ def writing(name: str) -> Iterator[Callable[[str], None]]:
     try:
         handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise CannotOpen(f"{name} cannot be made: {error.strerror}") from error
+        raise CannotOpen(f"{name} cannot be created: {error.strerror}") from error
     try:
         with open(handle, "w", encoding="utf-8", newline="\n") as file:
             yield lambda line: print(line, file=file)
@@ -56,12 +56,12 @@ def writing(name: str) -> Iterator[Callable[[str], None]]:
 
 
 def size_of(stream: BinaryIO) -> int | None:
-    """Give how many bytes a file has; None where that is not known before its end."""
+    """Return how many bytes a file has; None if that is not known in advance."""
     status = os.fstat(stream.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _show_line(line: str) -> None:
-    """Print it in UTF-8, whatever the terminal's encoding is."""
+    """Print a line in UTF-8, whatever the terminal's encoding."""
     with printing():
         sys.stdout.buffer.write(line.encode() + b"\n")

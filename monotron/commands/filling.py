@@ -20,17 +20,17 @@ from monotron.store.read_only import OpenStore, open_to_read
 from monotron.transfer.dry_run import DryRun
 
 SCRATCH_MAP_SIZE = 16 * 2**30
-"""The most that a dry run can write, in bytes: some 100 million series. It is address space beside
-the store's own, of which there may be little more (39 bits, `ulimit -v`)."""
+"""The most that a dry run can write, in bytes: some 100 million series. It is address space in
+addition to the store's own, and there may be little more (39 bits, `ulimit -v`)."""
 
 
 def with_store_to_fill(
     settings: Settings, action: Callable[[Store], None], *, dry_run: bool
 ) -> None:
-    """Do `action` on the store in the storage folder.
+    """Run `action` on the store in the storage folder.
 
-    It makes one where the folder is empty: there is none to be mistaken for. A dry run
-    writes to a scratch store instead, in the folder for temporary files.
+    If the folder is empty, it creates a store: it cannot be a mistyped one. A dry run writes to a
+    scratch store instead, in the folder for temporary files.
     """
     if dry_run:
         _dry_run(settings, action)
@@ -52,7 +52,7 @@ def _dry_run(settings: Settings, action: Callable[[Store], None]) -> None:
             store = open_to_read(folder, tables.ALL, wait_seconds=COMMAND_WAIT_SECONDS)
         if due:
             taken_over = taking_over.bring_in(settings, FrugalStore(store), folder)
-            remark(f"{taken_over.series} series of the older service would be imported before")
+            remark(f"{taken_over.series} series of the older service would be imported first")
         written = _scratch(Path(scratch, "written"))
         used(DryRun(FrugalStore(store), FrugalStore(written)), action)
 
@@ -66,7 +66,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _may_be_anywhere(entry: Path) -> bool:
-    """Tell whether an entry of a folder is no sign that the folder is used for something.
+    """Return whether an entry may be in a folder that is not in use.
 
     A start that failed may have left files behind: only the data file is a store.
     """

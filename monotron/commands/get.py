@@ -12,7 +12,7 @@ from monotron.store.contract import Reading
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_get)
     command.add_argument("key", metavar="KEY")
     add_account(command)

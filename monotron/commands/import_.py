@@ -1,4 +1,4 @@
-"""`monotron import`. Its file has an underscore, since `import` is a keyword."""
+"""`monotron import`. Its file has an underscore because `import` is a keyword."""
 
 import argparse
 import sys
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its sources, with their arguments and what runs them."""
+    """Add its sources, with their arguments and functions."""
     commands = command.add_subparsers(required=True, metavar="SOURCE")
 
     command = commands.add_parser(
         "buildnumber", help="the folder of the older build-number service"
     )
     command.set_defaults(run=_import_folder)
-    command.add_argument("folder", metavar="DIR", help="one file for each counter, named by a UUID")
+    command.add_argument("folder", metavar="DIR", help="a file for each counter, named by a UUID")
     command.add_argument(
         "--account",
         type=whole_number,
         default=FIRST_ACCOUNT,
-        help=f"made if missing; default {FIRST_ACCOUNT}",
+        help=f"created if missing; default {FIRST_ACCOUNT}",
     )
     _add_options(command)
 
     command = commands.add_parser("monotron", help="rows of the older series service's database")
     command.set_defaults(run=_import_file, read=postgres.read)
     command.add_argument(
-        "file", metavar="FILE", help="CSV or JSON lines as psql writes; - is stdin"
+        "file", metavar="FILE", help="CSV or JSON lines as psql writes them; - is stdin"
     )
     _add_options(command)
 
-    command = commands.add_parser("jsonl", help="what monotron export wrote")
+    command = commands.add_parser("jsonl", help="a file from monotron export")
     command.set_defaults(
         run=_import_file, read=lambda stream, now, advance: jsonl.read(stream, advance)
     )
@@ -56,11 +56,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--dry-run", action="store_true", help="tell what would be, write nothing")
+    command.add_argument(
+        "--dry-run", action="store_true", help="show what would happen, and write nothing"
+    )
     command.add_argument(
         "--strict",
         action="store_true",
-        help="stop at the first broken line; fail where anything was skipped",
+        help="stop at the first broken line; fail if anything was skipped",
     )
     add_setting(command, "history")
     add_setting(command, "storage_dir")
@@ -88,7 +90,7 @@ def _import_items(
     now: int,
     bar: "tqdm[NoReturn]",
 ) -> int:
-    """Import, and print what became of it, also of a part where there was a failure."""
+    """Import, and print the result, even of a part if the import fails."""
     options = importing.Options(settings.history, now, arguments.strict)
     tally = Tally()
 

@@ -20,19 +20,19 @@ from monotron.store.contract import Reading, Store, Transaction
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its subcommands, with their arguments and what runs them."""
+    """Add its subcommands, with their arguments and functions."""
     commands = command.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("create", help="make an API key and print it as KEY:SECRET")
+    command = commands.add_parser("create", help="create an API key and print it as KEY:SECRET")
     command.set_defaults(run=_create_key)
     command.add_argument("scopes", metavar="SCOPE", nargs="+", help="such as read,write:series")
     add_account(command)
 
-    command = commands.add_parser("list", help="print every API key: id, key, day made, scopes")
+    command = commands.add_parser("list", help="print every API key: id, key, date, scopes")
     command.set_defaults(run=_list_keys)
     add_account(command)
 
-    command = commands.add_parser("delete", help="make an API key good for nothing")
+    command = commands.add_parser("delete", help="revoke an API key")
     command.set_defaults(run=_delete_key)
     command.add_argument("key", metavar="KEY")
     add_account(command)
@@ -50,7 +50,7 @@ def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     def create_and_tell(store: Store) -> None:
         api_key = store.update(create)
         try:
-            show_once(f"{pair.key}:{pair.secret}", otherwise="no API key was made")
+            show_once(f"{pair.key}:{pair.secret}", otherwise="no API key was created")
         except CannotPrint:
             # Nobody knows its secret.
             store.update(lambda txn: api_keys.delete(txn, api_key.account, api_key.key))

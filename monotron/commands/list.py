@@ -14,9 +14,9 @@ from monotron.store.paging import PAGE_ROWS, Page
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_list)
-    command.add_argument("--prefix", default="", help="only keys that start like this")
+    command.add_argument("--prefix", default="", help="only keys that start with this")
     add_account(command)
 
 

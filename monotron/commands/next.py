@@ -12,15 +12,15 @@ from monotron.store.contract import Transaction
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_next)
     command.add_argument("key", metavar="KEY")
-    command.add_argument("--token", help="the state that the value is for, such as a git hash")
+    command.add_argument("--token", help="what the value stands for, such as a git hash")
     command.add_argument(
         "--count",
         type=whole_number,
         default=1,
-        help="how many values; prints the first and the last",
+        help="how many values to take; prints the first and the last",
     )
     add_setting(command, "history")
     add_account(command)
@@ -39,5 +39,5 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
 
     state = with_store(settings, lambda store: store.update(take))
     text = str(state.value) if count == 1 else f"{state.value - count + 1} {state.value}"
-    show_once(text, otherwise=f"taken and not printed: {text}")
+    show_once(text, otherwise=f"taken but not printed: {text}")
     return 0

@@ -1,7 +1,7 @@
-"""What a command prints: its result, or what it has done.
+"""The output of a command: its result, or what it has done.
 
-Where the output cannot go anywhere, a command that prints a result fails, and one that takes
-something takes nothing where that is known before.
+If the output has nowhere to go, a command that prints a result fails, and one that takes something
+takes nothing if this is known in advance.
 """
 
 import fcntl
@@ -20,11 +20,11 @@ class CannotPrint(MonotronError):
     def __init__(self, reason: object, *, expected: bool = False) -> None:
         super().__init__(f"the output cannot be written: {reason}")
         self.expected = expected
-        """Whether no message is needed: who closed the pipe has seen enough of the output."""
+        """Whether no message is needed, because the reader closed the pipe."""
 
 
 def require_output() -> None:
-    """Raise `CannotPrint` where it is known that nothing can be printed.
+    """Raise `CannotPrint` if it is certain that nothing can be printed.
 
     A command whose result is what it prints calls this before it does anything.
     """
@@ -36,27 +36,27 @@ def require_output() -> None:
 
 
 def require_reader() -> None:
-    """Raise `CannotPrint` where it is known that nobody would read what is printed.
+    """Raise `CannotPrint` if it is certain that nobody would read the output.
 
-    A command that takes what it can tell only once calls this before it takes it.
+    A command whose result can be printed only once calls this before it takes anything.
     """
     require_output()
     poll = select.poll()
     poll.register(sys.stdout, 0)
     if poll.poll(0):
-        raise CannotPrint("nobody reads it; nothing was taken")
+        raise CannotPrint("nobody is reading it; nothing was taken")
 
 
 def show(*values: object, sep: str = " ", end: str = "\n") -> None:
-    """Print a part of the result; raises `CannotPrint` where that is not possible."""
+    """Print a part of the result; raises `CannotPrint` if that is not possible."""
     with printing():
         print(*values, sep=sep, end=end)
 
 
 def show_once(text: str, otherwise: str) -> None:
-    """Print, at once, what cannot be printed again; `require_reader` was called before.
+    """Print, at once, a result that cannot be printed again, after `require_reader`.
 
-    Where that fails all the same, `CannotPrint` also says `otherwise`.
+    If that still fails, `CannotPrint` also says `otherwise`.
     """
     try:
         print(text, flush=True)
@@ -66,7 +66,7 @@ def show_once(text: str, otherwise: str) -> None:
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """Raise `CannotPrint` where what is written to stdout within cannot be."""
+    """Raise `CannotPrint` if writing to stdout inside the block fails."""
     try:
         yield
     except OSError as error:
@@ -84,49 +84,49 @@ def show_columns(figures: Mapping[str, int]) -> None:
 
 
 def remark(what: object) -> None:
-    """Say on stderr what a person should know, and what is no failure."""
+    """Say something on stderr that a person should know and that is not a failure."""
     with suppress(OSError):
         print(f"monotron: {what}", file=sys.stderr)
 
 
 def report(*values: object, sep: str = " ") -> None:
-    """Print what was done. Where stdout is closed nobody wants to know; it is done all the same."""
+    """Print what was done, unless stdout is closed: it was done anyway."""
     if sys.stdout is not None:
         show(*values, sep=sep)
 
 
 def flush() -> None:
-    """Hand on what was printed; raises `CannotPrint` where that is not possible."""
+    """Flush stdout; raises `CannotPrint` if that is not possible."""
     if sys.stdout is not None:
         with printing():
             sys.stdout.flush()
 
 
 def drop_output() -> None:
-    """Forget what could not be written: Python would fail once more when it closes stdout."""
+    """Drop output that could not be written: Python would fail again when it closes stdout."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(reason: object, status: int) -> int:
-    """Say on stderr why the command fails; returns the exit status."""
-    # Where that cannot be said either, the status says it.
+    """Say on stderr why the command fails; return the exit status."""
+    # If stderr cannot be written either, the status says it.
     with suppress(OSError):
         print(f"monotron: {reason}", file=sys.stderr)
     return status
 
 
 def open_closed() -> None:
-    """Open /dev/null in the place of stdin, stdout and stderr where they are closed.
+    """Open /dev/null in place of stdin, stdout and stderr if they are closed.
 
-    Otherwise the next file to be opened gets the number, such as the store's data file, and
-    whatever the C library says on stderr goes into it. `sys.stdin` and `sys.stdout` stay None.
+    Otherwise the next file that is opened, such as the store's data file, gets the number, and the
+    C library's messages on stderr end up in it. `sys.stdin` and `sys.stdout` stay None.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is taken, which is this one.
+            # It gets the lowest free number, which is this one.
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

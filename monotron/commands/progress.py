@@ -1,4 +1,4 @@
-"""How far a long command has come, as a bar on stderr."""
+"""The progress of a long command, as a bar on stderr."""
 
 from typing import NoReturn
 
@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 
 def progress(unit: str, total: int | None = None) -> "tqdm[NoReturn]":
-    """Give a bar on stderr; where that is no terminal, one that shows nothing."""
-    # A bar that stalls needs no thread of its own to show that.
+    """Return a bar on stderr; if that is not a terminal, one that shows nothing."""
+    # No extra thread only to refresh a stalled bar.
     tqdm.monitor_interval = 0
     return tqdm(total=total, unit=unit, unit_scale=True, disable=None, leave=False)

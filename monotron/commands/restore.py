@@ -17,17 +17,17 @@ from monotron.transfer.takeover import TakenOver
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_restore)
-    command.add_argument("file", metavar="FILE", help="what `monotron backup` wrote")
+    command.add_argument("file", metavar="FILE", help="a backup from `monotron backup`")
     command.add_argument(
-        "--replace", action="store_true", help="even where series go back by that or are gone"
+        "--replace", action="store_true", help="even if series move back or are lost"
     )
     command.add_argument(
         "--advance",
         type=whole_number,
         metavar="N",
-        help="move every series up by N, past what was given out since the backup was taken",
+        help="move every series up by N, past the numbers given out since the backup was taken",
     )
     add_setting(command, "storage_dir")
 
@@ -65,9 +65,9 @@ def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
 def _refuse_loss(loss: restoring.Loss | None) -> None:
     if loss is not None:
         raise CannotCopy(
-            f"the store is further than the backup: {loss.behind} series would go back and "
-            f"{loss.missing} would be gone, for example {loss.example}. --replace restores it all "
-            "the same, and --advance moves it past what was given out since"
+            f"the store is ahead of the backup: {loss.behind} series would move back and "
+            f"{loss.missing} would be lost, for example {loss.example}. --replace restores it "
+            "anyway, and --advance moves it past the numbers given out since"
         )
 
 
@@ -85,6 +85,6 @@ def _show_restored(
     report(f"moved {advanced.series} series up by {by}")
     for state in advanced.capped:
         report(
-            f"the series {state.key!r} of account {state.account} was at {state.value} and is at "
-            "the last value there is now"
+            f"the series {state.key!r} of account {state.account} was at {state.value} and has now "
+            "reached its last value"
         )

@@ -18,9 +18,9 @@ log = logging.getLogger("monotron")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_serve)
-    # Abbreviated, --root-api-secret would be taken for the name of its file, and shown in an error.
+    # As an abbreviation, --root-api-secret would name its file, and be shown in an error.
     command.allow_abbrev = False
     for setting in SETTINGS:
         add_setting(command, setting.name)
@@ -42,7 +42,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     except MonotronError as error:
         if settings.log_format == "text":
             raise
-        # A collector reads JSON alone.
+        # A log collector reads only JSON.
         log.critical("%s", error)
         return 1
     return 0

@@ -4,5 +4,5 @@ import signal
 
 
 def end_as_interrupted() -> None:
-    """Let SIGTERM do what ^C does: what is half done is taken away."""
+    """Make SIGTERM do the same as ^C, which removes unfinished work."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -11,7 +11,7 @@ from monotron.settings import Settings
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add its arguments, and what runs it."""
+    """Add its arguments and its function."""
     command.set_defaults(run=_stats)
     command.add_argument("--json", action="store_true", help="as one JSON object")
     add_setting(command, "storage_dir")
@@ -28,7 +28,7 @@ def _stats(settings: Settings, arguments: argparse.Namespace) -> int:
         "history_values": values,
         "attributes": usage.rows[tables.ATTRIBUTES],
         "versions": usage.rows[tables.BUMPS],
-        # The first account is always there, without a row.
+        # The first account always exists, without a row.
         "accounts": usage.rows[tables.ACCOUNTS] + 1,
         "api_keys": usage.rows[tables.API_KEYS],
         "retries": usage.rows[tables.RETRIES],

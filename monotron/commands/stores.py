@@ -1,4 +1,4 @@
-"""The store that a command works on: that in the storage folder, beside a service or without."""
+"""The store that a command works on, in the storage folder, even while a service runs."""
 
 import argparse
 from collections.abc import Callable
@@ -22,10 +22,10 @@ COMMAND_WAIT_SECONDS = 30.0
 
 
 def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
-    """Give what `action` gives on the store in the storage folder, beside a service or without.
+    """Return what `action` returns on the store in the storage folder.
 
-    It never makes an empty store: in a mistyped folder a series would start at 1 again. After ^C it
-    is not closed, which would wait for whoever holds the write lock.
+    It never creates an empty store: in a mistyped folder a series would start at 1 again. After ^C
+    the store is not closed, because closing would wait for the holder of the write lock.
     """
     take_over_first(settings)
     store = open_store(settings, create=False, wait_seconds=COMMAND_WAIT_SECONDS)
@@ -33,32 +33,32 @@ def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
 
 
 def with_store_to_read(settings: Settings, action: Callable[[OpenStore], T]) -> T:
-    """Do it as above, but only to read: where the folder cannot be written, too."""
+    """Do the same, but only to read, which works even if the folder cannot be written."""
     take_over_first(settings)
     store = open_to_read(settings.storage_dir, tables.ALL, wait_seconds=COMMAND_WAIT_SECONDS)
     return used(store, action)
 
 
 def call_of(settings: Settings, arguments: argparse.Namespace) -> Call:
-    """Return the call that a command makes, in the account that is named.
+    """Return the call that a command makes, in the named account.
 
-    Whether there is such an account is not known yet. Raises `InvalidNumber`.
+    The account may not exist. Raises `InvalidNumber`.
     """
     return Call(numbers.account(arguments.account), None, clock.now(), settings.history)
 
 
 def account_of(reading: Reading, arguments: argparse.Namespace) -> int:
-    """Give the account that is named; raises `InvalidNumber` and `NoSuchAccount`."""
+    """Return the named account; raises `InvalidNumber` and `NoSuchAccount`."""
     account = numbers.account(arguments.account)
     accounts.require(reading, account)
     return account
 
 
 def take_over_first(settings: Settings) -> None:
-    """Take over what the older service has counted, and say so; raises `StoreError`."""
+    """Take over the older service's counters, and say so; raises `StoreError`."""
     if not making.is_missing(settings.storage_dir):
         return
-    # It takes as long to import as all the rest, which a command on a store should not wait for.
+    # It takes as long to import as everything else, and few commands need it.
     from monotron.commands.taking_over import take_over
 
     taken_over = take_over(settings)
@@ -67,7 +67,7 @@ def take_over_first(settings: Settings) -> None:
 
 
 def used(store: S, action: Callable[[S], T]) -> T:
-    """Return what `action` returns on the store, closed but after ^C."""
+    """Return what `action` returns on the store; close the store, except after ^C."""
     try:
         result = action(store)
     except Exception:

@@ -1,4 +1,4 @@
-"""Taking over what the older build-number service has counted in the storage folder."""
+"""Taking over the older build-number service's counters in the storage folder."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from monotron.transfer.takeover import TakenOver
 
 
 def take_over(settings: Settings) -> TakenOver | None:
-    """Make the store with what the older service has counted in the storage folder.
+    """Create the store with the older service's counters in the storage folder.
 
-    None if there is a store already, or nothing of the older service. Every way to the store that
-    may be the first one comes through here. Raises `StoreError`.
+    Returns None if there is a store already, or nothing of the older service. Everything that may
+    be the first to open the store calls this. Raises `StoreError`.
     """
     folder = settings.storage_dir
     if not is_due(folder):
@@ -26,9 +26,9 @@ def take_over(settings: Settings) -> TakenOver | None:
 
 
 def is_due(folder: Path) -> bool:
-    """Return whether the folder has counters of the older service, and no store yet.
+    """Return whether the folder has counters of the older service and no store yet.
 
-    Where there is a store, it has them already, or never will.
+    An existing store either has them already, or never will.
     """
     return making.is_missing(folder) and takeover.has_counters(folder)
 

@@ -10,15 +10,15 @@ from monotron.errors import MonotronError
 from monotron.settings import Settings
 
 BACKLOG = 1024
-"""Connections that wait in the kernel to be accepted."""
+"""Connections that may wait in the kernel to be accepted."""
 
 
 class CannotListen(MonotronError):
-    """The port or the address cannot be had; the message says why."""
+    """The port or the address is not available; the message says why."""
 
 
 def listen(settings: Settings) -> list[socket.socket]:
-    """Listen on each address that the host has, at the same port.
+    """Listen on each address of the host, on the same port.
 
     Raises `CannotListen`.
     """
@@ -28,7 +28,7 @@ def listen(settings: Settings) -> list[socket.socket]:
         )
     except (OSError, UnicodeError) as error:
         raise CannotListen(_no_address(settings)) from error
-    # IPv4 comes first, which the start line then names first.
+    # IPv4 comes first, so that the start line names it first.
     addresses = dict.fromkeys((family, address) for family, *_, address in found)
     port = settings.port
     listeners: list[socket.socket] = []
@@ -45,7 +45,7 @@ def listen(settings: Settings) -> list[socket.socket]:
                 "--port or MONOTRON_PORT chooses another port"
             ) from error
         listeners.append(listener)
-        # A free one that was found holds for all.
+        # If the first listener chose a free port, the others use it too.
         port = listener.getsockname()[1]
     if not listeners:
         raise CannotListen(_no_address(settings))
@@ -53,7 +53,7 @@ def listen(settings: Settings) -> list[socket.socket]:
 
 
 def reachable(host: str, port: int) -> tuple[str, int]:
-    """Return where this machine reaches a listener: one on every address has none of its own."""
+    """Return the address at which this machine reaches a listener, even one on every address."""
     if ip_address(host).is_unspecified:
         return ("::1" if ":" in host else "127.0.0.1"), port
     return host, port
@@ -65,7 +65,7 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def url(host: str, port: int) -> str:
-    """Return the URL at which a listener answers."""
+    """Return the URL of a listener."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -74,7 +74,7 @@ def _listener(family: int, address: tuple[Any, ...], *, only: bool) -> socket.so
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and not only:
-            # The IPv4 addresses have listeners of their own.
+            # The IPv4 addresses have their own listeners.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
@@ -88,9 +88,9 @@ def _no_address(settings: Settings) -> str:
     source = settings.sources.get("host", "--host")
     return (
         f"{source} is {settings.host!r}, but this machine has no such address; --host or "
-        "MONOTRON_HOST chooses another"
+        "MONOTRON_HOST chooses another one"
     )
 
 
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""A name may have more addresses than the machine, such as ::1 where it has no IPv6."""
+"""A name may have more addresses than the machine, such as ::1 on a machine without IPv6."""

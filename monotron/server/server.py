@@ -131,7 +131,7 @@ class Server:
         self._slot.set(HTTP_QUEUE, self._dispatcher.waiting)
         channels = self._channels()
         self._slot.set(OPEN_CONNECTIONS, len(channels))
-        # waitress notes activity by this clock. Where it jumps, some are closed early or late.
+        # waitress records activity by this clock. If it jumps, some are closed early or late.
         now = time.time()
         for channel in channels:
             if channel.is_overdue(now):

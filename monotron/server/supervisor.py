@@ -1,11 +1,11 @@
-"""Serving: one process that watches, and the workers, which share its port.
+"""Serving: a supervising process, and the workers that share its port.
 
-The watching process opens nothing but the socket. Each worker opens the store after the fork (LMDB
-must not be carried across one) and tells through a pipe that it is ready, or why it cannot be. A
-worker that dies is replaced at once; the others do not notice.
+The supervisor opens only the socket. Each worker opens the store after the fork (LMDB must not be
+carried across one) and reports through a pipe that it is ready, or why it cannot be. A worker that
+dies is replaced at once; the others are not affected.
 
-A worker whose watcher is gone, killed even, finds its end of another pipe closed and stops, so that
-no orphan holds the port.
+If the supervisor is gone, even killed, a worker finds another pipe closed and stops, so that no
+orphan holds the port.
 """
 
 import logging
@@ -27,10 +27,10 @@ from monotron.server.server import FEWEST_FILES, Server, open_files
 from monotron.settings import Settings
 
 STOP_SECONDS = 9.5
-"""When workers that still have not stopped are killed, to be gone within 10 seconds."""
+"""After this time, workers that have not stopped are killed, so that all end within 10 seconds."""
 
 RESTART_SECONDS = 1.0
-"""Pause before a worker is replaced that died before it was ready: it may do so again."""
+"""The pause before replacing a worker that died before it was ready, because it may do so again."""
 
 log = logging.getLogger("monotron")
 
@@ -41,18 +41,18 @@ class CannotServe(MonotronError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What one worker serves."""
+    """The service of one worker."""
 
     app: Callable[..., Any]
     healthy: Callable[[], bool]
-    """Whether it can go on; where not, the worker ends and is replaced."""
+    """Returns whether it can go on; if not, the worker ends and is replaced."""
     close: Callable[[], None]
     quick_paths: Collection[str]
-    """What the app answers at once, and what has to work under overload too."""
+    """The paths that the app answers at once, and that must work under overload too."""
 
 
 OpenService: TypeAlias = Callable[[bool, WorkerSlot], Service]
-"""Opens what one worker serves."""
+"""Opens the service of one worker."""
 
 
 def serve(
@@ -62,21 +62,21 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    `open_service(create, slot)` is called once in each worker, with where it writes its measures.
-    Only the first ones may create what is missing: where the storage folder has gone since, a
+    `open_service(create, slot)` is called once in each worker, with the slot for its measures. Only
+    the first workers may create a missing store: if the storage folder has gone since, a
     replacement would give out 1 again. `warnings` is called once they are ready, and logged.
 
-    Raises `CannotListen` where the port cannot be had, `CannotServe` where a worker cannot open its
-    service.
+    Raises `CannotListen` if the port is not available, and `CannotServe` if a worker cannot open
+    its service.
     """
     if (files := open_files()) < FEWEST_FILES:
         raise CannotServe(
-            f"only {files:g} open files are allowed, and the service needs {FEWEST_FILES} or more: "
-            "raise the limit (ulimit -n, or LimitNOFILE of a systemd unit)"
+            f"only {files:g} open files are allowed, but the service needs {FEWEST_FILES} or more: "
+            "raise the limit (ulimit -n, or LimitNOFILE in a systemd unit)"
         )
     listeners = listen(settings)
     try:
-        # One slot more, for the watching process itself.
+        # One more slot, for the supervisor itself.
         _Watch(settings, open_service, warnings, listeners, Measures(settings.workers + 1)).run()
     finally:
         for listener in listeners:
@@ -87,9 +87,9 @@ def serve(
 class _Worker:
     pid: int
     slot: int
-    """Where it writes its measures."""
+    """The slot that it writes its measures to."""
     news: int | None
-    """The pipe on which it says that it is ready, or why it cannot be; None once it has."""
+    """The pipe on which it reports that it is ready, or why it cannot be; None once it has."""
     ready: bool = False
 
 
@@ -102,10 +102,10 @@ class _Watch:
     measures: Measures
     workers: dict[int, _Worker] = field(default_factory=dict)
     restarts: list[float] = field(default_factory=list)
-    """When those are due that are not replaced at once."""
+    """When to replace the workers that are not replaced at once."""
     stopping: bool = False
     asked_by: str | None = None
-    """The signal that asked for the end."""
+    """The signal that asked it to stop."""
     announced: bool = False
     failure: str | None = None
     """Why the first workers could not start."""
@@ -121,7 +121,7 @@ class _Watch:
         os.set_blocking(signals_end, False)
         signal.set_wakeup_fd(signals_end)
         for number in _SIGNALS:
-            # The number arrives on the pipe; without a handler none would.
+            # The number arrives on the pipe, but only if there is a handler.
             signal.signal(number, lambda *_: None)
         for number in _IGNORED_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -158,12 +158,12 @@ class _Watch:
         for host, _ in addresses:
             if not self.settings.authentication and not ip_address(host).is_loopback:
                 log.warning(
-                    "there is no authentication: whoever reaches %s may do everything", host
+                    "authentication is off: anybody who can reach %s may do everything", host
                 )
         self.announced = True
 
     def _wait(self, seconds: float | None) -> None:
-        """Wait for signals and workers' news, and act on them."""
+        """Wait for signals and workers' reports, and act on them."""
         for key, _ in self.selector.select(seconds):
             if key.fd == self._signals:
                 self._take_signals()
@@ -204,11 +204,11 @@ class _Watch:
             worker = self.workers.pop(pid, None)
             if worker is None:
                 continue
-            # What it had to say may still be in the pipe.
+            # Its report may still be in the pipe.
             self._take_news(worker)
             if self.stopping:
                 continue
-            log.error("worker %d ended (%s); another one takes its place", pid, _cause(status))
+            log.error("worker %d ended (%s); another one replaces it", pid, _cause(status))
             self.slot.add(REPLACED, 1)
             if worker.ready:
                 self._start_worker()
@@ -216,7 +216,7 @@ class _Watch:
                 self.restarts.append(time.monotonic() + RESTART_SECONDS)
 
     def _restart_due(self) -> float | None:
-        """Start what is due; give the seconds until the next is, None where there is none."""
+        """Start due replacements; return the seconds until the next one, or None."""
         now = time.monotonic()
         for due in [due for due in self.restarts if due <= now]:
             self.restarts.remove(due)
@@ -227,13 +227,13 @@ class _Watch:
         news, news_end = os.pipe()
         taken = {worker.slot for worker in self.workers.values()}
         slot = min(set(range(self.settings.workers)) - taken)
-        # A signal that came to the child before it has its own handlers would reach our pipe.
+        # A signal that reached the child before it has its own handlers would arrive on our pipe.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             pid = os.fork()
         except OSError:
             os.close(news)
-            self._tell_failure(f"no process can be started: {threads.limits()}")
+            self._tell_failure(f"cannot start a process: {threads.limits()}")
             self.restarts.append(time.monotonic() + RESTART_SECONDS)
         else:
             if pid == 0:
@@ -244,7 +244,7 @@ class _Watch:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _tell_failure(self, why: str) -> None:
-        """Say that a worker could not start. One of the first ends the start, and serve says it."""
+        """Report that a worker could not start. If it is one of the first, `serve` ends with it."""
         if self.announced:
             log.error("a worker could not start: %s", why)
         else:
@@ -252,7 +252,7 @@ class _Watch:
             self.stopping = True
 
     def _become_worker(self, news_end: int, slot: int) -> NoReturn:
-        """Work, then end the process: nothing of the watching one may run in it."""
+        """Work, then end the process: none of the supervisor's code may run in it."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -269,7 +269,7 @@ class _Watch:
             os._exit(code)
 
     def _work(self, news: int, slot: WorkerSlot) -> int:
-        """Be a worker; gives the exit status."""
+        """Run as a worker; return the exit status."""
         try:
             service = self.open_service(not self.announced, slot)
             server = Server(
@@ -286,7 +286,7 @@ class _Watch:
             return 1
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
-        # The watching process says that it was sent.
+        # The supervisor reports it.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -298,7 +298,7 @@ class _Watch:
         return 0 if healthy else 1
 
     def _stop(self) -> None:
-        """Let the workers finish what is in flight; kill those that do not come to an end."""
+        """Let the workers finish requests in flight; kill those that do not stop."""
         for listener in self.listeners:
             listener.close()
         end = time.monotonic() + STOP_SECONDS
@@ -306,24 +306,24 @@ class _Watch:
         while self.workers and (left := end - time.monotonic()) > 0:
             self._wait(left)
         if self.workers:
-            log.warning("%d workers did not stop in time and are killed", len(self.workers))
+            log.warning("%d workers did not stop in time and will be killed", len(self.workers))
             self._signal_workers(signal.SIGKILL)
 
     def _signal_workers(self, number: signal.Signals) -> None:
         for pid in self.workers:
-            # It is our child and not reaped yet, so the number is still its own.
+            # It is our child and has not been reaped yet, so the process id is still its own.
             os.kill(pid, number)
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
 _IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
-"""What asks other services for new log files and the like, and would end this one."""
+"""Signals that other services use for reopening logs and the like, and that would end this one."""
 
 _READY = "ready"
 
 
 def _stop_with(lifeline: int, server: Server) -> None:
-    """Stop the server once the watching process has ended, which closes the pipe's other end."""
+    """Stop the server once the supervisor has ended, which closes the other end of the pipe."""
     os.read(lifeline, 1)
     server.stop()
 

@@ -1,4 +1,4 @@
-"""Who may do what: credentials, scopes and accounts, over every route that there is."""
+"""Access: credentials, scopes and accounts, over every route."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ from tests.support.web import LAST_VALUE, UUID, Api, problem, routes
 OPEN = "open"
 """Needs nothing at all."""
 KNOWN = "known"
-"""Needs credentials, whatever they may do."""
+"""Needs credentials, with any scopes."""
 ROOT_ONLY = "root"
 
 IN_AN_ACCOUNT = {
@@ -140,7 +140,7 @@ CALLS = [
 
 
 def those(*needs: str) -> pytest.MarkDecorator:
-    """Run the test for each call that needs one of these, or a scope where none is named."""
+    """Run the test for each call that needs one of these, or any scope if none is named."""
     calls = [each for each in CALLS if (each.needs in needs if needs else ":" in each.needs)]
     return pytest.mark.parametrize("call", calls, ids=str)
 
@@ -743,7 +743,7 @@ def test_no_log_and_no_error_shows_a_secret(
                 answers.append(
                     api.request(path, method=method, headers=basic(pair), expect_errors=True)
                 )
-            # Nothing but an error that nobody foresaw leaves a stack trace in the log.
+            # Only an unforeseen error leaves a stack trace in the log.
             bare = webtest.TestApp(api.app)
             answers.append(bare.get("/v1", headers=basic(pair), expect_errors=True))
     assert {answer.status_int for answer in answers} >= {200, 400, 401, 403, 404, 405, 500, 503}

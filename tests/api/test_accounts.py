@@ -486,7 +486,7 @@ def test_an_account_has_room_for_1000_keys(root: Root, store: Store) -> None:
     assert all_rows(store) == before
     assert root.keys() == keys
 
-    # Another account has room of its own.
+    # Another account has its own room.
     root("PUT", "/v1/accounts/2")
     assert root.granted([], account=2)["api_key"]["id"] == 1001
     root("DELETE", f"{GRANTS}/{keys[500]}")

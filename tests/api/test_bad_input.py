@@ -266,12 +266,12 @@ BAD_HEADERS: dict[str, list[str]] = {
 
 @dataclass(frozen=True)
 class Call:
-    """A request; as it stands, a good one."""
+    """A request, valid by default."""
 
     method: str
     route: str
     fields: dict[str, str]
-    """What stands in the fields of the path."""
+    """The values of the path's fields."""
     body: bytes
     end: str = ""
     """What follows the path."""
@@ -400,7 +400,7 @@ class House:
         api, headers = self.open, call.headers
         if guarded:
             api, headers = self.guarded, {**basic(ROOT), **headers}
-        # WebTest will not ask with a Content-Length that is no number; clients may.
+        # WebTest does not send a Content-Length that is not a number; clients may.
         length = headers.get("Content-Length", "")
         api.lint = not length or bool(re.fullmatch("[0-9]{1,18}", length, re.ASCII))
         return api.request(
@@ -441,7 +441,7 @@ def rows(store: LmdbStore) -> dict[Table, list[tuple[bytes, bytes]]]:
 
 
 def assert_refused_or_right(house: House, call: Call, *, guarded: bool) -> int:
-    """Show what has to be true whatever is asked; gives the status."""
+    """Check what must be true of every answer; return the status."""
     before = rows(house.store)
     response = house.ask(call, guarded=guarded)
     status: int = response.status_int

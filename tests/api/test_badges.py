@@ -200,7 +200,7 @@ def test_a_badge_takes_nothing(shop: Api, store: Store) -> None:
 
 @pytest.fixture
 def public(store: Store, settings: Settings) -> Api:
-    """The API with authentication, where badges are public."""
+    """The API with authentication and public badges."""
     guarded = replace(settings, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
     api = Api(create_app(store, replace(guarded, public_badges=True)))
     api.put("/v1/accounts/7", headers=basic(ROOT))
@@ -237,7 +237,7 @@ def test_without_credentials_nobody_learns_which_accounts_there_are(public: Api,
         problem(answer, 404, "")
         assert answer.body == answers[0].body
         assert sorted(answer.headers.items()) == sorted(answers[0].headers.items())
-    # Who may know it is told.
+    # Callers with the right to know it are told.
     target = f"/v1/accounts/8/badges/other{end}"
     problem(public.get(target, headers=basic(ROOT), status=404), 404, "no-such-account")
 

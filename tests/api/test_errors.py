@@ -369,7 +369,7 @@ def test_a_full_store_is_507_and_goes_on_once_there_is_room(
     assert {api.get(each).json["value"] for each in taken} == {1}
     assert len(api.get("/v1/series?limit=1000").json["series"]) == len(taken)
 
-    # Deleting needs a little room of its own, so a few of these can be refused too.
+    # Deleting needs a little room too, so a few of these can also be refused.
     deleted = [each for each in taken if api.delete(each, expect_errors=True).status_int == 200]
     assert len(deleted) > len(taken) // 2
     assert api.post(path).json["value"] == 1
@@ -405,7 +405,7 @@ def test_a_full_store_takes_nothing_whatever_is_asked(
             target = f"/v1/tokens/filling-{size}/token/attrs/{number}"
             if api.put(target, b"x" * size, expect_errors=True).status_int == 507:
                 break
-    # What still fits onto a page that is there already is taken.
+    # A value that still fits onto an existing page is accepted.
     for number in range(1, 1_000):
         before = all_rows(tiny_store)
         named = {name: value.format(number) for name, value in headers.items()}

@@ -269,7 +269,7 @@ def test_as_many_are_kept_as_are_set(store: Store, keep: int) -> None:
             assert values(api) == list(range(value, max(value - keep, 0), -1))
     api.post("/v1/series/svc?count=100")
     assert values(api) == list(range(219, 219 - keep, -1))
-    # What is not shown any more does not stay for ever.
+    # Values that are no longer shown do not stay forever.
     assert sum(len(value) for table in all_rows(store).values() for _, value in table) < 10_000
 
 

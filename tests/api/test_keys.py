@@ -23,7 +23,7 @@ OPERATIONS = ["read", "write", "delete"]
 RESOURCES = ["series", "acl", "account", "system"]
 
 ACCOUNTS = itertools.count(2, 1000)
-"""Each example has accounts of its own, so that all of them share one store."""
+"""Each example has its own accounts, so that all of them can share one store."""
 
 
 def create(store: Store, account: int = 1, *texts: str, pair: Pair | None = None) -> Pair:

@@ -131,7 +131,7 @@ def test_commits_are_counted_with_their_batches_and_their_time(watched: Api) -> 
         watched.post("/v1/series/svc")
     watched.get("/v1/series/svc")
     found = scrape(watched)
-    # Each look at /metrics writes once: it tells whether the store is ready.
+    # Each request for /metrics writes once, to report whether the store is ready.
     assert found[COMMITS] == 5
     assert scrape(watched)[COMMITS] == 6
     assert found[labelled("monotron_store_batch_updates_sum")] == 5
@@ -344,7 +344,7 @@ def test_no_counter_goes_back_when_workers_are_killed(serve: Serve) -> None:
                 "the worker is replaced",
             )
     found = samples(running.get("/metrics").body.decode())
-    # Who was killed between its commit and its count has not counted.
+    # A worker killed between its commit and its count has not counted.
     taken = running.take("/v1/series/load") - 1
     assert len(load.answered) - 4 * 32 <= found[INCREMENTS] <= taken
 

@@ -1,4 +1,4 @@
-"""A call that says more than the path can do takes nothing and is told so."""
+"""A call with input that the path does not read takes nothing, and hears why."""
 
 from typing import Any
 from urllib.parse import quote

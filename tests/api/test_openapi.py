@@ -65,7 +65,7 @@ def with_schema(described: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in inside(described) if isinstance(each.get("schema"), dict)]
 
 
-# What is described is there, and the other way round
+# Every described call exists, and every call is described
 
 
 def test_it_has_every_route_with_every_method_and_no_other(described: dict[str, Any]) -> None:
@@ -291,7 +291,7 @@ def test_a_generated_client_takes_numbers(tmp_path: Path) -> None:
 
 
 def python(folder: Path, *arguments: str) -> str:
-    """Run Python in a folder; gives what it printed, once it is clear that it did not fail."""
+    """Run Python in a folder; return what it printed, after checking that it did not fail."""
     ran = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -335,7 +335,7 @@ include-operation-id-regex = "^(take(BuildNumber|Values)|postValueForToken)"
 expected-statuses = ["2xx", "404", "409", "412", "422"]
 
 [[operations]]
-# Which ETag is current nobody can know from the document.
+# The document cannot say which ETag is current.
 include-method-regex = "^(PUT|DELETE)$"
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412"]
@@ -374,7 +374,7 @@ RUNS: dict[str, tuple[dict[str, str], list[str]]] = {
 
 @dataclass
 class Run:
-    """Schemathesis at work on a service, in a process of its own.
+    """Schemathesis running on a service, in its own process.
 
     Its pytest plugin has no such phase as the stateful one, and depends on pytest's inner parts.
     """

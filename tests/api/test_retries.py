@@ -1,4 +1,4 @@
-"""Idempotency-Key: who asks again with the same key gets the first answer again."""
+"""Idempotency-Key: a repeat with the same key gets the first answer again."""
 
 from typing import Any
 from urllib.parse import quote

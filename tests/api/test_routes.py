@@ -30,7 +30,7 @@ class Leaving:
 
 
 class Undescribed:
-    """A resource that nobody has described."""
+    """A resource without a description."""
 
     def on_delete(self) -> None:
         """Leave."""

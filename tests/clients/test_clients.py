@@ -70,7 +70,7 @@ def place_of_module(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture
 def place(place_of_module: Place) -> Place:
-    """Where the clients run but for Jenkins, which has a place of its own."""
+    """Where the clients run, except Jenkins, which has its own place."""
     place_of_module.pauses()
     return place_of_module
 
@@ -98,7 +98,7 @@ def client(request: pytest.FixtureRequest, place: Place) -> Client:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service for the whole module: each test has keys of its own."""
+    """A service for the whole module: each test has its own keys."""
     with services.services(tmp_path_factory.mktemp("open")) as start:
         yield start()
 

@@ -146,7 +146,7 @@ def test_missing_program_is_named(sh: ci.Shell, tmp_path: Path, missing: str) ->
 
 def test_silent_service_is_asked_again(sh: ci.Shell, tmp_path: Path) -> None:
     curl = shutil.which("curl")
-    # The last --max-time counts: nobody has to wait for the one that the script wants.
+    # The last --max-time counts, so the test need not wait for the script's own.
     (tmp_path / "curl").write_text(f'#!/bin/sh\nexec {curl} "$@" --max-time 1\n')
     (tmp_path / "curl").chmod(0o755)
     over = threading.Event()

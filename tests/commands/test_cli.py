@@ -301,7 +301,7 @@ def test_a_reader_that_has_gone_leaves_no_traceback(
     running.take(f"{SERIES}/svc")
     ended = with_no_reader(*arguments, command=command)
     assert ended.stderr == ""
-    # Whoever asked has not got what they asked for.
+    # The caller has not got what they asked for.
     assert ended.returncode == 1
 
 
@@ -392,8 +392,8 @@ def test_no_file_of_the_store_takes_the_place_of_a_closed_descriptor(serve: Serv
 
 def test_a_number_that_cannot_be_printed_is_told(running: Service, command: Command) -> None:
     for arguments, told in [
-        (["next", "svc"], "taken and not printed: 1"),
-        (["next", "svc", "--count", "5"], "taken and not printed: 2 6"),
+        (["next", "svc"], "taken but not printed: 1"),
+        (["next", "svc", "--count", "5"], "taken but not printed: 2 6"),
     ]:
         with Path("/dev/full").open("w") as full:
             ended = run(*arguments, variables=command.variables, stdout=full)
@@ -409,7 +409,7 @@ def test_a_key_whose_secret_cannot_be_printed_is_not_kept(
         arguments = ("keys", "create", "read:series")
         ended = run(*arguments, variables=command.variables, stdout=full)
     assert ended.returncode == 1
-    assert "no API key was made" in ended.stderr
+    assert "no API key was created" in ended.stderr
     assert running.get("/v1/accounts/1/grants").json == []
 
 
@@ -485,7 +485,7 @@ def test_an_account_can_be_named(guarded: Service, command: Command) -> None:
     answer = guarded.ask("GET", f"{seventh}/svc", headers=basic(ROOT))
     assert answer.json == {"creator_id": 7, "key": "svc", "token": "abc", "value": 6}
 
-    # Where none is named it is the first.
+    # Without a name, it is the first account.
     assert command("get", "svc") == "1"
     assert command("get", "svc", "--account", "1") == "1"
     assert command("next", "svc", "--account", "1") == "2"

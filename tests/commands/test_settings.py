@@ -1,4 +1,4 @@
-"""The root pair, by variable, by file and by flag; and what nobody gets to see of it."""
+"""The root pair by variable, file and flag, and that it is never shown."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -207,7 +207,7 @@ def test_no_repr_shows_a_secret() -> None:
     settings = read_settings({"ROOT_API_KEY": "root", "ROOT_API_SECRET": SECRET}, {})
     assert SECRET not in repr(settings)
     assert SECRET not in str(replace(settings, port=81))
-    # Whoever adds a secret has to think of this.
+    # Anybody who adds a secret must think of this.
     hidden = {field.name for field in fields(Settings) if not field.repr}
     assert hidden == {"root_api_key", "root_api_secret"}
 
@@ -258,7 +258,7 @@ def test_settings_say_where_they_came_from(file: Path) -> None:
 
 @pytest.fixture
 def refuse(folder: Path) -> Refuse:
-    """Starts a service that has to refuse with one line and status 2; gives the line."""
+    """Start a service that must refuse with one line and status 2; return the line."""
 
     def start(*flags: str, variables: Mapping[str, str], before: str = "") -> str:
         variables = {"STORAGE_DIR": str(folder), "PORT": "0", **variables}

@@ -70,5 +70,5 @@ def test_what_is_no_whole_number_in_digits_takes_nothing(tmp_path: Path, count: 
     variables = {"STORAGE_DIR": str(tmp_path)}
     refused = run("next", "x", f"--count={count}", variables=variables)
     assert refused.returncode == 2
-    assert "--count: it has to be a whole number" in refused.stderr
+    assert "--count: it must be a whole number" in refused.stderr
     assert run("next", "x", variables=variables).stdout == "1\n"

@@ -64,7 +64,7 @@ def test_to_make_an_account_again_changes_nothing(whole_store: Store) -> None:
 
 
 def fill(store: Store, account: int) -> None:
-    """Make everything there is, in an account."""
+    """Make one of everything in an account."""
 
     def write(txn: Transaction) -> None:
         accounts.make(txn, account, now=1)

@@ -17,7 +17,7 @@ from tests.support.calls import call_in
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY = "555555"
-"""What the label stands on."""
+"""The label's background."""
 
 names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=60)
 """What can be a key, a label or a message."""

@@ -1,4 +1,4 @@
-"""`monotron check` finds what is damaged, and nothing where nothing is."""
+"""`monotron check` finds damage, and reports nothing in an intact store."""
 
 import io
 import random
@@ -39,7 +39,7 @@ KEEP = 1_000
 
 
 def fill(txn: Transaction) -> None:
-    """Store some of everything that there is."""
+    """Store some of everything."""
     for number in range(100):
         series.advance(txn, call_in(1, now=NOW), "shop", token=f"{number:040}")
     series.advance(txn, call_in(1, now=NOW), "ranges", count=100)
@@ -504,7 +504,7 @@ def test_damage_to_any_page_of_a_file_is_found(backup: Path) -> None:
     assert verify_file(backup) == []
     for start in range(0, len(whole), PAGE):
         damaged = bytearray(whole)
-        # The page's own number and kind; pages after the first of a large value have none.
+        # The page's number and kind; pages after the first of a large value have neither.
         for place in range(start, start + 16):
             damaged[place] ^= 0xFF
         backup.write_bytes(damaged)
@@ -608,7 +608,7 @@ class BusyFile(io.BytesIO):
 
 def test_a_copy_of_a_store_in_use_is_of_one_moment(store: LmdbStore, tmp_path: Path) -> None:
     store.update(fill)
-    # So that there are free pages, which are written first.
+    # To make free pages, which are written first.
     for _ in range(3):
         store.update(lambda txn: series.advance(txn, call_in(1, now=NOW), "shop"))
     copy = BusyFile(store)

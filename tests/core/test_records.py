@@ -52,7 +52,7 @@ NAME_ROW = b"\0\0\0\0\0\0\0\x01svc\0"
 """How every row of account 1's series `svc` begins."""
 
 DIGEST_OF_7D4C = bytes.fromhex("949a31470a15c74d5228a0612784c2e1")
-"""As `printf 7d4c | b2sum -l 128` gives it."""
+"""As `printf 7d4c | b2sum -l 128` prints it."""
 
 API_KEY = ApiKey(1, 2, "k" * 24, b"d" * 32, ("read:series", "*:acl"), created_at=3)
 

@@ -1,4 +1,4 @@
-"""`monotron stats` counts what there is, and shows what has to be watched."""
+"""`monotron stats` counts what is stored, and shows what should be watched."""
 
 import json
 import multiprocessing
@@ -65,7 +65,7 @@ def test_pages_that_were_freed_are_counted_as_free(filled: Path) -> None:
     store.update(lambda txn: attributes.delete_all(txn, 1, "shop"))
     store.close()
     after = figures(filled)
-    # The large one had 17 pages of its own.
+    # The large one had its own 17 pages.
     assert after["pages_used"] <= before["pages_used"] - 16
     assert after["pages_free"] >= before["pages_free"] + 16
     assert after["commits"] == before["commits"] + 1

@@ -34,7 +34,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     repository, checkout = folder / "repository.git", folder / "checkout"
     run("init", "--quiet", "--bare", str(repository))
-    # A bare repository of its own, so that nothing of the real one is read or written.
+    # A separate bare repository, so that nothing of the real one is read or written.
     ours = (f"--git-dir={repository}", f"--work-tree={ROOT}", "-c", "core.bare=false")
     run(*ours, "add", "--all")
     person = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")

@@ -684,7 +684,7 @@ def test_the_guide_makes_the_secret_that_the_pod_mounts(path: Path) -> None:
     (block,) = [block for block in shell_blocks(path) if "create secret" in block]
     lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()
     (command,) = [line for line in lines if "create secret" in line]
-    # The namespace is there before it, and it is there before the pod.
+    # The namespace exists before it, and it exists before the pod.
     assert "namespace.yaml" in block.partition("create secret")[0]
     assert "apply -k" in block.partition("create secret")[2]
     if shutil.which("kubectl") is None:

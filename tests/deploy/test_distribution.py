@@ -24,7 +24,7 @@ from tests.support.shown import ROOT, page, repository_files
 pytestmark = pytest.mark.xdist_group("distribution")
 
 SECRETS = [".env", "deploy/traefik/.env", "deploy/traefik/secrets/root", "data/data.mdb"]
-"""What git ignores, and whoever releases may have."""
+"""Files that git ignores, and that a developer may have when making a release."""
 
 SOURCE = "https://git.example.com/ada/monotron"
 

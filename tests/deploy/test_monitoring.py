@@ -375,7 +375,7 @@ def test_prometheus_understands_each_expression_of_the_dashboard(
 
 
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks on this machine, whatever proxy there is for others."""
+"""Connects directly to this machine, without any proxy."""
 
 
 @dataclass

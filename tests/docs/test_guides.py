@@ -156,7 +156,7 @@ def assert_builds_with_a_number_only(job: dict[str, Any], report: dict[str, str]
 
 
 def test_waits_are_as_long_as_the_guides_say() -> None:
-    """Where nobody answers: 6 tries, and 1, 2, 4, 8 and 16 seconds between them."""
+    """If nothing answers: 6 tries, and 1, 2, 4, 8 and 16 seconds between them."""
     (limit,) = re.findall(r"--max-time (\d+)", ci.SCRIPT.read_text())
     (tries,) = re.findall(r"MONOTRON_TRIES:-(\d+)", ci.SCRIPT.read_text())
     seconds = int(tries) * int(limit) + sum((1, 2, 4, 8, 16))

@@ -72,7 +72,7 @@ def assert_refused(broken: list[str], *statuses: int) -> None:
 
 
 def assert_gave_each_once(running: Service, load: Load) -> None:
-    """Show that no number was given twice, none lost, and none skipped."""
+    """Check that no number was given twice, lost or skipped."""
     assert (load.unanswered, load.cut) == (0, 0)
     assert sorted(load.answered) == list(range(1, len(load.answered) + 1))
     assert running.take(load.path) == len(load.answered) + 1
@@ -95,7 +95,7 @@ def command(*words: str | Path) -> None:
 
 
 class Disk:
-    """A small file system of its own."""
+    """A small, separate file system."""
 
     def __init__(self, place: Path, kind: str) -> None:
         self.folder = place / "mounted"
@@ -184,7 +184,7 @@ def ext4(tmp_path: Path) -> Iterator[Disk]:
 
 
 def use_free_pages_up(running: Service) -> int:
-    """Begin series until one is refused; gives how many began."""
+    """Begin series until one is refused; return how many began."""
     for number in itertools.count():
         answer = running.put(f"{SERIES}/{number:0256}/{'t' * 256}")
         if answer.status != 200:
@@ -211,7 +211,7 @@ def test_on_a_full_disk_nothing_is_taken_and_with_room_again_all_goes_on(
             assert_refused(list(load.broken), 507)
         load.wait_for_more(100)
     # A write that is cut short just before there is room again is 503: LMDB calls it an I/O error,
-    # and when the disk is asked it is not full any more.
+    # and by the time the disk is asked, it is no longer full.
     assert_refused(load.broken, 507, 503)
     assert_gave_each_once(running, load)
     assert running.get("/readyz").status == 200
@@ -364,7 +364,7 @@ def test_a_storage_folder_that_turns_read_only_does_not_stop_a_service(
         load.wait_for_more(200)
         (victim, *_) = running.workers()
         os.kill(victim, signal.SIGKILL)
-        # All that a replacement needs is there already.
+        # Everything that a replacement needs exists already.
         wait_until(lambda: len(running.workers() - {victim}) == 2, "another worker takes its place")
         load.wait_for_more(100)
     assert load.broken == []
@@ -459,7 +459,7 @@ def test_kills_at_random_moments_lose_nothing_and_give_nothing_twice(serve: Serv
     assert (load.broken, retriers.broken) == ([], [])
     assert_lost_nothing(running, load)
 
-    # Who asks again with its key never skips a number either.
+    # A repeat with the same key never skips a number either.
     answered = retriers.answered
     assert sorted(answered.values()) == list(range(1, len(answered) + 1))
     connection = running.connect()
@@ -491,7 +491,7 @@ def holders(lock: Path) -> set[int]:
 
 
 def stop_with_the_write_lock(running: Service, chance: random.Random) -> int:
-    """Stop one of two workers under load at a moment when it holds the lock; gives which."""
+    """Stop one of two workers under load while it holds the lock; return which."""
     stopped = 0
 
     def has_it() -> bool:
@@ -528,7 +528,7 @@ def test_a_worker_that_stops_with_the_write_lock_makes_others_refuse_in_time_unt
         answer = running.post(JOB)
         assert "nothing was taken" in answer.assert_problem(503)["detail"]
         assert answer.headers["Retry-After"] == "1"
-        # Whoever comes later does not wait again as long.
+        # A later caller does not wait that long again.
         began = time.monotonic()
         for _ in range(20):
             running.post(JOB).assert_problem(503)
@@ -580,7 +580,7 @@ def test_the_file_stops_growing_once_a_dead_reader_is_noticed(
     reader.start()
     assert ours.poll(service.PATIENCE)
     before = size_after(10)
-    # As long as somebody reads an old snapshot, none of its pages can be used again.
+    # As long as somebody reads an old snapshot, none of its pages can be reused.
     while_it_reads = size_after(100)
     assert while_it_reads > before + 100 * 4096
 
@@ -680,7 +680,7 @@ KEEP = 5
 
 
 def do(txn: Transaction, now: int, name: str, key: str, *more: Any) -> object:
-    """Make one call; gives what its caller is told."""
+    """Make one call; return what its caller is told."""
     if name == "advance":
         state = series.advance(txn, call_in(1, now=now, keep=KEEP), key, token=more[0])
         return state.value, state.token
@@ -825,7 +825,7 @@ def test_without_file_descriptors_connections_wait_and_are_answered_once_there_a
             began, before = time.monotonic(), cpu_seconds(worker)
             wait_until(lambda: complaints(running) >= 3, "it is tried again")
             lasted = time.monotonic() - began
-            # A loop that tries again and again would use all the time that it gets.
+            # A loop that keeps trying would use all the time that it gets.
             assert cpu_seconds(worker) - before < lasted / 4
             assert complaints(running) <= lasted + 3
             assert select.select(clients, [], [], 0)[0] == []

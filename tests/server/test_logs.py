@@ -120,7 +120,7 @@ def test_every_line_of_a_service_is_json(running: Service) -> None:
     ]
     assert found[-1]["message"] == "monotron stopped: SIGTERM"
     assert all(re.fullmatch(TIME, event["time"]) for event in found)
-    assert "another one takes its place" in found[2]["message"]
+    assert "another one replaces it" in found[2]["message"]
 
 
 def test_a_service_that_cannot_start_says_why_in_json(running: Service) -> None:
@@ -142,9 +142,7 @@ def test_a_service_that_cannot_start_says_why_in_json(running: Service) -> None:
 def test_another_format_is_refused() -> None:
     ended = run("serve", variables={"MONOTRON_LOG_FORMAT": "xml"})
     assert ended.returncode == 2
-    assert ended.stderr == (
-        "monotron: MONOTRON_LOG_FORMAT is 'xml', but it has to be text or json\n"
-    )
+    assert ended.stderr == ("monotron: MONOTRON_LOG_FORMAT is 'xml', but it must be text or json\n")
 
 
 # Requests

@@ -84,7 +84,7 @@ def test_who_finds_the_queue_full_is_refused_at_once_and_all_others_are_answered
                 else:
                     # Those that the wait for the store was too long for.
                     answer.assert_problem(503)
-        # Who was refused may come back on the same connection.
+        # A client that was refused may try again on the same connection.
         for client in refused:
             client.sendall(POST)
             values.append(read_answer(client).value)
@@ -205,7 +205,7 @@ def test_clients_that_never_read_do_not_stop_others(serve: Serve) -> None:
 
 @contextmanager
 def hello_server() -> Iterator[Callable[[], socket.socket]]:
-    """Serve an application in this process that says hello; gives how to connect."""
+    """Serve an application in this process that says hello; return how to connect."""
 
     def hello(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
         start_response("200 OK", [("Content-Length", "5")])
@@ -241,7 +241,7 @@ def test_a_request_that_is_never_complete_is_given_up(monkeypatch: pytest.Monkey
         client.sendall(b"POST / HTTP/1.1\r\nHost: monotron\r\nX: ")
         end = time.monotonic() + PATIENCE
         client.settimeout(0.01)
-        # It is not idle: a byte comes again and again.
+        # It is not idle: it keeps sending bytes.
         with suppress(ConnectionError):
             while time.monotonic() < end and not _is_closed(client):
                 client.sendall(b"x")
@@ -256,7 +256,7 @@ def test_an_idle_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def _answered(clients: list[socket.socket], count: int) -> list[socket.socket]:
-    """Wait until so many have an answer, or the beginning of one, and give them."""
+    """Wait until `count` have an answer, or the beginning of one, and return them."""
     found: list[socket.socket] = []
 
     def enough() -> bool:

@@ -311,7 +311,7 @@ def test_kill_9_of_one_worker_under_load_loses_nothing_and_it_is_replaced(serve:
     assert following > max(load.answered)
     assert following - 1 - len(load.answered) <= load.unanswered + load.cut
     assert running.get("/v1/series/other").value == 50
-    ended = [line for line in running.lines if "another one takes its place" in line]
+    ended = [line for line in running.lines if "another one replaces it" in line]
     assert len(ended) == 5
     assert running.stop() == 0
 
@@ -331,7 +331,7 @@ def test_a_killed_worker_is_replaced_by_one_that_answers(serve: Serve) -> None:
     assert running.take() == 1
     (victim,) = running.workers()
     os.kill(victim, signal.SIGKILL)
-    # Whoever connects meanwhile waits for the new one.
+    # A client that connects meanwhile waits for the new one.
     wait_until(lambda: running.workers() - {victim}, "another worker is in its place")
     assert running.take() == 2
 
@@ -793,7 +793,7 @@ def test_more_connections_than_threads_are_all_answered(serve: Serve) -> None:
     connections = [running.connect() for _ in range(150)]
     for connection in connections:
         connection.connect()
-    # Those that idle lock nobody out.
+    # Idle connections lock nobody out.
     for connection in reversed(connections):
         assert ask(connection, "POST", JOB).status == 200
     assert json.loads(running.get(JOB).body) == {"bn": 150}

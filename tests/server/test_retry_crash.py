@@ -1,4 +1,4 @@
-"""Who asks again with an Idempotency-Key gets its number, whatever was killed meanwhile."""
+"""A repeat with an Idempotency-Key gets its number, whatever was killed meanwhile."""
 
 import http.client
 import itertools
@@ -166,7 +166,7 @@ def test_of_two_requests_at_once_with_one_key_only_one_gets_a_number(
 
 
 class Retriers:
-    """Clients that take numbers, each with keys of its own: it asks until a key is answered."""
+    """Clients that take numbers, each with its own keys, repeating a key until it is answered."""
 
     def __init__(self, port: int, path: str, clients: int) -> None:
         self.answered: dict[str, int] = {}
@@ -193,7 +193,7 @@ class Retriers:
             thread.join()
 
     def wait_for_more(self, count: int) -> None:
-        """Wait until so many more keys are answered."""
+        """Wait until that many more keys are answered."""
         goal = len(self.answered) + count
         wait_until(lambda: len(self.answered) >= goal, f"{goal} keys are answered")
 
@@ -207,7 +207,7 @@ class Retriers:
         connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, key: str) -> bool:
-        """Ask once; tells whether the client is done with this key."""
+        """Ask once; return whether the client is done with this key."""
         try:
             answer = ask(connection, "POST", self._path, headers=with_key(key))
         except TimeoutError as error:
@@ -227,7 +227,7 @@ class Retriers:
 
 
 def assert_each_key_has_its_number(running: Service, path: str, answered: dict[str, int]) -> None:
-    """Show that no number was given twice and none was skipped, and that each key is known."""
+    """Check that no number was given twice or skipped, and that each key is known."""
     assert sorted(answered.values()) == list(range(1, len(answered) + 1))
     connection = running.connect()
     for key, value in answered.items():

@@ -33,7 +33,7 @@ NO_FILE_GROWS = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 
 def refusal(
     *arguments: str, variables: Mapping[str, str] | None = None, before: str = ""
 ) -> tuple[int, str]:
-    """Run a command that has to fail with one line; give its exit status and that line."""
+    """Run a command that must fail with one line; return its exit status and that line."""
     ended = run(*arguments, variables=variables, before=before)
     assert ended.returncode > 0, ended
     assert ended.stdout == ""
@@ -176,7 +176,7 @@ def test_an_address_that_is_not_there_is_named_with_the_variable_that_says_it(
 
 NO_IPV6 = """
 import ctypes, fcntl, pathlib, socket, struct
-# A network of its own (CLONE_NEWNET, unshare(2)) with a loopback (SIOCSIFFLAGS, netdevice(7)).
+# Its own network (CLONE_NEWNET, unshare(2)) with a loopback (SIOCSIFFLAGS, netdevice(7)).
 assert ctypes.CDLL(None).unshare(0x40000000) == 0
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 1))
@@ -346,7 +346,7 @@ A_USER = 2**31 - os.getpid() - 2
 
 AS_A_USER = f"""
 import ctypes, os, resource
-# Nor are those of whoever has CAP_SYS_ADMIN or CAP_SYS_RESOURCE (PR_CAPBSET_DROP, prctl(2)).
+# Nor are those of a user with CAP_SYS_ADMIN or CAP_SYS_RESOURCE (PR_CAPBSET_DROP, prctl(2)).
 for capability in (21, 24):
     ctypes.CDLL(None).prctl(24, capability)
 # The real user's processes and threads count, and the effective user opens files.
@@ -377,7 +377,7 @@ def few_processes(most: int) -> str:
         2,  # a worker that cannot start its writer
         3,  # no thread for requests
         20,  # too few
-        36,  # none to see the end of the watching process: 2 processes, 1 writer, 32 and 1 threads
+        36,  # none to see the end of the supervisor: 2 processes, 1 writer, 32 and 1 threads
     ],
 )
 def test_a_service_that_gets_no_thread_names_the_limit(folder: Path, most: int) -> None:
@@ -414,7 +414,7 @@ def test_a_worker_that_cannot_be_replaced_for_want_of_a_process_is_replaced_late
             assert crowd.stdout.readline() == b"here\n"
             os.kill(victim, signal.SIGKILL)
             wait_until(
-                lambda: "no process can be started" in running.log.read_text(), "it has failed once"
+                lambda: "cannot start a process" in running.log.read_text(), "it has failed once"
             )
         finally:
             crowd.kill()
@@ -544,7 +544,9 @@ def test_help_names_every_setting_with_its_variable_and_default() -> None:
     for setting in SETTINGS:
         told = f"Variable {' or '.join(setting.variables)}, default {setting.default}."
         if setting.secret:
-            told = f"A file that holds it. Variable {setting.variable} or {setting.variable}_FILE."
+            told = (
+                f"A file that contains it. Variable {setting.variable} or {setting.variable}_FILE."
+            )
         assert f"{setting.flag} {setting.flag_name.upper()} {setting.meaning} {told}" in text
 
 

@@ -368,8 +368,8 @@ def test_series_that_would_go_back_are_told_and_stay(
     change(stored, advance("shop"), advance("feature/login"), advance("new"))
     before = (stored / "data.mdb").read_bytes()
     line = command.failure("restore", backup)
-    assert "2 series would go back" in line
-    assert "1 would be gone" in line
+    assert "2 series would move back" in line
+    assert "1 would be lost" in line
     assert "'feature/login' of account 1 is at 2, but the backup has 1" in line
     assert (stored / "data.mdb").read_bytes() == before
     assert sorted(file.name for file in stored.iterdir()) == [
@@ -564,7 +564,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_store_or_the_new_one(
     assert not (folder / ".restore").exists()
 
 
-# Who has the store open
+# An open store
 
 
 @pytest.fixture

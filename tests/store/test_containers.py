@@ -29,7 +29,7 @@ def namespace() -> tuple[str, ...]:
 def first_container(
     namespace: tuple[str, ...], folder: Path, tmp_path: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A service with process numbers of its own."""
+    """A service with its own process ids."""
     log = tmp_path / "stderr"
     words = [*namespace, *COMMAND, "serve", "--port", "0", "--storage-dir", str(folder)]
     with (

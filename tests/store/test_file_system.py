@@ -195,7 +195,7 @@ def test_the_log_warns_at_the_start_and_numbers_are_given(
         (line,) = [line for line in running.log.read_text().splitlines() if "WARNING" in line]
         assert told in line
         assert f"{place / 'data'} is on {kind}" in line
-        # Who starts it has seen it. A script that takes a number sees the number.
+        # The user who starts it has seen it. A script that takes a number sees the number.
         ended = run("next", "a", "--storage-dir", str(place / "data"))
         assert (ended.stdout, ended.stderr) == ("1\n", "")
         running.kill()

@@ -71,7 +71,7 @@ class Writer:
         return bool(output)
 
     def kill(self) -> list[str]:
-        """Kill it; gives a line for each call that it has ever answered, in order."""
+        """Kill it; return a line for each call that it has ever answered, in order."""
         self.process.kill()
         while self.read():
             pass
@@ -81,7 +81,7 @@ class Writer:
 
 
 def listen(writers: list[Writer], seconds: float) -> None:
-    """Hear what the writers answer; each one has to."""
+    """Read the writers' answers; each one must answer."""
     with selectors.DefaultSelector() as selector:
         for writer in writers:
             selector.register(writer.pipe, selectors.EVENT_READ, writer)
@@ -206,7 +206,7 @@ def test_a_kill_leaves_no_call_half_done_and_no_answer_is_lost(tmp_path: Path) -
 
 
 def check_mortal_series(reading: Reading) -> None:
-    """A series is there with all that belongs to it, or nothing of it is."""
+    """A series exists with everything that belongs to it, or not at all."""
     for name, part, key in MORTAL:
         state = series.get(reading, FIRST_ACCOUNT, key)
         rows = [
@@ -227,7 +227,7 @@ def check_mortal_series(reading: Reading) -> None:
 
 
 def check_retries(reading: Reading, answered: dict[str, str]) -> None:
-    """Each key has one value, and each value has a key: whoever asks again skips none."""
+    """Each key has one value, and each value has a key: repeats skip none."""
     kept = {
         row: records.unpack_retry(value).value for row, value in rows_of(reading, tables.RETRIES)
     }
@@ -254,7 +254,7 @@ def check_versions(reading: Reading, answered: dict[str, str]) -> None:
 
 
 def check_trimmed(reading: Reading, answered: dict[str, str]) -> None:
-    """The newest values are there and little else; none was given twice."""
+    """The newest values are left and little else; none was given twice."""
     state = of(reading, TRIMMED)
     values = [int(answer) for answer in answered.values()]
     assert len(set(values)) == len(values)

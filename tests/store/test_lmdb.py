@@ -31,7 +31,7 @@ from tests.conftest import held
 
 ROWS = tables.SERIES
 SECONDS = 20.0
-"""How long a test waits for what has to come."""
+"""How long a test waits for something that must happen."""
 
 spawning = multiprocessing.get_context("spawn")
 
@@ -51,7 +51,7 @@ def count_rows(reading: Reading) -> int:
 
 
 def fill(store: LmdbStore, prefix: bytes = b"") -> int:
-    """Put rows of a thousand bytes until the store is full; gives how many were answered."""
+    """Put rows of a thousand bytes until the store is full; return how many were answered."""
     answered = 0
     with suppress(StoreFull):
         while answered < 10_000:
@@ -87,7 +87,7 @@ def queued(
 
 
 def in_child(target: Callable[..., None], *args: object) -> None:
-    """Run a function in a process of its own and see it come to a good end."""
+    """Run a function in its own process, and check that it succeeds."""
     child = spawning.Process(target=target, args=args)
     child.start()
     child.join(SECONDS)
@@ -244,7 +244,7 @@ def test_opening_gets_its_turn_among_busy_writers(tmp_path: Path) -> None:
             writer.start()
         assert all(ours.poll(SECONDS) for ours, _ in pipes)
         for _ in range(10):
-            # It gives up after OPEN_SECONDS, in which the writers commit many thousand times.
+            # It gives up after OPEN_SECONDS, during which the writers commit many thousand times.
             LmdbStore(tmp_path, tables.ALL).close()
     finally:
         for writer in writers:

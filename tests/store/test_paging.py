@@ -1,4 +1,4 @@
-"""Paging: many rows, few at a time, with none left out and none twice."""
+"""Paging: many rows, a few at a time, with none left out or repeated."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""The power goes at any moment: no answered number is lost, and no update is there by half.
+"""The power fails at any moment: no answered number is lost, and no update is left half done.
 
 A program that takes numbers runs under strace. From its system calls follows what the disk may hold
 if the power goes at any of them; `power_cut.py` has the rules. Each such folder is opened as after
@@ -41,7 +41,7 @@ ENOUGH = 50
 """How many losses are looked at before it fails."""
 
 DATA = Path("new", "tree", "data")
-"""The storage folder; none of the three is there at first."""
+"""The storage folder; none of the three exists at first."""
 
 LOCK = "lock.mdb"
 """Processes share it in memory, and it means nothing once they are gone. So no call shows what is
@@ -94,7 +94,7 @@ def take_numbers(root: Path, threads: int, takes: int, *before: str) -> list[str
     return ["-m", "tests.support.power_cut", str(root / DATA), str(threads), str(takes), *before]
 
 
-# What has to be there
+# What must be left
 
 
 @dataclass
@@ -121,11 +121,11 @@ def rows_digest(store: Store) -> bytes:
 
 @dataclass
 class Told:
-    """What the program had told until some moment."""
+    """What the program had reported by some moment."""
 
     begun: int = 0
     answered: int = 0
-    """How many steps have to be there, since the last of them was answered."""
+    """How many steps must be left, because the last of them was answered."""
     numbers: int = 0
     """How many numbers were answered."""
 
@@ -155,7 +155,7 @@ class Cuts:
     moments: int = 0
     ways: int = 0
     numbers: int = 0
-    """How many times it was looked whether an answered number is there."""
+    """How many times an answered number was looked up."""
     lost: list[str] = field(default_factory=list)
     seen: dict[bytes, list[int] | str] = field(default_factory=dict)
     """Of each image: after how many steps it may be, or what is wrong with it."""
@@ -199,7 +199,7 @@ class Cuts:
         return left
 
     def _open(self, image: Image) -> list[int] | str:
-        """Open what is left; gives how many steps are done there, or what is wrong."""
+        """Open what is left; return how many steps it has, or what is wrong."""
         root = self.place / str(len(self.seen))
         root.mkdir()
         power_cut.put(image, root, self.locks[len(self.seen) % len(self.locks)])
@@ -237,7 +237,7 @@ class Cuts:
     def assert_nothing_lost(self) -> None:
         print(self)
         if self.lost:
-            # Those that lack least are told first.
+            # Those with the smallest loss are reported first.
             shown = "\n".join(sorted(self.lost, key=len)[:5])
             pytest.fail(f"{len(self.lost)} times something is lost; {self}\n{shown}")
 

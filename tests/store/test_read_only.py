@@ -26,7 +26,7 @@ from tests.support.service import run
 
 @dataclass(frozen=True)
 class Place:
-    """A storage folder that nobody, or not this user, can write."""
+    """A storage folder that nobody, or at least not this user, can write to."""
 
     folder: Path
     before: str = ""

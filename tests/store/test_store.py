@@ -1,4 +1,4 @@
-"""The store's contract. Every engine has to keep it."""
+"""The store's contract, which every engine must keep."""
 
 import itertools
 import threading
@@ -16,7 +16,7 @@ ROWS = tables.SERIES
 OTHER_ROWS = tables.SYSTEM
 EVERYTHING = (b"", b"\xff" * 600)
 SECONDS = 20.0
-"""How long a test waits for what has to come."""
+"""How long a test waits for something that must happen."""
 
 
 def putting(*keys: bytes, value: bytes = b"value") -> Callable[[Transaction], None]:

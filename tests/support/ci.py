@@ -192,7 +192,7 @@ class GithubAction:
 
 
 def _evaluate(text: str, context: Mapping[str, str]) -> str:
-    """Fill a workflow's expressions in; there are none but names of the context."""
+    """Fill in a workflow's expressions, which are only names of the context."""
     return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: context[found[1]], text)
 
 

@@ -31,7 +31,7 @@ NOW = 1_704_164_645_120_000
 
 @dataclass
 class ImportResult:
-    """What an import told."""
+    """The messages of an import."""
 
     tally: Tally = field(default_factory=Tally)
     complaints: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ def rows(store: Store) -> dict[Table, Rows]:
 
 
 def fill(store: Store, chance: random.Random, steps: int) -> None:
-    """Do what callers do, so many times."""
+    """Do what callers do, that many times."""
 
     def do(txn: Transaction) -> None:
         for now in range(steps):

@@ -172,7 +172,7 @@ def _call(task: int, text: str, began: int, ended: float) -> Call | None:
 
 
 def _split(arguments: str) -> list[str]:
-    """Take the arguments apart; every character of a string is escaped, so none is in the way."""
+    """Split the arguments; every character of a string is escaped, so none gets in the way."""
     parts, depth, start = [], 0, 0
     for match in re.finditer(r"[\[({\])}]|, ", arguments):
         if match[0] in "[({":
@@ -221,11 +221,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Survivors:
-    """What of the changes that are not durable yet is there after the cut."""
+    """Which of the changes that are not durable yet are left after the cut."""
 
     whole: Collection[Change]
     parts: Mapping[Change, Collection[int]] = field(default_factory=dict)
-    """Writes of which only these sectors are there."""
+    """Writes of which only these sectors are left."""
 
     def has(self, change: Change, sector: int | None = None) -> bool:
         if change in self.parts:
@@ -368,7 +368,7 @@ def _rename(names: dict[str, Node], changed: Mapping[str, Node | None]) -> None:
 
 @dataclass(eq=False)
 class _Open:
-    """An open file: what descriptors stand for."""
+    """An open file, which descriptors refer to."""
 
     node: Node
     durable: bool
@@ -562,7 +562,7 @@ class Disk:
 
     def _open(self, call: Call, files: dict[int, _Open]) -> None:
         assert call.result is not None
-        # A number that is given anew stands for nothing older.
+        # A reused descriptor does not stand for the older file.
         files.pop(call.result, None)
         at = 1 if call.name == "openat" else 0
         path = self._place(call, at)
@@ -850,7 +850,7 @@ together: Step = partial(_take, key="together")
 def main(folder: Path, threads: int, takes: int, before: Sequence[Step]) -> None:
     store = LmdbStore(folder, tables.ALL)
     for number, step in enumerate(before):
-        # As when the service is started anew.
+        # As when the service is restarted.
         if number == len(before) // 2:
             store.close()
             store = LmdbStore(folder, tables.ALL)

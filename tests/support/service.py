@@ -33,7 +33,7 @@ END_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"
 CODE = Path(monotron.__file__).parents[1]
 
 PATIENCE = 30.0
-"""Seconds after which something that has to happen counts as hanging. No measure of speed."""
+"""Seconds after which something that must happen counts as hanging. Not a measure of speed."""
 
 STOP_SECONDS = 10.0
 """Within how many seconds after SIGTERM or SIGINT the service promises to be gone."""
@@ -67,7 +67,7 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
 OWN_HOSTS = """
 import ctypes
 libc = ctypes.CDLL(None)
-# Mounts of its own (CLONE_NEWNS, unshare(2); MS_REC | MS_PRIVATE, MS_BIND, mount(2)).
+# Its own mounts (CLONE_NEWNS, unshare(2); MS_REC | MS_PRIVATE, MS_BIND, mount(2)).
 assert libc.unshare(0x20000) == 0
 assert libc.mount(None, b"/", None, 0x44000, None) == 0
 assert libc.mount({hosts!r}, b"/etc/hosts", None, 0x1000, None) == 0
@@ -105,13 +105,13 @@ def run(
             out, err = process.communicate(timeout=PATIENCE)
         finally:
             if process.returncode is None:
-                # With whatever it has started, or that would hold the pipes open.
+                # Including everything it has started, which would hold the pipes open.
                 os.killpg(process.pid, signal.SIGKILL)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Ask again and again until `condition` holds."""
+    """Wait until `condition` holds, checking it repeatedly."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
@@ -180,7 +180,7 @@ def processes() -> dict[int, tuple[str, int]]:
 
 @dataclass
 class Service:
-    """A running `monotron serve`, in a process group of its own."""
+    """A running `monotron serve`, in its own process group."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -273,7 +273,7 @@ class Service:
             self.socket().close()
         except ConnectionRefusedError:
             return True
-        # Whoever closes the listening socket resets those that wait there.
+        # Closing the listening socket resets the connections that wait there.
         except ConnectionResetError:
             pass
         return False
@@ -359,7 +359,7 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
         yield start
     finally:
         for number, (process, log) in enumerate(running):
-            # The number of a group stays taken as long as one of its processes is there.
+            # The number of a group stays taken as long as one of its processes exists.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(PATIENCE)
@@ -405,7 +405,7 @@ class Load:
             thread.join()
 
     def wait_for_more(self, count: int) -> None:
-        """Wait until so many more numbers are answered."""
+        """Wait until that many more numbers are answered."""
         goal = len(self.answered) + count
         wait_until(lambda: len(self.answered) >= goal, f"{goal} numbers are answered")
 

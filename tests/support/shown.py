@@ -29,7 +29,7 @@ TIMES = (
 """A time on a page stands for any time that is written in the same way."""
 
 WORDS = {"KEY": "[A-Za-z0-9]{24}", "SECRET": "[A-Za-z0-9]{128}", "REQUEST": "[0-9a-f]{24}"}
-"""Such a word with a digit behind it stands for a text like this, and always for the same one."""
+"""Such a word followed by a digit stands for a text like this, and always for the same one."""
 
 _VARYING = re.compile("|".join((*TIMES, *(rf"\b{word}[0-9]\b" for word in WORDS))))
 _END = "\036"

@@ -92,7 +92,7 @@ REFUSED_NAMES = {
         for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
     },
 }
-"""Names that nobody can use any more, but that a store may have from before."""
+"""Names that are no longer allowed, but that an older store may have."""
 
 
 def routes() -> dict[str, set[str]]:
@@ -123,7 +123,7 @@ def accepting(accept: str | None) -> dict[str, str]:
 
 
 class RawRequest(webtest.TestRequest):  # type: ignore[misc]
-    """A request whose target arrives as the test wrote it, which is how waitress gives it."""
+    """A request whose target arrives as the test wrote it, as waitress provides it."""
 
     @classmethod
     def blank(cls, path: str, environ: dict[str, Any] | None = None, **others: Any) -> Any:
@@ -132,7 +132,7 @@ class RawRequest(webtest.TestRequest):  # type: ignore[misc]
         # WebTest has cut the query off before it comes here; its `request` has not.
         target = path if "?" in path or not query else f"{path}?{query}"
         request.environ.setdefault("REQUEST_URI", target)
-        # With an id of its own, no answer would be the same as another.
+        # With its own id, no answer would be the same as another.
         request.environ.setdefault("HTTP_X_REQUEST_ID", REQUEST_ID)
         return request
 

@@ -17,7 +17,7 @@ from tests.support.calls import call_in
 
 KEY = "killed"
 THREADS = 2
-"""One finds nobody writing, the other waits for the next batch: both ways are there at a kill."""
+"""One finds nobody writing, the other waits for the next batch: a kill can hit either."""
 
 RETRIED = "retried"
 VERSIONED = "versioned"

@@ -235,7 +235,7 @@ def test_a_file_is_for_its_owner_alone_and_never_overwritten(folder: Path, tmp_p
     file.write_text("mine")
     done = run("export", str(file), variables=variables)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"monotron: {file} cannot be made: File exists\n"
+    assert done.stderr == f"monotron: {file} cannot be created: File exists\n"
     assert file.read_text() == "mine"
 
 

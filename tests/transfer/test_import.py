@@ -119,7 +119,7 @@ def test_two_stores_become_one(seed: int, there_steps: int, here_steps: int, kee
     assert here.view(values) == {
         each: max(before.get(each, 0), brought.get(each, 0)) for each in every
     }
-    # Whatever else was there is there as it was, and what was brought is beside it.
+    # Everything else is as it was, and the imported data is beside it.
     now = rows(here)
     for table in set(tables.ALL) - {tables.SERIES, tables.HISTORY, tables.SYSTEM}:
         assert set(kept[table]) <= set(now[table])

@@ -34,7 +34,7 @@ def older(folder: Path) -> Path:
 
 
 def command(folder: Path, *words: str) -> str:
-    """Run a command that has to work; return what it printed."""
+    """Run a command that must succeed; return what it printed."""
     ended = run(*words, "--storage-dir", str(folder))
     assert ended.returncode == 0, ended
     return ended.stdout
@@ -123,7 +123,7 @@ def test_a_dry_run_takes_the_counters_into_account_and_writes_nothing(
     words = ("import", "buildnumber", str(other), "--dry-run", "--storage-dir", str(older))
     ended = run(*words)
     assert ended.stdout == "series      0 new, 1 raised, 0 kept\n"
-    assert "2 series of the older service would be imported before" in ended.stderr
+    assert "2 series of the older service would be imported first" in ended.stderr
     assert sorted(older.iterdir()) == before
 
 
@@ -177,7 +177,7 @@ def test_a_store_whose_disk_is_away_is_not_made_anew(older: Path) -> None:
     assert "there is no store" in ended.stderr
 
 
-# What is no counter, and what cannot be read
+# Files that are not counters, and files that cannot be read
 
 
 @pytest.mark.parametrize("content", ["0\n", "0"])

@@ -244,7 +244,7 @@ def test_each_file_is_used_and_nothing_comes_from_elsewhere() -> None:
         text = FILES[name].decode()
         used |= set(re.findall(r'from "\./([^"]+)"', text))
         used |= set(re.findall(r'(?:src|href)="web/([^"]+)"', text))
-        # A namespace and a standard's address, which nobody asks for.
+        # A namespace and a standard's address, which nobody requests.
         addresses = set(re.findall(r"\b(?:https?:)?//[\w.]+[^\s\"')]*", text))
         assert {
             each for each in addresses if not re.match(r"https?://(www\.w3|url\.spec)", each)
@@ -582,7 +582,7 @@ def test_where_the_service_is_away_it_says_since_when_and_keeps_what_it_has(
         re.compile(r"^Monotron cannot be reached \(since \d\d:\d\d\)\. Trying again\.$")
     )
     said = trouble.inner_text()
-    # Less and less often, and no more than once a minute in the end.
+    # Less and less often, and finally at most once a minute.
     for wait in (5, 10, 20, 40, 60, 60):
         asked = len(tab.asked)
         tab.pass_time((wait - 1) * 1000)
@@ -932,7 +932,7 @@ def test_a_series_that_begins_again_has_nothing_of_the_old_one(
     tab.pass_time()
     expect(page.locator("#history-rows td.value")).to_have_text(["1"])
     expect(page.locator("#one-notice")).to_be_hidden()
-    # So quickly that nobody has seen it away.
+    # So quickly that nobody has noticed its absence.
     take(running, "shop", "shop")
     tab.pass_time()
     expect(page.locator("#history-rows td.value")).to_have_text(["3", "2", "1"])
@@ -1058,7 +1058,7 @@ def test_the_badge_is_shown_and_keeps_up(running: Service, visit: Visitor) -> No
     badge = page.locator("#badge img")
     expect(badge).to_have_attribute("alt", "shop: 1")
     assert badge.evaluate("(each) => each.naturalWidth") > 20
-    # Whatever comes below it is told whenever the page's layout changes.
+    # Everything below it is notified whenever the page's layout changes.
     page.evaluate(
         """() => {
           const place = () => document.querySelector("#badge-command").offsetTop;

@@ -85,7 +85,7 @@ class Settings:
         metadata=described(
             "ROOT_API_KEY",
             "",
-            "With the secret below it turns authentication on; it may do everything.",
+            "The root API key, which may do everything. With its secret, it turns authentication on.",
             user,
             secret=True,
         ),

@@ -85,7 +85,8 @@ class Settings:
         metadata=described(
             "ROOT_API_KEY",
             "",
-            "The root API key, which may do everything. With its secret, it turns authentication on.",
+            "The root API key, which may do everything. "
+            "With its secret, it turns authentication on.",
             user,
             secret=True,
         ),

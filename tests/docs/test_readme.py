@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""The examples in the README are what really happens."""
 
 import os
 import re
@@ -22,7 +22,7 @@ serve = services.serve
 README = shown.page("README.md")
 AUTHENTICATION = re.findall(r"^## Authentication\n.*?(?=^## )", README, re.DOTALL | re.MULTILINE)[0]
 OPEN = README.replace(AUTHENTICATION, "")
-"""What is shown of a service without authentication."""
+"""What a service without authentication shows."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.support.service import COMMAND, PATIENCE, START_LINE, environment, ru
 folder = service.folder
 
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-"""A process that is number 1 to itself, as the first one of a container."""
+"""A process with process id 1, like the first one of a container."""
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def at_most(gib: int) -> str:
 
 WHOLE = MAP_SIZE >> 30
 LITTLE, ENOUGH = 64, WHOLE + 48
-"""Too little for a store; and enough for one and not for two."""
+"""Too little for a store; enough for one store but not for two."""
 
 
 def test_enough_is_not_enough_for_two() -> None:

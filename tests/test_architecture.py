@@ -1,4 +1,4 @@
-"""Imports point one way: cli -> commands -> server, app -> api -> core -> the store's contract."""
+"""Imports go one way: cli -> commands -> server, app -> api -> core -> the store's contract."""
 
 import ast
 import re
@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "cli": {"commands", "errors", "logs", "settings", "monotron"},
     "__main__": {"cli"},
 }
-"""What each part of the house may import of it. A new part needs a line here."""
+"""The parts that each part of the package may import. A new part needs a line here."""
 
 ONLY_IN = {
     "falcon": {"api", "app"},
@@ -49,7 +49,7 @@ ONLY_IN = {
     "tqdm": {"commands"},
     "waitress": {"server"},
 }
-"""The libraries, and the parts that may know them."""
+"""The libraries, and the parts that may import them."""
 
 HTTP = {"falcon", "http", "wsgiref", "urllib", "waitress", "socket", "socketserver"}
 

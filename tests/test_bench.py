@@ -1,4 +1,4 @@
-"""The benchmark measures what it says, and says so when something failed. No time is judged."""
+"""The benchmark measures what it says, and reports failures. No time is judged."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ CASES = [
     for keep_alive in (True, False)
     for clients in (1, 4)
 ]
-"""What a run with `--clients 1 4` measures, in this order."""
+"""The loads that a run with `--clients 1 4` measures, in this order."""
 
 needs_wrk = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
 generators = pytest.mark.parametrize("own", [True, pytest.param(False, marks=needs_wrk)])

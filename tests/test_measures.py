@@ -1,4 +1,4 @@
-"""What is counted is in memory that processes share, and nothing of it gets lost on the way."""
+"""Counts are in memory that processes share, and none of them get lost."""
 
 import os
 import threading

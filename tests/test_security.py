@@ -1,4 +1,4 @@
-"""What SECURITY.md promises and no other file shows: paths, versions, secrets in the service's log.
+"""SECURITY.md's promises that no other file tests: paths, versions, secrets in the service's log.
 
 Who may do what is in `test_api_access.py`, what a container may do in `test_deploy.py`.
 """

@@ -94,14 +94,14 @@ NEEDS = {
         for path, methods in IN_AN_ACCOUNT.items()
     },
 }
-"""What each method of each route needs; HEAD needs what GET needs."""
+"""The right that each method of each route needs; HEAD needs the same as GET."""
 
 BODIES = {
     ("PUT", "/series/{key}"): b'{"value":7}',
     ("POST", "/grants"): b'["read:series"]',
     ("PUT", "/attrs"): b'{"app":"x"}',
 }
-"""What a method of a path that ends like this needs."""
+"""The right that a method of a path with this ending needs."""
 
 ALL_SCOPES = [
     f"{operation}:{resource}"

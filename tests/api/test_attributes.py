@@ -11,7 +11,7 @@ from tests.support.web import JSON, NAMES, PLAIN, Api, problem, url
 
 ATTRS = "/v1/tokens/svc/token/attrs"
 SERIES_ATTRS = "/v1/series/svc/token/attrs"
-"""Where the older series service has them."""
+"""The paths of the older series service."""
 
 paths = pytest.mark.parametrize(
     "attrs",

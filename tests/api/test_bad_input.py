@@ -1,4 +1,4 @@
-"""Whatever is sent to whichever path: never a 5xx, each refusal is a problem and takes nothing.
+"""Anything sent to any path: never a 5xx; each refusal is a problem and takes nothing.
 
 The paths are those of the router, so that a new one is included by itself.
 """
@@ -47,7 +47,7 @@ GOOD_FIELDS = {
     "file": ["index.html"],
     "uuid": [UUID, UUID.replace("-", "").upper()],
 }
-"""What fits into a path's fields. A new field gets a plain word."""
+"""Valid values for a path's fields. A new field gets a plain word."""
 
 GOOD_BODIES = {
     ("PUT", "/series/{key}"): b'{"value":7000000000000}',
@@ -55,7 +55,7 @@ GOOD_BODIES = {
     ("PUT", "/attrs/{name}"): b"Ada",
     ("POST", "/grants"): b'["read,write:series"]',
 }
-"""What fits to a method of a path that ends like this; others read no body."""
+"""A valid body for a method of a path with this ending; others take no body."""
 
 # Paths, queries and headers are bytes as Latin-1 text, which is how WSGI has them.
 

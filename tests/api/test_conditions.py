@@ -1,4 +1,4 @@
-"""`If-Match` and `If-None-Match`: a change happens only if the caller knows what there is."""
+"""`If-Match` and `If-None-Match`: a change happens only if the caller knows the current state."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is refused, and that a failure takes nothing."""
+"""Refusals and failures take nothing."""
 
 from dataclasses import replace
 from typing import Any

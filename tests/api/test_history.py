@@ -1,4 +1,4 @@
-"""The history of a series: the values given out, who took them, when and for which token."""
+"""The history of a series: the values given out, with the API key, time and token of each."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`/metrics` says what happened, whichever worker is asked, and names no series."""
+"""`/metrics` reports what happened, whichever worker answers, and names no series."""
 
 import http.client
 import os

@@ -23,7 +23,7 @@ every_call = pytest.mark.parametrize(("method", "route"), CALLS)
 DOCUMENT = described(authentication=False)
 
 EMPTY = [b"", b" ", b"\r\n", b"{}", b"{ }", b"null", b" null\n"]
-"""Bodies that say nothing: what some clients send with every call."""
+"""Empty bodies, which some clients send with every call."""
 
 FULL = [
     b'{"value":500}',

@@ -1,4 +1,4 @@
-"""`/openapi.json` says what the service does: every route, and every answer to every request."""
+"""`/openapi.json` describes what the service does: every route, and every answer."""
 
 import base64
 import json
@@ -360,7 +360,7 @@ enabled = false
 """
 
 PATIENCE = 600.0
-"""Seconds after which Schemathesis counts as hanging. No measure of speed."""
+"""Seconds after which Schemathesis counts as hanging. Not a measure of speed."""
 
 RUNS: dict[str, tuple[dict[str, str], list[str]]] = {
     "open": ({}, []),

@@ -1,4 +1,4 @@
-"""ROUTES: one table says what is answered where, and all else is derived from it."""
+"""ROUTES: the table of all paths, from which everything else is derived."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is special to each of Jenkins, GitHub and GitLab, and that all clients are one script."""
+"""The specifics of Jenkins, GitHub and GitLab, and that all clients are one script."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What each client in `clients/` promises: a build has the right number, or it fails clearly."""
+"""The promise of each client in `clients/`: a build gets the right number, or fails clearly."""
 
 import shutil
 import threading
@@ -42,7 +42,7 @@ HOSTILE = [
 """Names that somebody can give to a branch or a series, and that do harm if they become code."""
 
 ROOT = Pair("root", "q\"uo'te \\back\\ $(touch pwned) %s #: ünd 100%")
-"""A pair with what is special in a shell, in curl's configuration and in HTTP Basic."""
+"""A pair with characters that are special in a shell, in curl's configuration and in HTTP Basic."""
 
 NO_NUMBERS = {
     "a login page": reply("200 OK", "<html>Who are you?</html>\n", Content_Type="text/html"),
@@ -60,7 +60,7 @@ NO_NUMBERS = {
     "no HTTP": b"5\n",
     "not found": reply("404 Not Found", "5\n"),
 }
-"""What something that is no Monotron answers, and what a Monotron never does."""
+"""Answers of other programs, and answers that Monotron never gives."""
 
 
 @pytest.fixture(scope="module")

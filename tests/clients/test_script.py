@@ -1,4 +1,4 @@
-"""What `clients/monotron.sh` promises, which all clients ask with, in each shell there is."""
+"""The promises of `clients/monotron.sh`, which all clients use, in each installed shell."""
 
 import shutil
 import threading

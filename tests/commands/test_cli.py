@@ -328,7 +328,7 @@ PRINTING = [
     ["backup", "-"],
     ["export", "-"],
 ]
-"""Commands whose result is what they print."""
+"""Commands whose result is their output."""
 
 CLOSED = {
     "closed": "import os; os.close(1)",

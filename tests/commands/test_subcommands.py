@@ -1,4 +1,4 @@
-"""The subcommands: each is found by its name, and imports what it needs alone."""
+"""The subcommands: each is found by its name, and imports only what it needs."""
 
 import os
 import pkgutil
@@ -18,7 +18,7 @@ from monotron.store.lmdb import LmdbStore
 from tests.support.service import run
 
 HEAVY = {"falcon", "prometheus_client", "waitress", "tqdm", "pythonjsonlogger"}
-"""What takes as long to import as the rest of a command."""
+"""Modules that take as long to import as the rest of a command."""
 
 NEEDED = {
     "serve": {"falcon", "prometheus_client", "waitress"},

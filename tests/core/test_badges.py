@@ -1,4 +1,4 @@
-"""Badges: what they may say, and how they are drawn."""
+"""Badges: their texts, and how they are drawn."""
 
 import itertools
 import xml.etree.ElementTree as ET
@@ -20,7 +20,7 @@ GREY = "555555"
 """The label's background."""
 
 names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=60)
-"""What can be a key, a label or a message."""
+"""Texts that can be a key, a label or a message."""
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -1,4 +1,4 @@
-"""What the tests look for in a store, beside the rules of `monotron check` (`test_check.py`)."""
+"""What tests look for in a store, besides the rules of `monotron check` (`test_check.py`)."""
 
 from collections.abc import Callable
 

@@ -49,7 +49,7 @@ SCOPES = st.lists(st.sampled_from(["read:series", "read,write:acl", "*:system"])
 
 ONE = Series(1, "svc", 123, "7d4c", created_at=7, updated_at=8, given=100, history=90)
 NAME_ROW = b"\0\0\0\0\0\0\0\x01svc\0"
-"""How every row of account 1's series `svc` begins."""
+"""The start of every row key of account 1's series `svc`."""
 
 DIGEST_OF_7D4C = bytes.fromhex("949a31470a15c74d5228a0612784c2e1")
 """As `printf 7d4c | b2sum -l 128` prints it."""
@@ -283,7 +283,7 @@ def test_after_a_row_come_the_greater_keys_and_not_itself(
 
 
 NEAR = st.text("ab", min_size=1, max_size=3)
-"""Names of which one is often the other, or its beginning."""
+"""Names that often equal each other, or start each other."""
 
 FEW = st.integers(1, 2)
 
@@ -427,7 +427,7 @@ READ_VALUES = [
     "unpack_probe",
     "unpack_retry",
 ]
-"""Those that read a value; it begins with its format."""
+"""The functions that read a value, which begins with its format."""
 
 
 def test_every_reader_is_looked_at() -> None:

@@ -1,4 +1,4 @@
-"""The rules of restoring a backup: what would be lost, and how to be past it."""
+"""The rules of restoring a backup: what would be lost, and how to move past it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A checkout on a machine whose git makes the line ends of Windows works like any other."""
+"""A checkout by a git that converts line ends to Windows' works like any other."""
 
 import os
 import shutil

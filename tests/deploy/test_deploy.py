@@ -1,4 +1,4 @@
-"""What is shipped for running monotron elsewhere is valid, and keeps what it promises."""
+"""The files for deploying monotron are valid, and keep their promises."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ TRAEFIK = ROOT / "deploy" / "traefik"
 K8S = ROOT / "deploy" / "k8s"
 
 AUTHENTICATION = ROOT / "deploy" / "compose" / "authentication.yml"
-"""What turns authentication on in the compose file at the top, copied beside it."""
+"""Turns authentication on in the compose file of the root folder, copied beside it."""
 
 COMPOSE_FILES = [COMPOSE, TRAEFIK / "docker-compose.yml"]
 CLOSED_COMPOSE_FILES = [AUTHENTICATION, TRAEFIK / "docker-compose.yml"]
@@ -62,7 +62,7 @@ SECONDS_TO_LEAVE = 10
 """How long monotron takes to exit after SIGTERM, at most."""
 
 ENCODED = ("Slash", "BackSlash", "Semicolon", "Percent", "QuestionMark", "Hash")
-"""What a name may hold and Traefik can refuse: all of its list but the null character."""
+"""Characters that a name may contain and Traefik can refuse: its list without the null one."""
 
 
 def name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The sdist and the wheel have all that they need, and say about themselves what is so."""
+"""The sdist and the wheel have everything they need, and correct metadata."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The dashboard and the rules for Prometheus fit to what the service really exports."""
+"""The dashboard and the rules for Prometheus match what the service really exports."""
 
 import json
 import math

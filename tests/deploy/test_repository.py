@@ -1,4 +1,4 @@
-"""What the repository brings for those who work on it is valid, and fits the rest."""
+"""The repository's files for developers are valid, and match the rest."""
 
 import os
 import re

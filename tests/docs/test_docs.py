@@ -1,4 +1,4 @@
-"""What docs/api.md shows is what happens, and it shows every call."""
+"""The examples in docs/api.md are what really happens, and they show every call."""
 
 import json
 import re

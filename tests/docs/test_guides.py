@@ -1,4 +1,4 @@
-"""What the guides show is what happens."""
+"""The examples in the guides are what really happens."""
 
 import re
 import shutil

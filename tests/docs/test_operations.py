@@ -1,4 +1,4 @@
-"""What docs/operations.md shows is what happens."""
+"""The examples in docs/operations.md are what really happens."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A token for each run: those that the guides show are never the same in two runs."""
+"""A token for each run: the guides' tokens are never the same in two runs."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ PAGES = [
         if path.is_file() and path.suffix != ".png"
     ),
 ]
-"""All that a user of a CI system reads or copies."""
+"""Everything that a user of a CI system reads or copies."""
 
 COMMITS = [".GIT_COMMIT", "$GIT_COMMIT", "github.sha", "head.sha", "head_sha", "$CI_COMMIT_SHA"]
 """How a whole commit is written."""

@@ -1,4 +1,4 @@
-"""Faults, each of them real: nothing answered is lost, nothing is given twice, and what comes then.
+"""Real faults: nothing answered is lost, nothing is given twice, and the service recovers.
 
 Some need root: a file system of a few megabytes is mounted, filled, broken and repaired. Where that
 is not allowed the test is skipped and says so; a limit on files stands for a full disk then, in
@@ -667,7 +667,7 @@ def test_a_damaged_page_is_503_for_its_series_alone_and_gives_no_wrong_number(
 KEYS = st.sampled_from(["a", "a/b", "b"])
 TOKENS = st.sampled_from("xyz")
 NOW = st.integers(0, 2**63 - 1) | st.integers(0, 100) | st.just(0)
-"""What a clock can show: the kernel's is never before 1970."""
+"""The times that a clock can show: the kernel's is never before 1970."""
 CALLS = st.one_of(
     st.tuples(st.just("advance"), KEYS, st.none() | TOKENS),
     st.tuples(st.just("range"), KEYS, st.integers(1, 9)),

@@ -1,4 +1,4 @@
-"""More clients than can be served, and clients that behave badly: the others do not notice."""
+"""More clients than can be served, and clients that misbehave: others are not affected."""
 
 import resource
 import select

@@ -1,4 +1,4 @@
-"""A start that cannot succeed ends with one clear line; and what the command says of itself."""
+"""A start that cannot succeed ends with one clear line; and the command's own --help."""
 
 import json
 import os
@@ -342,7 +342,7 @@ def test_a_failure_of_the_start_is_not_taken_for_one_of_the_output(folder: Path)
 
 
 A_USER = 2**31 - os.getpid() - 2
-"""One that has no process. Root's are not counted."""
+"""A user without processes. Root's are not counted."""
 
 AS_A_USER = f"""
 import ctypes, os, resource

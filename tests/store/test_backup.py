@@ -1,4 +1,4 @@
-"""`monotron backup` and `restore`: a copy beside a busy service, and back again."""
+"""`monotron backup` and `restore`: a copy taken beside a busy service, and put back."""
 
 import os
 import pty

@@ -13,7 +13,7 @@ from tests.conftest import installed
 from tests.support.service import COMMAND, PATIENCE, START_LINE, environment, run, wait_until
 
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-"""A process that is number 1 to itself, as the first one of a container."""
+"""A process with process id 1, like the first one of a container."""
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def at_most(gib: int) -> str:
 
 WHOLE = MAP_SIZE >> 30
 LITTLE, ENOUGH = 64, WHOLE + 48
-"""Too little for a store; and enough for one and not for two."""
+"""Too little for a store; enough for one store but not for two."""
 
 
 def test_enough_is_not_enough_for_two() -> None:

@@ -45,7 +45,7 @@ KILLS = int(os.environ.get("MONOTRON_KILLS", "200"))
 CHANGER_KILLS = max(KILLS // 4, 25)
 WRITERS = 4
 FOR_GOOD = 20.0
-"""Seconds without an answer after which a process is taken to wait for good."""
+"""Seconds without an answer after which a process is considered stuck."""
 
 # Its children are forks of one process that has imported everything and opened nothing.
 forkserver = multiprocessing.get_context("forkserver")

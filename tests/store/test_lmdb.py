@@ -1,4 +1,4 @@
-"""What only the LMDB engine shows: files, processes, limits, and how commits are shared."""
+"""What is specific to the LMDB engine: files, processes, limits, and shared commits."""
 
 import multiprocessing
 import os

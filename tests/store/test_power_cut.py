@@ -35,10 +35,10 @@ from tests.support.service import Load, Service
 pytestmark = pytest.mark.long
 
 MORE = int(os.environ.get("MONOTRON_POWER_CUTS", "2"))
-"""How many folders are made up by chance for each moment, beside those that lack one thing each."""
+"""How many random folders are tried for each moment, besides those that lack one thing each."""
 
 ENOUGH = 50
-"""How many losses are looked at before it fails."""
+"""How many losses are examined before it fails."""
 
 DATA = Path("new", "tree", "data")
 """The storage folder; none of the three exists at first."""
@@ -334,7 +334,7 @@ RULES: dict[str, tuple[str, list[Image]]] = {
         [{"new": b""}, {}],
     ),
 }
-"""What a program does with a new file, and what may be there afterwards."""
+"""What a program does with a new file, and what may be left afterwards."""
 
 PROLOGUE = """
 import os, sys

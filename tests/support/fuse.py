@@ -1,4 +1,4 @@
-"""A FUSE file system, really mounted, of any name: there is an empty folder on it."""
+"""A FUSE file system, really mounted, under any name: it contains an empty folder."""
 
 import ctypes
 import errno

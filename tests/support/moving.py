@@ -1,4 +1,4 @@
-"""Stores with something of everything in them, and their way out and in."""
+"""Stores with some of everything, exported and imported."""
 
 import io
 import random

@@ -1,4 +1,4 @@
-"""What a power cut may leave of a folder, worked out from the system calls a program really made.
+"""What a power cut may leave of a folder, computed from the system calls a program really made.
 
 `strace` gives the command that records a program, `calls` reads the record, and a `Disk` follows
 the calls. A disk keeps no more than POSIX and open(2) promise:
@@ -49,7 +49,7 @@ TRACED = (
     *("link", "linkat", "symlink", "symlinkat", "mknod", "mknodat"),
     *("sendfile", "splice", "copy_file_range", "io_submit", "io_uring_setup"),
 )
-"""Whatever can change a file or make a change durable, and what it takes to know which file.
+"""The calls that can change a file or make a change durable, and those that identify the file.
 
 sync_file_range is not among them: it makes nothing durable, says its manual page."""
 

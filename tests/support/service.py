@@ -28,7 +28,7 @@ COMMAND = (sys.executable, "-m", "monotron")
 BECOME = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 """Python that becomes the command in its arguments."""
 END_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"
-"""Where pytest itself is killed, so is the service (PR_SET_PDEATHSIG, prctl(2))."""
+"""If pytest itself is killed, so is the service (PR_SET_PDEATHSIG, prctl(2))."""
 
 CODE = Path(monotron.__file__).parents[1]
 
@@ -36,7 +36,7 @@ PATIENCE = 30.0
 """Seconds after which something that must happen counts as hanging. Not a measure of speed."""
 
 STOP_SECONDS = 10.0
-"""Within how many seconds after SIGTERM or SIGINT the service promises to be gone."""
+"""The seconds after SIGTERM or SIGINT within which the service promises to be gone."""
 
 JOB = "/6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 """A build-number series."""

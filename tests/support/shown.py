@@ -1,4 +1,4 @@
-"""What a page of the repository shows: its commands run as a reader runs them.
+"""The examples of the repository's pages: commands run as a reader runs them.
 
 They have to print what stands below them, byte for byte but for what differs from run to run:
 see `TIMES` and `WORDS`.
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SHOWN_URL = "http://127.0.0.1:8080"
 """The service on the reader's own machine."""
 SHARED_URL = "https://monotron.example.com"
-"""The service as a build reaches it: by 127.0.0.1 the runner would reach itself."""
+"""The service's address for a build: at 127.0.0.1 the runner would reach itself."""
 
 TIMES = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z",
@@ -33,7 +33,7 @@ WORDS = {"KEY": "[A-Za-z0-9]{24}", "SECRET": "[A-Za-z0-9]{128}", "REQUEST": "[0-
 
 _VARYING = re.compile("|".join((*TIMES, *(rf"\b{word}[0-9]\b" for word in WORDS))))
 _END = "\036"
-"""Printed after each command: the record separator of ASCII."""
+"""Printed after each command: ASCII's record separator."""
 
 
 @dataclass(frozen=True, slots=True)

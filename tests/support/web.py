@@ -17,13 +17,13 @@ with warnings.catch_warnings():
     import webtest
 
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-"""RFC 9110 has these otherwise than Python before 3.13."""
+"""RFC 9110 names these differently from Python before 3.13."""
 
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 LAST_VALUE = 9223372036854775807
 
 REQUEST_ID = "of-a-test"
-"""What `Api` sends in `X-Request-ID` unless the test sends another one."""
+"""The `X-Request-ID` that `Api` sends unless the test sends another one."""
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
@@ -39,7 +39,7 @@ PREFER_TEXT = [
     "text/html, text/plain",
     "text/plain, */*;q=0.1",
 ]
-"""What clients send in `Accept` that get a bare number or version."""
+"""The `Accept` headers of clients that get a bare number or version."""
 
 PREFER_JSON = [
     None,
@@ -78,7 +78,7 @@ NAMES = [
     "a" * 256,
     "é" * 128,
 ]
-"""Names that get lost where somebody decodes once too often, or not often enough."""
+"""Names that get damaged if somebody decodes once too often, or not often enough."""
 
 
 REFUSED_NAMES = {

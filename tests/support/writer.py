@@ -1,4 +1,4 @@
-"""What the processes do that `test_kill.py` kills. It imports little, so that they start fast."""
+"""The program that `test_kill.py` kills. It imports little, so that it starts fast."""
 
 import os
 import threading
@@ -24,9 +24,9 @@ VERSIONED = "versioned"
 TRIMMED = "trimmed"
 TRIMMED_KEEP = 3
 MORTAL = (("dying", MAJOR, "dying-major"), ("fading", MINOR, "fading-minor-v0"))
-"""Series that are made and deleted all the time: a name of versions, a part, and its series."""
+"""Series that are constantly created and deleted: a name of versions, a part, and its series."""
 MORTAL_VALUES = 60
-"""Of which the last ones are versions."""
+"""Its last ones are versions."""
 MORTAL_VERSIONS = 5
 MORTAL_ATTRIBUTES = 10
 

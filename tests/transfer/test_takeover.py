@@ -280,7 +280,7 @@ def kill(event, arguments):
 sys.addaudithook(kill)
 sys.exit(main(["next", *sys.argv[2:]]))
 """
-"""The command, killed before it changes a name in the folder for the n-th time."""
+"""The command, killed before its n-th change of a name in the folder."""
 
 
 def test_a_kill_in_between_leaves_no_half_of_a_store(older: Path) -> None:

@@ -1,4 +1,4 @@
-"""The dashboard: its files, and what a user sees of it in a real Chromium."""
+"""The dashboard: its files, and what a user sees in a real Chromium."""
 
 import configparser
 import fnmatch
@@ -69,7 +69,7 @@ HOSTILE = [
     "a" * 256,
     "W" * 256,
 ]
-"""Names that break pages which take text for something else."""
+"""Names that break pages that take text for markup or code."""
 
 expect.set_options(timeout=PATIENCE * 1000)
 

@@ -20,7 +20,7 @@ ENV PATH=/opt/monotron/bin:$PATH
 
 # The base image ships the standard library without bytecode, and at run time nothing may write it.
 # So these imports compile what every subcommand and the health check need, and show that all can start.
-RUN python -c "import monotron.health; from monotron.cli import SUBCOMMANDS, subcommand; [*map(subcommand, SUBCOMMANDS)]"
+RUN python -c "import monotron.health, monotron.json_lines; from monotron.cli import SUBCOMMANDS, subcommand; [*map(subcommand, SUBCOMMANDS)]"
 
 # The id is a fixed number: Kubernetes checks a number for runAsNonRoot, and volumes keep their owner.
 RUN groupadd --gid 10001 monotron \

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +26,9 @@ from tests.support.invariants import faults
 from tests.support.memory import MemoryStore
 from tests.support.service import Serve, Service, services
 from tests.support.web import Api
+
+if TYPE_CHECKING:
+    from tests.support import ci
 
 ENGINES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),
@@ -105,6 +109,29 @@ def all_rows(store: Store) -> dict[Table, list[tuple[bytes, bytes]]]:
             table: reading.scan(table, b"", b"\xff" * 600, limit=100_000) for table in tables.ALL
         }
     )
+
+
+GROUPED = ("jenkins",)
+"""Fixtures that are too costly for each process to have one, so their tests run in the same."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put together what shares a costly fixture; xdist looks at the groups after this."""
+    for item in items:
+        for name in GROUPED:
+            if isinstance(item, pytest.Function) and name in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(scope="session")
+def jenkins(tmp_path_factory: pytest.TempPathFactory) -> Iterator["ci.Jenkins"]:
+    """A Groovy that runs pipelines."""
+    # It imports from here.
+    from tests.support import ci
+
+    with ci.jenkins(tmp_path_factory.mktemp("jenkins") / "place") as jenkins:
+        yield jenkins
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,12 +25,6 @@ NUMBER_JOB = ci.gitlab_job({"extends": ".monotron"})
 @pytest.fixture
 def key() -> str:
     return f"series of {uuid4()}"
-
-
-@pytest.fixture(scope="module")
-def jenkins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ci.Jenkins]:
-    with ci.jenkins(tmp_path_factory.mktemp("jenkins") / "place") as jenkins:
-        yield jenkins
 
 
 @pytest.fixture

@@ -19,7 +19,10 @@ from tests.support.service import Serve, Service, wait_until
 pytestmark = pytest.mark.same_on_each_python
 
 
-CLIENTS = [*SHELLS, "github", *(f"gitlab-{shell}" for shell in SHELLS), "jenkins"]
+CLIENTS = [
+    *(*SHELLS, "github", *(f"gitlab-{shell}" for shell in SHELLS)),
+    pytest.param("jenkins", marks=pytest.mark.xdist_group("jenkins")),
+]
 """Every client, in each shell of this machine that it may run in."""
 
 HOSTILE = [
@@ -73,12 +76,6 @@ def place(place_of_module: Place) -> Place:
     """Where the clients run, except Jenkins, which has its own place."""
     place_of_module.pauses()
     return place_of_module
-
-
-@pytest.fixture(scope="module")
-def jenkins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ci.Jenkins]:
-    with ci.jenkins(tmp_path_factory.mktemp("jenkins") / "place") as jenkins:
-        yield jenkins
 
 
 @pytest.fixture(params=CLIENTS)

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,6 @@ def folder_of_reader(tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(ci.SCRIPT, folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def jenkins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ci.Jenkins]:
-    with ci.jenkins(tmp_path_factory.mktemp("jenkins") / "place") as jenkins:
-        yield jenkins
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A token for each run: the guides' tokens are never the same in two runs."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -119,12 +119,6 @@ SHARED = [name for _, names, _ in rows("no token") for name in re.findall(r"`([\
 @pytest.fixture
 def key() -> str:
     return f"series of {uuid4()}"
-
-
-@pytest.fixture(scope="module")
-def jenkins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ci.Jenkins]:
-    with ci.jenkins(tmp_path_factory.mktemp("jenkins") / "place") as jenkins:
-        yield jenkins
 
 
 Ask = Callable[[str, str, Variables], str]

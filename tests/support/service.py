@@ -32,7 +32,7 @@ END_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"
 
 CODE = Path(monotron.__file__).parents[1]
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds after which something that must happen counts as hanging. Not a measure of speed."""
 
 STOP_SECONDS = 10.0

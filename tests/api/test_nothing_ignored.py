@@ -123,7 +123,7 @@ def test_the_refusal_names_the_parameters_that_there_are(api: Api) -> None:
     response = api.post("/v1/series/svc?cuont=5", status=400)
     assert problem(response, 400) == ("this call has no query parameter 'cuont'; it takes: count")
     response = api.post(f"/{UUID}?count=5", status=400)
-    assert problem(response, 400) == "this call has no query parameter 'count'; it has none"
+    assert problem(response, 400) == "this call has no query parameter 'count'; it takes none"
 
 
 @every_call

@@ -13,7 +13,7 @@ from monotron.api.openapi.schemas import ACCOUNT_ID, BOUND, members, page
 from monotron.api.query import LIMIT, page_limit
 from monotron.core import accounts, numbers
 from monotron.core.call import Call
-from monotron.core.scopes import Operation, Resource
+from monotron.core.scopes import Operation, ScopeResource
 from monotron.store.contract import Store, Transaction
 
 ACCOUNTS = Tag(
@@ -75,7 +75,7 @@ class Account:
             "getAccount",
             "The account",
             in_json(_ACCOUNT),
-            needs=(Operation.READ, Resource.ACCOUNT),
+            needs=(Operation.READ, ScopeResource.ACCOUNT),
             polled=POLLED,
         ),
         "PUT": Description(

@@ -16,15 +16,15 @@ from monotron.api.answers import JSON, PLAIN
 from monotron.api.openapi.components import Component, Object, typed
 from monotron.api.openapi.schemas import PLAIN_NUMBER
 from monotron.core.errors import RuleError
-from monotron.core.scopes import Operation, Resource
+from monotron.core.scopes import Operation, ScopeResource
 
-Need = tuple[Operation, Resource] | Literal["root"] | None
+Need = tuple[Operation, ScopeResource] | Literal["root"] | None
 """A scope, the root pair, or just credentials (None)."""
 
 ROOT: Final = "root"
-READ_SERIES: Need = (Operation.READ, Resource.SERIES)
-WRITE_SERIES: Need = (Operation.WRITE, Resource.SERIES)
-DELETE_SERIES: Need = (Operation.DELETE, Resource.SERIES)
+READ_SERIES: Need = (Operation.READ, ScopeResource.SERIES)
+WRITE_SERIES: Need = (Operation.WRITE, ScopeResource.SERIES)
+DELETE_SERIES: Need = (Operation.DELETE, ScopeResource.SERIES)
 
 
 @dataclass(frozen=True, slots=True)

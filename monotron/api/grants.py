@@ -28,11 +28,11 @@ from monotron.core.api_keys import KEY_CHARACTERS, SECRET_CHARACTERS
 from monotron.core.call import Call
 from monotron.core.errors import InvalidScope, TooManyApiKeys
 from monotron.core.records import ApiKey
-from monotron.core.scopes import Operation, Resource
+from monotron.core.scopes import Operation, ScopeResource
 from monotron.limits import API_KEYS, SCOPES
 from monotron.store.contract import Reading, Store, Transaction
 
-READ_ACL: Need = (Operation.READ, Resource.ACL)
+READ_ACL: Need = (Operation.READ, ScopeResource.ACL)
 
 
 def _random(characters: int) -> Object:
@@ -41,7 +41,7 @@ def _random(characters: int) -> Object:
 
 def _scope(name: str, spelled: Callable[[str], str], blanks: str = "", **more: str) -> Component:
     operation = f"(?:{'|'.join(spelled(each.value) for each in Operation)})"
-    resource = f"(?:{'|'.join(spelled(each.value) for each in Resource)})"
+    resource = f"(?:{'|'.join(spelled(each.value) for each in ScopeResource)})"
     operations = rf"(?:\*|{operation}(?:{blanks},{blanks}{operation})*)"
     pattern = f"^{blanks}{operations}{blanks}:{blanks}{resource}{blanks}$"
     return schema(name, {"type": "string", "pattern": pattern, **more}, "read,write:series")
@@ -99,7 +99,7 @@ class Grants:
             "makeGrant",
             "Create an API key with these scopes; its secret is shown only once",
             in_json(_NEW_GRANT, NO_STORE),
-            needs=(Operation.WRITE, Resource.ACL),
+            needs=(Operation.WRITE, ScopeResource.ACL),
             body=Body({JSON: _WANTED_SCOPES}),
             raises=(InvalidScope, TooManyApiKeys),
             then=("getGrant", "deleteGrant"),
@@ -153,7 +153,7 @@ class Grant:
             "deleteGrant",
             "Revoke an API key",
             NOTHING,
-            needs=(Operation.DELETE, Resource.ACL),
+            needs=(Operation.DELETE, ScopeResource.ACL),
             missing="the account has no such API key",
             then=("getGrant",),
         ),

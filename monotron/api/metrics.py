@@ -27,7 +27,7 @@ from monotron.api.description import Answer, Calls, Description, Tag
 from monotron.api.health import probe_store
 from monotron.api.openapi.components import schema
 from monotron.api.openapi.parameters import NO_STORE
-from monotron.core.scopes import Operation, Resource
+from monotron.core.scopes import Operation, ScopeResource
 from monotron.measures import MEASURES, Measure, Measures, WorkerSlot
 from monotron.store.contract import Figure, Store, StoreError
 
@@ -55,7 +55,7 @@ class Metrics:
             "getMetrics",
             "Metrics for Prometheus; as OpenMetrics for clients that accept it",
             _FORMATS,
-            needs=(Operation.READ, Resource.SYSTEM),
+            needs=(Operation.READ, ScopeResource.SYSTEM),
         )
     }
 

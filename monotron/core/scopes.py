@@ -15,7 +15,7 @@ class Operation(Enum):
     DELETE = "delete"
 
 
-class Resource(Enum):
+class ScopeResource(Enum):
     """The resource that an operation acts on."""
 
     SERIES = "series"
@@ -37,7 +37,7 @@ def parse(texts: Iterable[object]) -> tuple[str, ...]:
     return scopes
 
 
-def allow(scopes: Iterable[str], operation: Operation, resource: Resource) -> bool:
+def allow(scopes: Iterable[str], operation: Operation, resource: ScopeResource) -> bool:
     """Return whether one of the scopes allows an operation on a resource."""
     for scope in scopes:
         operations, _, name = scope.partition(":")
@@ -68,4 +68,4 @@ def _parse(text: object) -> str:
 
 
 _OPERATIONS = [operation.value for operation in Operation]
-_RESOURCES = [resource.value for resource in Resource]
+_RESOURCES = [resource.value for resource in ScopeResource]

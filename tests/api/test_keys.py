@@ -13,7 +13,7 @@ from monotron.core import accounts, api_keys, records, scopes, tables
 from monotron.core.api_keys import Pair
 from monotron.core.errors import InvalidScope, NoSuchAccount, TooManyApiKeys
 from monotron.core.records import ApiKey
-from monotron.core.scopes import Operation, Resource
+from monotron.core.scopes import Operation, ScopeResource
 from monotron.limits import API_KEYS, SCOPES
 from monotron.store.contract import Store, StoreCorrupt, Transaction
 from tests.conftest import all_rows
@@ -220,7 +220,7 @@ def test_keys_follow_the_model_whatever_is_made_and_deleted(
 
 def test_operations_and_resources_are_those_of_the_contract() -> None:
     assert [operation.value for operation in Operation] == OPERATIONS
-    assert [resource.value for resource in Resource] == RESOURCES
+    assert [resource.value for resource in ScopeResource] == RESOURCES
 
 
 def allowed(texts: tuple[str, ...] | list[str]) -> set[tuple[str, str]]:
@@ -228,7 +228,7 @@ def allowed(texts: tuple[str, ...] | list[str]) -> set[tuple[str, str]]:
     return {
         (operation.value, resource.value)
         for operation in Operation
-        for resource in Resource
+        for resource in ScopeResource
         if scopes.allow(texts, operation, resource)
     }
 

@@ -50,80 +50,81 @@ class Measure:
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _UPDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
-REQUESTS = Measure(
+_all: list[Measure] = []
+
+
+def _measure(
+    kind: str,
+    name: str,
+    meaning: str,
+    labels: tuple[str, ...] = (),
+    buckets: tuple[float, ...] = (),
+) -> Measure:
+    _all.append(Measure(kind, name, meaning, labels, buckets))
+    return _all[-1]
+
+
+REQUESTS = _measure(
     "counter",
     "monotron_http_requests_total",
     "Requests answered, by the template of their route; `none` if no route was looked up.",
     ("route", "method", "status"),
 )
-REQUEST_SECONDS = Measure(
+REQUEST_SECONDS = _measure(
     "histogram",
     "monotron_http_request_duration_seconds",
     "Time from the last byte of a request to its answer, including the wait for a thread.",
     ("route", "method"),
     _SECONDS,
 )
-HTTP_QUEUE = Measure(
+HTTP_QUEUE = _measure(
     "gauge",
     "monotron_http_queue_length",
     "Requests waiting for a thread, sampled every second.",
 )
-OPEN_CONNECTIONS = Measure(
+OPEN_CONNECTIONS = _measure(
     "gauge", "monotron_http_connections", "Open connections, sampled every second."
 )
-INCREMENTS = Measure(
+INCREMENTS = _measure(
     "counter",
     "monotron_increments_total",
     "How often a series was advanced over HTTP. A repeat that gets its old value does not count.",
 )
-VALUES = Measure(
+VALUES = _measure(
     "counter",
     "monotron_values_total",
     "Values given out over HTTP; a range counts as many times as it has values.",
 )
-COMMITS = Measure(
+COMMITS = _measure(
     "counter", "monotron_store_commits_total", "Durable commits, each for one batch of updates."
 )
-COMMIT_SECONDS = Measure(
+COMMIT_SECONDS = _measure(
     "histogram",
     "monotron_store_commit_duration_seconds",
     "Time taken by a batch: its updates, and the commit with its syncs.",
     (),
     _SECONDS,
 )
-BATCH_UPDATES = Measure(
+BATCH_UPDATES = _measure(
     "histogram",
     "monotron_store_batch_updates",
     "Updates that shared one commit.",
     (),
     _UPDATES,
 )
-STORE_QUEUE = Measure(
+STORE_QUEUE = _measure(
     "gauge", "monotron_store_queue_length", "Updates waiting for the current commit to end."
 )
-REPLACED = Measure(
+REPLACED = _measure(
     "counter", "monotron_workers_replaced_total", "Workers that ended and were replaced."
 )
-START_TIME = Measure(
+START_TIME = _measure(
     "gauge",
     "monotron_start_time_seconds",
     "When the service started, in seconds since 1970; a replaced worker does not change it.",
 )
 
-MEASURES = (
-    REQUESTS,
-    REQUEST_SECONDS,
-    HTTP_QUEUE,
-    OPEN_CONNECTIONS,
-    INCREMENTS,
-    VALUES,
-    COMMITS,
-    COMMIT_SECONDS,
-    BATCH_UPDATES,
-    STORE_QUEUE,
-    REPLACED,
-    START_TIME,
-)
+MEASURES = tuple(_all)
 
 Row = tuple[Measure, tuple[str, ...]]
 """A measure with a value for each of its labels."""

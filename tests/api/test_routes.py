@@ -66,13 +66,13 @@ class Headless:
         (
             # mypy says so, too.
             lambda: Route("/x", Undescribed),  # type: ignore[arg-type]
-            "/x answers DELETE, but described is nothing",
+            "/x handles DELETE, but describes nothing",
         ),
-        (lambda: Route("/x", HalfDescribed), "/x answers DELETE, POST, but described is DELETE"),
-        (lambda: Route("/x", Unanswered), "/x answers nothing, but described is DELETE"),
-        (lambda: Route("/x", Headless), "/x answers only one of GET and HEAD"),
+        (lambda: Route("/x", HalfDescribed), "/x handles DELETE, POST, but describes DELETE"),
+        (lambda: Route("/x", Unanswered), "/x handles nothing, but describes DELETE"),
+        (lambda: Route("/x", Headless), "/x handles only one of GET and HEAD"),
         (lambda: Route("/x/{color}", Leaving), "/x/{color}: nothing describes color"),
-        (lambda: Route("/x/{key}", Leaving, quick=True), "/x/{key}: a quick path has no fields"),
+        (lambda: Route("/x/{key}", Leaving, quick=True), "/x/{key}: a quick path cannot have fields"),
     ],
 )
 def test_a_route_that_is_not_wholly_described_is_an_error(

@@ -424,7 +424,6 @@ ELSEWHERE = [
     "/metrics/",
     "/v1/badges",
     "/v1/badges/svc/more",
-    "*",
 ]
 
 

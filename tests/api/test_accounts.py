@@ -458,7 +458,7 @@ def test_a_body_that_is_no_list_is_400_and_no_key_is_made(
     root: Root, store: Store, body: bytes
 ) -> None:
     before = all_rows(store)
-    assert "list" in problem(root("POST", GRANTS, body), 400)
+    assert "array" in problem(root("POST", GRANTS, body), 400)
     assert all_rows(store) == before
 
 

@@ -72,7 +72,10 @@ class Headless:
         (lambda: Route("/x", Unanswered), "/x handles nothing, but describes DELETE"),
         (lambda: Route("/x", Headless), "/x handles only one of GET and HEAD"),
         (lambda: Route("/x/{color}", Leaving), "/x/{color}: nothing describes color"),
-        (lambda: Route("/x/{key}", Leaving, quick=True), "/x/{key}: a quick path cannot have fields"),
+        (
+            lambda: Route("/x/{key}", Leaving, quick=True),
+            "/x/{key}: a quick path cannot have fields",
+        ),
     ],
 )
 def test_a_route_that_is_not_wholly_described_is_an_error(

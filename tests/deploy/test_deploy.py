@@ -316,7 +316,7 @@ def test_the_health_check_fails_where_nobody_answers(tmp_path: Path) -> None:
 def test_the_health_check_fails_where_no_service_runs(tmp_path: Path) -> None:
     done = in_container(tmp_path, '"$@"')
     assert (done.returncode, done.stdout) == (1, "")
-    assert "no process `monotron serve`" in done.stderr
+    assert "no `monotron serve` process" in done.stderr
 
 
 @contextmanager

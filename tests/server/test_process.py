@@ -715,7 +715,7 @@ def test_listening_for_everybody_is_warned_of(serve: Serve) -> None:
     assert running.take() == 1
     (warning,) = running.lines
     assert " WARNING " in warning
-    assert "no authentication" in warning
+    assert "authentication is off" in warning
 
 
 REQUESTS = [

@@ -732,7 +732,7 @@ def test_a_line_that_is_too_long_is_a_broken_row(
 def test_a_row_with_a_time_that_is_none_is_broken(here: MemoryStore, time: str) -> None:
     text = f"key,creator_id,token,value,created_at\nsvc,1,a,1,{time}\n"
     (complaint,) = bring_rows(here, text).complaints
-    assert "created_at is no time" in complaint
+    assert "created_at is not a time" in complaint
 
 
 @pytest.mark.parametrize(

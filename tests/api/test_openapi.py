@@ -416,6 +416,7 @@ def schemathesis_on(service: Service, report: Path, flags: list[str]) -> "subpro
 
 
 @pytest.mark.long
+@pytest.mark.same_on_each_python
 @pytest.mark.xdist_group("schemathesis")
 @pytest.mark.parametrize("name", RUNS)
 def test_the_service_answers_as_described(runs: dict[str, Run], name: str) -> None:

@@ -32,7 +32,7 @@ from tests.support.memory import MemoryStore
 from tests.support.power_cut import Call, Disk, Image, Step, Survivors
 from tests.support.service import Load, Service
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.same_on_each_python]
 
 MORE = int(os.environ.get("MONOTRON_POWER_CUTS", "2"))
 """How many random folders are tried for each moment, besides those that lack one thing each."""

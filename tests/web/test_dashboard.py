@@ -1153,7 +1153,7 @@ def test_a_name_that_a_browser_cannot_ask_for_says_so(running: Service, visit: V
     expect(page.locator("#history-notice")).to_contain_text("a browser removes . and ..")
     expect(page.locator("#history-rows td.value")).to_have_text(["1"])
     page.locator("#one-token summary").click()
-    expect(page.locator("#one-token .attributes")).to_contain_text("A browser cannot ask")
+    expect(page.locator("#one-token .attributes")).to_contain_text("A browser cannot request them")
 
 
 # Below a prefix

@@ -122,6 +122,12 @@ def test_the_store_knows_no_noun_of_the_product(file: Path) -> None:
     assert not re.findall(rf"\b({'|'.join(nouns)}|token)\b", file.read_text(encoding="utf-8"))
 
 
+def test_one_module_names_the_engine_that_is_opened() -> None:
+    engines = {"monotron.store.lmdb", "monotron.store.read_only"}
+    naming = {module_of(file) for file in FILES if imported(file) & engines}
+    assert {name for name in naming if part(name) != "engine"} == {"monotron.opening"}
+
+
 def test_every_part_is_looked_at_and_no_arrow_is_allowed_that_nothing_needs() -> None:
     needed: dict[str, set[str]] = {}
     for file in FILES:

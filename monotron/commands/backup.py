@@ -9,9 +9,9 @@ from monotron.commands.output import fail, printing, report, require_output
 from monotron.commands.signals import end_as_interrupted
 from monotron.commands.stores import with_store_to_read
 from monotron.core import tables
+from monotron.opening import ReadableStore
 from monotron.settings import Settings
 from monotron.store import backup
-from monotron.store.read_only import OpenStore
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def _back_up_to_output(settings: Settings) -> int:
     if sys.stdout.isatty():
         return fail("a backup is not text for a terminal: name a file, or use a pipe", 1)
 
-    def copy(store: OpenStore) -> None:
+    def copy(store: ReadableStore) -> None:
         with printing():
             store.copy(sys.stdout.buffer)
 

@@ -7,9 +7,9 @@ from monotron.commands.files import writing
 from monotron.commands.output import require_output
 from monotron.commands.progress import progress
 from monotron.commands.stores import with_store_to_read
+from monotron.opening import ReadableStore
 from monotron.settings import Settings
 from monotron.store.frugal import FrugalStore
-from monotron.store.read_only import OpenStore
 from monotron.transfer import exporting, lines
 
 
@@ -26,7 +26,7 @@ def _export(settings: Settings, arguments: argparse.Namespace) -> int:
     if arguments.file == "-":
         require_output()
 
-    def export(store: OpenStore) -> None:
+    def export(store: ReadableStore) -> None:
         with writing(arguments.file) as write, progress(" lines") as bar:
             write(lines.header())
             for line in exporting.lines(FrugalStore(store)):

@@ -7,21 +7,14 @@ from pathlib import Path
 from monotron.commands import taking_over
 from monotron.commands.output import remark
 from monotron.commands.stores import COMMAND_WAIT_SECONDS, take_over_first, used
-from monotron.core import tables
-from monotron.opening import open_store
+from monotron.opening import ReadableStore, open_scratch, open_store, open_to_read
 from monotron.settings import Settings
 from monotron.store import folder as storage_folder
 from monotron.store import making
 from monotron.store.contract import Store
 from monotron.store.folder import LOCK_FILE, NEW_FILE
 from monotron.store.frugal import FrugalStore
-from monotron.store.lmdb import LmdbStore
-from monotron.store.read_only import OpenStore, open_to_read
 from monotron.transfer.dry_run import DryRun
-
-SCRATCH_MAP_SIZE = 16 * 2**30
-"""The most that a dry run can write, in bytes: some 100 million series. It is address space in
-addition to the store's own, and there may be little more (39 bits, `ulimit -v`)."""
 
 
 def with_store_to_fill(
@@ -45,20 +38,16 @@ def _dry_run(settings: Settings, action: Callable[[Store], None]) -> None:
     folder = storage_folder.absolute(settings.storage_dir)
     due = taking_over.is_due(folder)
     with tempfile.TemporaryDirectory(prefix="monotron-") as scratch:
-        store: OpenStore
+        store: ReadableStore
         if due or _is_empty(folder):
-            store = _scratch(Path(scratch, "empty"))
+            store = open_scratch(Path(scratch, "empty"))
         else:
-            store = open_to_read(folder, tables.ALL, wait_seconds=COMMAND_WAIT_SECONDS)
+            store = open_to_read(settings, wait_seconds=COMMAND_WAIT_SECONDS)
         if due:
             taken_over = taking_over.bring_in(settings, FrugalStore(store), folder)
             remark(f"{taken_over.series} series of the older service would be imported first")
-        written = _scratch(Path(scratch, "written"))
+        written = open_scratch(Path(scratch, "written"))
         used(DryRun(FrugalStore(store), FrugalStore(written)), action)
-
-
-def _scratch(folder: Path) -> LmdbStore:
-    return LmdbStore(folder, tables.ALL, map_size=SCRATCH_MAP_SIZE)
 
 
 def _is_empty(folder: Path) -> bool:

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from monotron.commands.output import remark
-from monotron.core import accounts, clock, numbers, tables
+from monotron.core import accounts, clock, numbers
 from monotron.core.call import Call
-from monotron.opening import open_store
+from monotron.opening import OpenStore, ReadableStore, open_store, open_to_read
 from monotron.settings import Settings
 from monotron.store import making
 from monotron.store.contract import Reading, Store
-from monotron.store.lmdb import LmdbStore
-from monotron.store.read_only import OpenStore, open_to_read
 
 S = TypeVar("S", bound=Store)
 T = TypeVar("T")
@@ -21,7 +19,7 @@ COMMAND_WAIT_SECONDS = 30.0
 """How long a command waits for its turn to write beside a busy service."""
 
 
-def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
+def with_store(settings: Settings, action: Callable[[OpenStore], T]) -> T:
     """Return what `action` returns on the store in the storage folder.
 
     It never creates an empty store: in a mistyped folder a series would start at 1 again. After ^C
@@ -32,10 +30,10 @@ def with_store(settings: Settings, action: Callable[[LmdbStore], T]) -> T:
     return used(store, action)
 
 
-def with_store_to_read(settings: Settings, action: Callable[[OpenStore], T]) -> T:
+def with_store_to_read(settings: Settings, action: Callable[[ReadableStore], T]) -> T:
     """Do the same, but only to read, which works even if the folder cannot be written."""
     take_over_first(settings)
-    store = open_to_read(settings.storage_dir, tables.ALL, wait_seconds=COMMAND_WAIT_SECONDS)
+    store = open_to_read(settings, wait_seconds=COMMAND_WAIT_SECONDS)
     return used(store, action)
 
 

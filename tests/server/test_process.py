@@ -674,7 +674,7 @@ def test_the_start_line_says_whether_authentication_is_on(serve: Serve) -> None:
 
 
 root_only = pytest.mark.skipif(
-    os.getuid() != 0, reason="only root can have an /etc/hosts of its own"
+    os.getuid() != 0, reason="NOT SHOWN: only root can have an /etc/hosts of its own"
 )
 
 

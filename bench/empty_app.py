@@ -7,8 +7,10 @@ import os
 import falcon
 
 from monotron.measures import WorkerSlot
-from monotron.server.supervisor import Service, serve
+from monotron.server.service import Service
+from monotron.server.supervisor import serve
 from monotron.settings import SETTINGS, read_settings
+from monotron.waiting import Waiting
 
 
 class Constant:
@@ -20,11 +22,11 @@ class Constant:
         resp.data = b'{"bn":5}'
 
 
-def open_service(create: bool, slot: WorkerSlot) -> Service:
+def open_service(create: bool, slot: WorkerSlot, waiting: Waiting) -> Service:
     """Return the app, which is always healthy and has nothing to close."""
     app = falcon.App()
     app.add_route("/{uuid}", Constant())
-    return Service(app, lambda: True, lambda: None, quick_paths=())
+    return Service(app, lambda: True, lambda: None, quick_paths=(), is_long=lambda path: False)
 
 
 def main() -> None:

@@ -80,6 +80,9 @@ tests' matrices are derived from it."""
 QUICK_PATHS = frozenset(route.path for route in ROUTES if route.quick)
 """The paths that a server answers even if all its threads are busy."""
 
+is_long = matcher(route for route in ROUTES if route.long)
+"""Returns whether reading a raw path may take long."""
+
 
 def create_app(
     store: Store,

@@ -69,6 +69,9 @@ JSON_BYTES = 65_536
 ATTRIBUTES_BYTES = 5 * 2**20
 """The attributes of one token as one JSON body: 64 of 64 KiB, and the overhead of JSON."""
 
+HEADERS = 100
+"""Header lines of a request; a browser behind several proxies sends some 40."""
+
 BODY_BYTES = ATTRIBUTES_BYTES
 """The body of any request, as the server accepts it."""
 

@@ -12,6 +12,7 @@ from monotron.settings import Settings
 from monotron.store import read_only
 from monotron.store.batch import Observer
 from monotron.store.lmdb import WAIT_SECONDS, LmdbStore
+from monotron.waiting import Waiting
 
 OpenStore: TypeAlias = LmdbStore
 """A store that can be written."""
@@ -29,18 +30,21 @@ def open_store(
     *,
     create: bool = True,
     wait_seconds: float = WAIT_SECONDS,
+    waiting: Waiting | None = None,
     observer: Observer | None = None,
 ) -> OpenStore:
     """Open and return the store of the settings, creating it if it is missing and `create` is on.
 
-    `observer` hears of each commit. The store belongs to the process that opens it: open it after a
-    fork. Raises a `StoreError`.
+    `waiting` is how its callers wait: by default, their threads are blocked. `observer` hears of
+    each commit. The store belongs to the process that opens it: open it after a fork. Raises a
+    `StoreError`.
     """
     return LmdbStore(
         settings.storage_dir,
         tables.ALL,
         create=create,
         wait_seconds=wait_seconds,
+        waiting=waiting,
         observer=observer,
     )
 

@@ -4,15 +4,17 @@ import argparse
 import logging
 
 from monotron import logs
-from monotron.app import QUICK_PATHS, create_app
+from monotron.app import QUICK_PATHS, create_app, is_long
 from monotron.commands.arguments import add_setting
 from monotron.commands.taking_over import take_over
 from monotron.errors import MonotronError
 from monotron.measures import StoreMetrics, WorkerSlot
 from monotron.opening import open_store
-from monotron.server.supervisor import Service, serve
+from monotron.server.service import Service
+from monotron.server.supervisor import serve
 from monotron.settings import SETTINGS, Settings
 from monotron.store import folder as storage_folder
+from monotron.waiting import Waiting
 
 log = logging.getLogger("monotron")
 
@@ -29,13 +31,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     logs.configure(settings.log_format, access_log=settings.access_log)
 
-    def open_service(create: bool, slot: WorkerSlot) -> Service:
+    def open_service(create: bool, slot: WorkerSlot, waiting: Waiting) -> Service:
         taken_over = take_over(settings) if create else None
         if taken_over is not None:
             log.info("%s", taken_over)
-        store = open_store(settings, create=create, observer=StoreMetrics(slot))
+        store = open_store(settings, create=create, waiting=waiting, observer=StoreMetrics(slot))
         app = create_app(store, settings, slot=slot, figures=store.figures)
-        return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS)
+        return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS, is_long)
 
     try:
         serve(settings, open_service, lambda: storage_folder.warnings(settings.storage_dir))

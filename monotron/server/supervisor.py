@@ -14,17 +14,20 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from monotron import __version__, threads
 from monotron.errors import MonotronError
 from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.listeners import ip_address, listen, reachable, url
-from monotron.server.server import FEWEST_FILES, Server, open_files
+from monotron.server.loop.server import LoopServer
+from monotron.server.open_files import FEWEST_FILES, open_files
+from monotron.server.service import Server, Service
 from monotron.settings import Settings
+from monotron.waiting import Waiting
 
 STOP_SECONDS = 9.5
 """After this time, workers that have not stopped are killed, so that all end within 10 seconds."""
@@ -39,19 +42,7 @@ class CannotServe(MonotronError):
     """The service cannot start; the message says why, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The service of one worker."""
-
-    app: Callable[..., Any]
-    healthy: Callable[[], bool]
-    """Returns whether it can go on; if not, the worker ends and is replaced."""
-    close: Callable[[], None]
-    quick_paths: Collection[str]
-    """The paths that the app answers at once, and that must work under overload too."""
-
-
-OpenService: TypeAlias = Callable[[bool, WorkerSlot], Service]
+OpenService: TypeAlias = Callable[[bool, WorkerSlot, Waiting], Service]
 """Opens the service of one worker."""
 
 
@@ -62,9 +53,10 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    `open_service(create, slot)` is called once in each worker, with the slot for its measures. Only
-    the first workers may create a missing store: if the storage folder has gone since, a
-    replacement would give out 1 again. `warnings` is called once they are ready, and logged.
+    `open_service(create, slot, waiting)` is called once in each worker, with the slot for its
+    measures and how its requests wait. Only the first workers may create a missing store: if the
+    storage folder has gone since, a replacement would give out 1 again. `warnings` is called once
+    they are ready, and logged.
 
     Raises `CannotListen` if the port is not available, and `CannotServe` if a worker cannot open
     its service.
@@ -271,14 +263,8 @@ class _Watch:
     def _work(self, news: int, slot: WorkerSlot) -> int:
         """Run as a worker; return the exit status."""
         try:
-            service = self.open_service(not self.announced, slot)
-            server = Server(
-                service.app,
-                self.listeners,
-                self.settings.threads,
-                slot,
-                quick_paths=service.quick_paths,
-            )
+            server = LoopServer(self.listeners, self.settings, slot)
+            service = self.open_service(not self.announced, slot, server.waiting)
             watch_lifeline = partial(_stop_with, self.lifeline, server)
             threads.start(watch_lifeline, "monotron-lifeline")
         except MonotronError as error:
@@ -292,7 +278,7 @@ class _Watch:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.write(news, _READY.encode())
         os.close(news)
-        server.run(service.healthy)
+        server.run(service)
         healthy = service.healthy()
         service.close()
         return 0 if healthy else 1

@@ -33,6 +33,7 @@ from monotron.store.draft import Draft, check_key
 from monotron.store.folder import DATA_FILE, LOCK_FILE, NEW_FILE
 from monotron.store.lock import OpenLock, WriteLock
 from monotron.store.usage import Usage
+from monotron.waiting import BlockedThreads, Waiting
 
 T = TypeVar("T")
 
@@ -81,6 +82,7 @@ class LmdbStore:
         create: bool = True,
         map_size: int = MAP_SIZE,
         wait_seconds: float = WAIT_SECONDS,
+        waiting: Waiting | None = None,
         observer: Observer | None = None,
     ) -> None:
         """Open the store in `folder`, creating both if they are missing, unless `create` is off.
@@ -88,8 +90,8 @@ class LmdbStore:
         Any of the `tables` that it lacks are added: a store made by an older version may lack some.
 
         It belongs to the process that opened it: a forked child must open its own. An update waits
-        at most `wait_seconds` for other processes before it begins. The `observer` hears of each
-        commit.
+        at most `wait_seconds` for other processes before it begins. `waiting` is how its callers
+        wait: by default, their threads are blocked. The `observer` hears of each commit.
 
         Raises `StoreUnavailable` if the folder cannot be used, `StoreCorrupt` if its data file is
         not LMDB's, and `StoreFull` if the disk has no room for a new one.
@@ -123,7 +125,11 @@ class LmdbStore:
         self._lock.release()
         self._observer = observer or NoObserver()
         self._writer = GroupCommit(
-            self._lock, self._commit, wait_seconds=wait_seconds, observer=self._observer
+            self._lock,
+            self._commit,
+            wait_seconds=wait_seconds,
+            waiting=waiting or BlockedThreads(),
+            observer=self._observer,
         )
 
     def view(self, fn: Callable[[Reading], T]) -> T:

@@ -81,8 +81,7 @@ def queued(
     """Make the updates wait for the write lock, all at the same moment; it is free afterwards."""
     with ThreadPoolExecutor(len(updates)) as pool, held(store.folder):
         calls = [pool.submit(store.update, update) for update in updates]
-        # The writer's thread has one of them in its hand.
-        wait_until(lambda: store._writer._queue.qsize() == len(updates) - 1)
+        wait_until(lambda: len(store._writer._queue) == len(updates))
         yield calls
 
 

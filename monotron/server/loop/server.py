@@ -1,0 +1,318 @@
+"""The event-loop server."""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Mapping, Sequence
+from email.utils import formatdate
+from typing import Any
+
+from monotron import logs
+from monotron.http.access_log import log_request
+from monotron.http.labels import NO_ROUTE, method_label
+from monotron.http.paths import raw_path
+from monotron.http.request_id import chosen
+from monotron.measures import HTTP_QUEUE, OPEN_CONNECTIONS, REQUESTS, WorkerSlot
+from monotron.server.loop import answer
+from monotron.server.loop.answer import Answer
+from monotron.server.loop.aside import Aside
+from monotron.server.loop.connection import Connection, Incoming
+from monotron.server.loop.event_loop import new_event_loop
+from monotron.server.loop.head import RequestLine
+from monotron.server.loop.parking import Parking
+from monotron.server.loop.refusal import Refusal
+from monotron.server.open_files import connection_limit
+from monotron.server.service import Service
+from monotron.settings import Settings
+from monotron.waiting import Waiting
+
+QUEUE = 1_024
+"""Requests that may be in progress, most of them waiting for a commit. A client that finds so many
+is told so at once, and may come back; a queue without an end would only make every client wait
+longer. At several thousand a second the last one waits less than half a second, and 256 clients,
+each with one request at a time, never fill it."""
+
+BIG_BODIES = 32
+"""How many requests may hold more than 64 KiB at a time; the largest have 5 MiB. Anybody who can
+reach the port can send a body, before any credentials are checked."""
+
+UNREAD_BYTES = 32 * 2**20
+"""How many bytes of answers may wait for clients that do not read. Beyond that, those that have not
+read for the longest time are cut off."""
+
+SPARE_CONNECTIONS = 256
+"""Places kept free for new connections, by closing those that have been idle the longest."""
+
+SWEEP_SECONDS = 1.0
+"""How often overdue connections are closed. Times of connections are only that exact."""
+
+IDLE_SECONDS = 120.0
+"""How long an idle connection is kept, and one whose client does not read."""
+
+REQUEST_SECONDS = 60.0
+"""How long a client may take to send a request. On a slow line 5 MiB take that long at 1 Mbit/s."""
+
+LINGER_SECONDS = 5.0
+"""How long a client whose request was refused may take to read that."""
+
+DRAIN_SECONDS = 8.0
+"""How long requests in progress may take once the server stops."""
+
+log = logging.getLogger("monotron")
+
+
+class LoopServer:
+    """Answers requests on listening sockets until it is told to stop."""
+
+    def __init__(
+        self, listeners: Sequence[socket.socket], settings: Settings, slot: WorkerSlot
+    ) -> None:
+        """Set up the server; its measurements go to `slot`. Raises `CannotStartThread`.
+
+        The thread that creates it must be the one that runs it.
+        """
+        self.loop = new_event_loop()
+        self._parking = Parking(self.loop)
+        self.waiting: Waiting = self._parking
+        self.connections: set[Connection] = set()
+        self.now = self.loop.time()
+        self.date = _date()
+        self._listeners = listeners
+        self._slot = slot
+        self._aside = Aside(self.loop, settings.threads)
+        self._limit = connection_limit()
+        # If few files may be open, at most a quarter of the places are kept free.
+        self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
+        self._opening: set[asyncio.Task[Any]] = set()
+        self._is_accepting = False
+        self._is_stopping = False
+        self._lacked_files = False
+        self._in_progress = 0
+        self._big_bodies: set[Connection] = set()
+        self._unread: dict[Connection, int] = {}
+        """The bytes that wait for each client that does not read, the oldest first."""
+        self._all_closed: asyncio.Event | None = None
+
+    def run(self, service: Service) -> None:
+        """Answer until `stop` is called or the service is no longer healthy; then drain."""
+        self._app = service.app
+        self._quick_paths = service.quick_paths
+        self._is_long = service.is_long
+        self._healthy = service.healthy
+        for listener in self._listeners:
+            listener.setblocking(False)
+        self._sweep()
+        self.loop.run_forever()
+        self.loop.run_until_complete(self._drain())
+        self._aside.close()
+        self.loop.close()
+
+    def stop(self) -> None:
+        """Make `run` end. It may be called by a signal handler and from any thread."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self.loop.call_soon_threadsafe(self.loop.stop)
+
+    # What a connection calls
+
+    def answer(
+        self, connection: Connection, incoming: Incoming, of_request: dict[str, Any]
+    ) -> None:
+        """Have a request answered, now or later."""
+        self._in_progress += 1
+        path = raw_path(incoming.line.target)
+        if self._in_progress > QUEUE and path not in self._quick_paths:
+            refusal = Refusal(
+                503, "too many requests are already waiting; nothing was taken", retry=True
+            )
+            headers = incoming.headers.environ
+            connection.send(
+                incoming, self.refused(refusal, connection.client, incoming.line, headers)
+            )
+        elif incoming.line.method in _READS and self._is_long(path):
+            self._aside.run(
+                lambda: self._of_app(of_request), lambda found: connection.send(incoming, found)
+            )
+        else:
+            self._parking.run(self._answer, connection, incoming, of_request)
+
+    def refused(
+        self, refusal: Refusal, client: str, line: RequestLine, headers: Mapping[str, str]
+    ) -> Answer:
+        """Return the answer to a request that is not passed on, after counting and logging it."""
+        request_id = chosen(headers.get("HTTP_X_REQUEST_ID"))
+        self._slot.add(REQUESTS, 1, NO_ROUTE, method_label(line.method), str(refusal.status))
+        logs.request_id.set(request_id)
+        log_request(
+            client=client,
+            method=line.method or "-",
+            path=raw_path(line.target) if line.target else "-",
+            route=NO_ROUTE,
+            status=refusal.status,
+            seconds=0.0,
+        )
+        logs.request_id.set(None)
+        return answer.of_refusal(refusal, request_id)
+
+    def answered(self, connection: Connection) -> None:
+        """Note that a request is no longer in progress."""
+        self._in_progress -= 1
+        self._big_bodies.discard(connection)
+
+    def take_big_body(self, connection: Connection) -> None:
+        """Let a connection receive a large body; raises `Refusal` if too many already do."""
+        if connection not in self._big_bodies and len(self._big_bodies) >= BIG_BODIES:
+            raise Refusal(
+                503, "too many large requests at the moment; nothing was taken", retry=True
+            )
+        self._big_bodies.add(connection)
+
+    def note_unread(self, connection: Connection, size: int) -> None:
+        """Note how many bytes wait for a client that does not read, or 0 if it does."""
+        if not size:
+            self._unread.pop(connection, None)
+            return
+        self._unread[connection] = size
+        while sum(self._unread.values()) > UNREAD_BYTES and len(self._unread) > 1:
+            oldest = next(iter(self._unread))
+            del self._unread[oldest]
+            oldest.abort()
+
+    def forget(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self.connections.discard(connection)
+        self._unread.pop(connection, None)
+        if not connection.is_answering:
+            self._big_bodies.discard(connection)
+        if self._all_closed is not None and not self.connections:
+            self._all_closed.set()
+
+    # Requests
+
+    def _answer(
+        self, connection: Connection, incoming: Incoming, of_request: dict[str, Any]
+    ) -> None:
+        connection.send(incoming, self._of_app(of_request))
+
+    def _of_app(self, of_request: dict[str, Any]) -> Answer:
+        try:
+            return answer.of_app(self._app, of_request)
+        # Whatever the application raises, the others go on, and this client hears of it.
+        except Exception:
+            log.exception("%s failed", of_request["REQUEST_METHOD"])
+            return answer.of_failure(chosen(of_request.get("HTTP_X_REQUEST_ID")))
+
+    # Connections
+
+    def _accept_from(self, listener: socket.socket) -> None:
+        """Accept one connection, so that the workers that share the port take turns."""
+        self._accept(listener)
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Accept a connection; return whether there was one."""
+        try:
+            client, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            # Another worker was quicker, or the client is gone already.
+            return False
+        except OSError as error:
+            if error.errno not in _NO_FILES:
+                raise
+            log.warning("cannot accept connections: %s", error.strerror)
+            self._lacked_files = True
+            self._pause_accepting()
+            return False
+        opening = self.loop.create_task(
+            self.loop.connect_accepted_socket(lambda: Connection(self), client)
+        )
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        return True
+
+    def _resume_accepting(self) -> None:
+        if not self._is_accepting:
+            self._is_accepting = True
+            for listener in self._listeners:
+                self.loop.add_reader(listener, self._accept_from, listener)
+
+    def _pause_accepting(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            for listener in self._listeners:
+                self.loop.remove_reader(listener)
+
+    def _sweep(self) -> None:
+        """Close overdue connections, and idle ones if others need their places."""
+        if not self._healthy():
+            self.stop()
+        self.now = self.loop.time()
+        self.date = _date()
+        self._slot.set(HTTP_QUEUE, self._in_progress)
+        self._slot.set(OPEN_CONNECTIONS, len(self.connections))
+        for connection in [each for each in self.connections if self._is_overdue(each)]:
+            connection.abort()
+        self._make_room()
+        if len(self.connections) < self._limit:
+            self._resume_accepting()
+        else:
+            self._pause_accepting()
+        self.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _is_overdue(self, connection: Connection) -> bool:
+        """Return whether a client takes too long to send, to read, or to come back."""
+        if connection.closing_since:
+            return self.now - connection.closing_since > LINGER_SECONDS
+        if connection.is_answering:
+            return False
+        if self.now - connection.active_at > IDLE_SECONDS:
+            return True
+        return bool(connection.began_at) and self.now - connection.began_at > REQUEST_SECONDS
+
+    def _make_room(self) -> None:
+        too_many = len(self.connections) - (self._limit - self._spare)
+        if self._lacked_files:
+            self._lacked_files = False
+            too_many = self._spare
+        if too_many > 0:
+            idle = sorted(
+                (each for each in self.connections if each.is_idle), key=lambda one: one.active_at
+            )
+            for connection in idle[:too_many]:
+                connection.abort()
+
+    # The end
+
+    async def _drain(self) -> None:
+        """Refuse new connections, answer what has been received, and close idle connections."""
+        self._all_closed = asyncio.Event()
+        self._pause_accepting()
+        for listener in self._listeners:
+            # Clients that have already connected: the kernel would reset them.
+            while self._accept(listener):
+                pass
+            listener.close()
+        if self._opening:
+            await asyncio.wait(self._opening)
+        # Everything that clients have sent by now is read in the next turn of the loop.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        for connection in tuple(self.connections):
+            connection.finish()
+        if self.connections:
+            try:
+                await asyncio.wait_for(self._all_closed.wait(), DRAIN_SECONDS)
+            except asyncio.TimeoutError:
+                log.warning(
+                    "%d connections were cut off in the middle of a request", len(self.connections)
+                )
+
+
+def _date() -> str:
+    return f"Date: {formatdate(usegmt=True)}"
+
+
+_READS = frozenset({"GET", "HEAD"})
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_TURNS = 3
+"""More than one turn: the first may have begun before it."""

@@ -5,7 +5,7 @@ its requests instead of holding a thread for each.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 
@@ -31,8 +31,19 @@ class Waiting(Protocol):
         """Return the caller's wait."""
         ...
 
+    def start(self, write: Callable[[], None]) -> None:
+        """Call `write`, which lets the writer's thread start on a batch, now or soon.
+
+        It is not called again before the batch has begun.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """Note that the writer's thread is about to wait, for the disk or a lock."""
+        ...
+
     def end(self, waits: Sequence[Wait]) -> None:
-        """End these waits, all at once; called by any thread, once for each batch."""
+        """End these waits, all at once; called by the writer's thread after each batch."""
         ...
 
 
@@ -64,6 +75,13 @@ class BlockedThreads:
     def begin(self) -> BlockedThread:
         """See `Waiting`."""
         return BlockedThread()
+
+    def start(self, write: Callable[[], None]) -> None:
+        """See `Waiting`."""
+        write()
+
+    def let_go(self) -> None:
+        """See `Waiting`."""
 
     def end(self, waits: Sequence[Wait]) -> None:
         """See `Waiting`."""

@@ -98,8 +98,10 @@ class GroupCommit:
         self._queue: dict[Update, None] = {}
         """The updates that wait, in their order. The gate keeps it: whoever takes an update out,
         the writer's thread or a caller that gives up, decides what becomes of it."""
-        self._is_idle = False
-        """Whether the writer's thread waits for an update."""
+        self._is_started = False
+        """Whether the next batch has been asked for, and has not begun."""
+        self._may_write = False
+        """Whether the writer's thread may begin the next batch."""
         self._writing = threading.Lock()
         self._closed = False
         self._locked = False
@@ -116,13 +118,14 @@ class GroupCommit:
         update = Update(fn)
         if not (self._waiting.may_block() and self._commit_alone(update)):
             wait = self._enqueue(update)
-            if not wait.wait(self._patience()) and self._gives_up(update):
-                raise StoreUnavailable(
-                    f"another process held the write lock for {self._wait_seconds:g} seconds; "
-                    "nothing was taken"
-                )
-            # Once the writer has started on it, only the end shows whether it was kept.
-            wait.wait(None)
+            if not wait.wait(self._patience()):
+                if self._gives_up(update):
+                    raise StoreUnavailable(
+                        f"another process held the write lock for {self._wait_seconds:g} seconds; "
+                        "nothing was taken"
+                    )
+                # The writer has started on it: only the end shows whether it was kept.
+                wait.wait(None)
         if update.error is not None:
             raise update.error
         result: T = update.result
@@ -151,12 +154,18 @@ class GroupCommit:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
             self._queue[update] = None
-            if self._is_idle:
-                self._is_idle = False
-                self._more.notify()
-            elif self._locking_since is not None:
+            starts, self._is_started = not self._is_started, True
+            if self._locking_since is not None:
                 self._observer.waiting(len(self._queue))
+        if starts:
+            self._waiting.start(self._write)
         return wait
+
+    def _write(self) -> None:
+        """Let the writer's thread begin a batch."""
+        with self._gate:
+            self._may_write = True
+            self._more.notify()
 
     def _gives_up(self, update: Update) -> bool:
         """Take an update back; return False if the writer has already started on it."""
@@ -210,30 +219,31 @@ class GroupCommit:
                     batch = batch or self._gather()
                     for update in batch:
                         update.error = error
+            self._waiting.let_go()
             self._waiting.end([update.wait for update in batch if update.wait is not None])
 
     def _wait_for_more(self) -> bool:
         """Wait until there are updates; return False once there will be none."""
         with self._gate:
-            while not self._queue:
-                if self._closed:
-                    return False
-                self._is_idle = True
+            while not (self._may_write or self._closed):
                 self._more.wait()
-            self._is_idle = False
-        return True
+            self._may_write = False
+            return not self._closed or bool(self._queue)
 
     def _lock_out_others(self) -> None:
-        self._locking_since = time.monotonic()
-        try:
-            self._lock.acquire(blocking=True)
-        finally:
-            self._locking_since = None
+        if not self._lock.acquire(blocking=False):
+            self._locking_since = time.monotonic()
+            self._waiting.let_go()
+            try:
+                self._lock.acquire(blocking=True)
+            finally:
+                self._locking_since = None
         self._locked = True
 
     def _gather(self) -> list[Update]:
         """Take all waiting updates; called with the lock held, because more gather until then."""
         with self._gate:
             batch, self._queue = self._queue, {}
+            self._is_started = False
         self._observer.waiting(0)
         return list(batch)

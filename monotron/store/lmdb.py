@@ -124,11 +124,12 @@ class LmdbStore:
             undo.pop_all()
         self._lock.release()
         self._observer = observer or NoObserver()
+        self._waiting = waiting or BlockedThreads()
         self._writer = GroupCommit(
             self._lock,
             self._commit,
             wait_seconds=wait_seconds,
-            waiting=waiting or BlockedThreads(),
+            waiting=self._waiting,
             observer=self._observer,
         )
 
@@ -305,6 +306,7 @@ class LmdbStore:
                 for update in batch:
                     _run(update, together)
                 together.apply(_LmdbTransaction(txn, self._handles))
+                self._waiting.let_go()
             self._observer.committed(len(batch), time.perf_counter() - began)
         except lmdb.Error as error:
             failure = self._translated(error)

@@ -1,6 +1,13 @@
-"""Parking: a request waits for its update in a greenlet, and the loop goes on."""
+"""Parking: a request waits for its update in a greenlet, and the loop goes on.
+
+Of the loop's thread and the writer's, only one at a time can run Python (the GIL). If both want to,
+they wake each other, mostly in vain, at each call that lets go of the GIL: several times for each
+request. So the loop hands over: it lets a batch begin once it has taken in every request that has
+arrived, and then waits until the writer's thread has come to the disk.
+"""
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,6 +16,10 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 
 from monotron.waiting import BlockedThread, Wait
+
+HAND_OVER_SECONDS = 0.005
+"""How long the loop waits at most until the writer's thread has come to the disk. It is the time
+for which the interpreter lets one thread run before the others."""
 
 CHECK_SECONDS = 0.1
 """How often it is checked whether a parked request has waited for too long."""
@@ -46,13 +57,19 @@ class Parking:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._thread = threading.get_ident()
         self._hub = getcurrent()
-        self._parked: set[Parked] = set()
         self._free: list[greenlet] = []
         """Greenlets without work. Python maps memory for a new one's frames, and unmaps it at its
         end: two system calls for each request."""
+        self._parked: set[Parked] = set()
         self._ended: deque[Parked] = deque()
         self._is_checking = False
+        self._write: Callable[[], None] | None = None
+        """Lets the writer's thread begin the next batch; None if there is none."""
+        self._is_writing = False
+        """Whether a batch has begun, and has not ended yet."""
+        self._has_let_go = threading.Event()
 
     def run(self, fn: Callable[..., object], *arguments: Any) -> None:
         """Run `fn`, which must not raise, in a greenlet; return once it is parked or done."""
@@ -68,17 +85,25 @@ class Parking:
         current = getcurrent()
         return BlockedThread() if current.parent is None else Parked(self, current)
 
+    def start(self, write: Callable[[], None]) -> None:
+        """See `waiting.Waiting`."""
+        if threading.get_ident() == self._thread:
+            self._note_start(write)
+        else:
+            self._loop.call_soon_threadsafe(self._note_start, write)
+
+    def let_go(self) -> None:
+        """See `waiting.Waiting`."""
+        self._has_let_go.set()
+
     def end(self, waits: Sequence[Wait]) -> None:
         """See `waiting.Waiting`. The loop wakes once for all of them."""
-        parked = []
         for wait in waits:
             if isinstance(wait, Parked):
-                parked.append(wait)
+                self._ended.append(wait)
             elif isinstance(wait, BlockedThread):
                 wait.end()
-        if parked:
-            self._ended.extend(parked)
-            self._loop.call_soon_threadsafe(self._go_on)
+        self._loop.call_soon_threadsafe(self._go_on)
 
     def park(self, wait: Parked) -> None:
         """Wait until `wait` is over, or until it is time to give up."""
@@ -95,7 +120,25 @@ class Parking:
             self._free.append(current)
             fn, arguments = self._hub.switch()
 
+    # Batches
+
+    def _note_start(self, write: Callable[[], None]) -> None:
+        self._write = write
+        # In the next turn of the loop, so that every request that has arrived is in the batch.
+        self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._write is None or self._is_writing:
+            return
+        write, self._write = self._write, None
+        self._is_writing = True
+        self._has_let_go.clear()
+        write()
+        self._has_let_go.wait(HAND_OVER_SECONDS)
+
     def _go_on(self) -> None:
+        self._is_writing = False
+        self._hand_over()
         while self._ended:
             wait = self._ended.popleft()
             wait.over = True

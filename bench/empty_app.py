@@ -7,7 +7,8 @@ import os
 import falcon
 
 from monotron.measures import WorkerSlot
-from monotron.server.supervisor import Service, serve
+from monotron.server.service import Service
+from monotron.server.supervisor import serve
 from monotron.settings import SETTINGS, read_settings
 
 

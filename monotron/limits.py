@@ -63,6 +63,9 @@ URL_BYTES = 8_192
 HEADER_BYTES = 32_768
 """All headers of a request, including its first line."""
 
+HEADERS = 100
+"""Header lines of a request: behind proxies a request has some 30."""
+
 JSON_BYTES = 65_536
 """A JSON body: apart from attributes, no call comes near it."""
 

@@ -23,7 +23,7 @@ import monotron
 from monotron import limits
 from monotron.core.api_keys import Pair
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES, URL_BYTES
-from monotron.server import channel, dispatcher, server
+from monotron.server import channel, dispatcher, open_files
 from monotron.server.channel import BIG_BODIES
 from tests.conftest import ROOT, basic, held
 from tests.server.test_retry_crash import waiting_writers
@@ -333,7 +333,7 @@ def test_named_files_and_sections_exist() -> None:
         ("newest values of a series in a page", limits.RECENT_VALUES),
         ("such values in one page", limits.RECENT_PAGE_VALUES),
         ("API keys of an account", limits.API_KEYS),
-        ("connections of one worker", server.CONNECTIONS),
+        ("connections of one worker", open_files.CONNECTIONS),
         ("requests that wait for a thread", dispatcher.QUEUE),
         ("large bodies on their way at a time", channel.BIG_BODIES),
         ("seconds to send a request", int(channel.REQUEST_SECONDS)),

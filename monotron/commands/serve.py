@@ -10,7 +10,8 @@ from monotron.commands.taking_over import take_over
 from monotron.errors import MonotronError
 from monotron.measures import StoreMetrics, WorkerSlot
 from monotron.opening import open_store
-from monotron.server.supervisor import Service, serve
+from monotron.server.service import Service
+from monotron.server.supervisor import serve
 from monotron.settings import SETTINGS, Settings
 from monotron.store import folder as storage_folder
 

@@ -9,12 +9,9 @@ waitress 3.0.2). `bench/README.md` has the figures behind the numbers here.
 
 import errno
 import logging
-import math
-import resource
 import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from waitress import wasyncore
@@ -26,16 +23,7 @@ from monotron.measures import HTTP_QUEUE, OPEN_CONNECTIONS, WorkerSlot
 from monotron.server.channel import BigBodies, Channel
 from monotron.server.connections import Connections
 from monotron.server.dispatcher import Dispatcher
-
-CONNECTIONS = 4096
-"""Connections that one worker keeps open. Idle ones count: with waitress's own limit of 100, a
-build farm's keep-alive connections would lock everybody else out."""
-
-SPARE_FILES = 64
-"""File descriptors reserved for everything else."""
-
-FEWEST_FILES = 128
-"""With fewer file descriptors there is no room for the connections of a build farm."""
+from monotron.server.open_files import CONNECTIONS, connection_limit
 
 IN_MEMORY_BYTES = 64 * 2**20
 """More than any request or answer has."""
@@ -73,7 +61,7 @@ class Server:
         self._stopping = False
         self._next_sweep = 0.0
         self._connections = Connections()
-        self._limit = _connection_limit()
+        self._limit = connection_limit()
         # If few files may be open, at most a quarter of the places are kept free.
         self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
         self._slot = slot
@@ -225,19 +213,3 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
 
 
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-
-def open_files() -> float:
-    """Return how many files may be open, after raising the limit as far as the system allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + SPARE_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        goal = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (goal, hard))
-            soft = goal
-    return math.inf if soft == resource.RLIM_INFINITY else soft
-
-
-def _connection_limit() -> int:
-    return int(max(SPARE_FILES, min(CONNECTIONS, open_files() - SPARE_FILES)))

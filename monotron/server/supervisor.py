@@ -14,16 +14,18 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn
 
 from monotron import __version__, threads
 from monotron.errors import MonotronError
 from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.listeners import ip_address, listen, reachable, url
-from monotron.server.server import FEWEST_FILES, Server, open_files
+from monotron.server.open_files import FEWEST_FILES, open_files
+from monotron.server.service import OpenService
+from monotron.server.waitress import WaitressServer
 from monotron.settings import Settings
 
 STOP_SECONDS = 9.5
@@ -37,22 +39,6 @@ log = logging.getLogger("monotron")
 
 class CannotServe(MonotronError):
     """The service cannot start; the message says why, in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The service of one worker."""
-
-    app: Callable[..., Any]
-    healthy: Callable[[], bool]
-    """Returns whether it can go on; if not, the worker ends and is replaced."""
-    close: Callable[[], None]
-    quick_paths: Collection[str]
-    """The paths that the app answers at once, and that must work under overload too."""
-
-
-OpenService: TypeAlias = Callable[[bool, WorkerSlot], Service]
-"""Opens the service of one worker."""
 
 
 def serve(
@@ -271,14 +257,8 @@ class _Watch:
     def _work(self, news: int, slot: WorkerSlot) -> int:
         """Run as a worker; return the exit status."""
         try:
+            server = _server(self.listeners, self.settings, slot)
             service = self.open_service(not self.announced, slot)
-            server = Server(
-                service.app,
-                self.listeners,
-                self.settings.threads,
-                slot,
-                quick_paths=service.quick_paths,
-            )
             watch_lifeline = partial(_stop_with, self.lifeline, server)
             threads.start(watch_lifeline, "monotron-lifeline")
         except MonotronError as error:
@@ -292,7 +272,7 @@ class _Watch:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.write(news, _READY.encode())
         os.close(news)
-        server.run(service.healthy)
+        server.run(service)
         healthy = service.healthy()
         service.close()
         return 0 if healthy else 1
@@ -322,7 +302,15 @@ _IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 _READY = "ready"
 
 
-def _stop_with(lifeline: int, server: Server) -> None:
+def _server(
+    listeners: Sequence[socket.socket], settings: Settings, slot: WorkerSlot
+) -> WaitressServer:
+    if settings.server == "loop":
+        raise CannotServe("--server loop is not there yet; use --server waitress")
+    return WaitressServer(listeners, settings, slot)
+
+
+def _stop_with(lifeline: int, server: WaitressServer) -> None:
     """Stop the server once the supervisor has ended, which closes the other end of the pipe."""
     os.read(lifeline, 1)
     server.stop()

@@ -14,7 +14,7 @@ import pytest
 
 from monotron.limits import ATTRIBUTES_BYTES
 from monotron.measures import Measures
-from monotron.server import channel, server
+from monotron.server import channel, open_files, server
 from monotron.server.channel import BIG_BODIES
 from monotron.server.dispatcher import QUEUE
 from monotron.server.server import Server
@@ -228,7 +228,7 @@ def say_hello(client: socket.socket) -> None:
 
 
 def test_idle_connections_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CONNECTIONS", 50)
+    monkeypatch.setattr(open_files, "CONNECTIONS", 50)
     monkeypatch.setattr(server, "SPARE_CONNECTIONS", 10)
     with hello_server() as connect, ExitStack() as stack:
         for _ in range(150):

@@ -1,0 +1,23 @@
+"""What one worker serves."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from monotron.measures import WorkerSlot
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service of one worker."""
+
+    app: Callable[..., Any]
+    healthy: Callable[[], bool]
+    """Returns whether it can go on; if not, the worker ends and is replaced."""
+    close: Callable[[], None]
+    quick_paths: Collection[str]
+    """The paths that the app answers at once, and that must work under overload too."""
+
+
+OpenService: TypeAlias = Callable[[bool, WorkerSlot], Service]
+"""Opens the service of one worker."""

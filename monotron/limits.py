@@ -63,14 +63,14 @@ URL_BYTES = 8_192
 HEADER_BYTES = 32_768
 """All headers of a request, including its first line."""
 
-HEADERS = 100
-"""Header lines of a request: behind proxies a request has some 30."""
-
 JSON_BYTES = 65_536
 """A JSON body: apart from attributes, no call comes near it."""
 
 ATTRIBUTES_BYTES = 5 * 2**20
 """The attributes of one token as one JSON body: 64 of 64 KiB, and the overhead of JSON."""
+
+HEADERS = 100
+"""Header lines of a request; a browser behind several proxies sends some 40."""
 
 BODY_BYTES = ATTRIBUTES_BYTES
 """The body of any request, as the server accepts it."""

@@ -1,12 +1,12 @@
-"""How many files a worker may have open, and so how many connections."""
+"""How many files may be open, and so how many connections."""
 
 import math
 import resource
 from contextlib import suppress
 
 CONNECTIONS = 4096
-"""Connections that one worker keeps open. Idle ones count: with waitress's own limit of 100, a
-build farm's keep-alive connections would lock everybody else out."""
+"""Connections that one worker keeps open. Idle ones count: a low limit would let a build farm's
+keep-alive connections lock everybody else out."""
 
 SPARE_FILES = 64
 """File descriptors reserved for everything else."""
@@ -28,5 +28,5 @@ def open_files() -> float:
 
 
 def connection_limit() -> int:
-    """Return how many connections one worker may keep open with the files that it may have."""
+    """Return how many connections a worker may keep open."""
     return int(max(SPARE_FILES, min(CONNECTIONS, open_files() - SPARE_FILES)))

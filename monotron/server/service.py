@@ -1,10 +1,8 @@
-"""What one worker serves."""
+"""What a server serves."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-from monotron.measures import WorkerSlot
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +15,3 @@ class Service:
     close: Callable[[], None]
     quick_paths: Collection[str]
     """The paths that the app answers at once, and that must work under overload too."""
-
-
-OpenService: TypeAlias = Callable[[bool, WorkerSlot], Service]
-"""Opens the service of one worker."""

@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from monotron import __version__, threads
 from monotron.errors import MonotronError
 from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.listeners import ip_address, listen, reachable, url
 from monotron.server.open_files import FEWEST_FILES, open_files
-from monotron.server.service import OpenService
+from monotron.server.service import Service
 from monotron.server.waitress import WaitressServer
 from monotron.settings import Settings
 
@@ -39,6 +39,10 @@ log = logging.getLogger("monotron")
 
 class CannotServe(MonotronError):
     """The service cannot start; the message says why, in one line."""
+
+
+OpenService: TypeAlias = Callable[[bool, WorkerSlot], Service]
+"""Opens the service of one worker."""
 
 
 def serve(

@@ -86,7 +86,7 @@ class WaitressServer:
             self._opened.wait()
             server.run()
 
-        # The main thread keeps free for signals: waitress's loop cannot be interrupted by a call.
+        # Nothing public ends that loop from outside, so the main thread stays out of it.
         self._loop = threads.start(loop, "monotron-waitress")
 
     def run(self, service: Service) -> None:

@@ -68,6 +68,14 @@ def test_idle_connections_keep_others_out(serve: Serve) -> None:
     first.close()
 
 
+def test_hundreds_of_idle_connections_do_not_stop_others(serve: Serve) -> None:
+    running = serve_with_waitress(serve)
+    with ExitStack() as stack:
+        for _ in range(600):
+            stack.enter_context(running.socket())
+        assert running.take() == 1
+
+
 def test_livez_waits_for_a_free_thread_like_every_other_request(serve: Serve, folder: Path) -> None:
     running = serve_with_waitress(serve, "--threads", "1")
     with running.socket() as busy, running.socket() as livez:

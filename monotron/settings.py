@@ -64,6 +64,14 @@ class Settings:
             number(1, 64),
         )
     )
+    server: str = field(
+        metadata=described(
+            "MONOTRON_SERVER",
+            "loop",
+            "The HTTP server: loop, or waitress, which is plain and slower.",
+            one_of("loop", "waitress"),
+        )
+    )
     threads: int = field(
         metadata=described(
             "MONOTRON_THREADS",

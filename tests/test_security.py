@@ -23,8 +23,9 @@ import monotron
 from monotron import limits
 from monotron.core.api_keys import Pair
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES, URL_BYTES
-from monotron.server import channel, dispatcher, server
-from monotron.server.channel import BIG_BODIES
+from monotron.server import open_files
+from monotron.server.loop import server
+from monotron.server.loop.server import BIG_BODIES
 from tests.conftest import ROOT, basic, held
 from tests.server.test_retry_crash import waiting_writers
 from tests.support import shown
@@ -333,11 +334,11 @@ def test_named_files_and_sections_exist() -> None:
         ("newest values of a series in a page", limits.RECENT_VALUES),
         ("such values in one page", limits.RECENT_PAGE_VALUES),
         ("API keys of an account", limits.API_KEYS),
-        ("connections of one worker", server.CONNECTIONS),
-        ("requests that wait for a thread", dispatcher.QUEUE),
-        ("large bodies on their way at a time", channel.BIG_BODIES),
-        ("seconds to send a request", int(channel.REQUEST_SECONDS)),
-        ("seconds on which nothing happens on a connection", int(channel.IDLE_SECONDS)),
+        ("connections of one worker", open_files.CONNECTIONS),
+        ("requests in progress in one worker", server.QUEUE),
+        ("large bodies on their way at a time", server.BIG_BODIES),
+        ("seconds to send a request", int(server.REQUEST_SECONDS)),
+        ("seconds on which nothing happens on a connection", int(server.IDLE_SECONDS)),
     ],
 )
 def test_every_limit_is_the_one_in_force(what: str, limit: int) -> None:

@@ -23,7 +23,6 @@ from monotron import __version__, threads
 from monotron.errors import MonotronError
 from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.listeners import ip_address, listen, reachable, url
-from monotron.server.loop.server import LoopServer
 from monotron.server.open_files import FEWEST_FILES, open_files
 from monotron.server.service import Server, Service
 from monotron.settings import Settings
@@ -263,7 +262,7 @@ class _Watch:
     def _work(self, news: int, slot: WorkerSlot) -> int:
         """Run as a worker; return the exit status."""
         try:
-            server = LoopServer(self.listeners, self.settings, slot)
+            server = _new_server(self.listeners, self.settings, slot)
             service = self.open_service(not self.announced, slot, server.waiting)
             watch_lifeline = partial(_stop_with, self.lifeline, server)
             threads.start(watch_lifeline, "monotron-lifeline")
@@ -306,6 +305,17 @@ _IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 """Signals that other services use for reopening logs and the like, and that would end this one."""
 
 _READY = "ready"
+
+
+def _new_server(listeners: Sequence[socket.socket], settings: Settings, slot: WorkerSlot) -> Server:
+    """Return the server that the settings ask for. Only that one is imported."""
+    if settings.server == "waitress":
+        from monotron.server.waitress import WaitressServer
+
+        return WaitressServer(listeners, settings, slot)
+    from monotron.server.loop.server import LoopServer
+
+    return LoopServer(listeners, settings, slot)
 
 
 def _stop_with(lifeline: int, server: Server) -> None:

@@ -23,7 +23,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from monotron.core.api_keys import Pair
-from monotron.server.channel import BIG_BODIES
+from monotron.server.loop.server import BIG_BODIES
 from tests.conftest import ROOT, basic, installed
 from tests.support import shown
 from tests.support.service import (

@@ -1,5 +1,6 @@
 """More clients than can be served, and clients that misbehave: others are not affected."""
 
+import queue
 import resource
 import select
 import socket
@@ -14,10 +15,11 @@ import pytest
 
 from monotron.limits import ATTRIBUTES_BYTES
 from monotron.measures import Measures
-from monotron.server import channel, server
-from monotron.server.channel import BIG_BODIES
-from monotron.server.dispatcher import QUEUE
-from monotron.server.server import Server
+from monotron.server import open_files
+from monotron.server.loop import server
+from monotron.server.loop.server import BIG_BODIES, QUEUE, LoopServer
+from monotron.server.service import Service as Served
+from monotron.settings import read_settings
 from tests.conftest import held
 from tests.support import service
 from tests.support.service import (
@@ -59,11 +61,11 @@ def assert_alive(service: Service) -> None:
 def test_who_finds_the_queue_full_is_refused_at_once_and_all_others_are_answered(
     serve: Serve,
 ) -> None:
-    threads, too_many = 4, 50
-    running = serve("--threads", str(threads))
+    too_many = 50
+    running = serve()
     running.take()
     with ExitStack() as stack:
-        clients = [stack.enter_context(running.socket()) for _ in range(threads + QUEUE + too_many)]
+        clients = [stack.enter_context(running.socket()) for _ in range(QUEUE + too_many)]
         with held(running.storage_dir):
             for client in clients:
                 client.sendall(POST)
@@ -96,7 +98,7 @@ def test_memory_stays_bounded_however_many_are_refused(serve: Serve) -> None:
     running = serve("--threads", "1")
     rounds = []
     with held(running.storage_dir), ExitStack() as stack:
-        for _ in range(1 + QUEUE):
+        for _ in range(QUEUE):
             client = stack.enter_context(running.socket())
             client.sendall(POST)
         connection = stack.enter_context(closing(running.connect()))
@@ -212,13 +214,21 @@ def hello_server() -> Iterator[Callable[[], socket.socket]]:
         return [b"hello"]
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(hello, [listener], 1, Measures().slot(0), quick_paths=())
-        thread = threading.Thread(target=server.run, args=(lambda: True,))
+        address = listener.getsockname()
+        made: queue.SimpleQueue[LoopServer] = queue.SimpleQueue()
+
+        def run() -> None:
+            loop = LoopServer([listener], read_settings({}, {}), Measures().slot(0))
+            made.put(loop)
+            loop.run(Served(hello, lambda: True, lambda: None, (), lambda path: False))
+
+        thread = threading.Thread(target=run)
         thread.start()
+        loop = made.get()
         try:
-            yield lambda: socket.create_connection(listener.getsockname(), PATIENCE)
+            yield lambda: socket.create_connection(address, PATIENCE)
         finally:
-            server.stop()
+            loop.stop()
             thread.join()
 
 
@@ -228,7 +238,7 @@ def say_hello(client: socket.socket) -> None:
 
 
 def test_idle_connections_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CONNECTIONS", 50)
+    monkeypatch.setattr(open_files, "CONNECTIONS", 50)
     monkeypatch.setattr(server, "SPARE_CONNECTIONS", 10)
     with hello_server() as connect, ExitStack() as stack:
         for _ in range(150):
@@ -236,7 +246,7 @@ def test_idle_connections_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_request_that_is_never_complete_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.5)
     with hello_server() as connect, connect() as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: monotron\r\nX: ")
         end = time.monotonic() + PATIENCE
@@ -251,7 +261,7 @@ def test_a_request_that_is_never_complete_is_given_up(monkeypatch: pytest.Monkey
 def test_an_idle_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with hello_server() as connect, connect() as client:
         say_hello(client)
-        monkeypatch.setattr(channel, "IDLE_SECONDS", 0.1)
+        monkeypatch.setattr(server, "IDLE_SECONDS", 0.1)
         assert client.recv(1) == b""
 
 

@@ -188,12 +188,12 @@ class Connection(asyncio.Protocol):
 
     def _take_head(self) -> bool:
         data = self._input
-        if data.startswith(b"\r\n"):
+        if data[:2] == b"\r\n":
             # Some clients send one more after a body (RFC 9112, section 2.2).
             del data[:2]
         end = data.find(head.END, max(0, self._checked - 3))
         if end < 0 or end > HEADER_BYTES:
-            if data:
+            if data and data != b"\r":
                 head.check_incomplete(bytes(data), self._checked)
                 self._checked = len(data)
             return False

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from monotron.limits import BODY_BYTES, HEADER_BYTES, HEADERS
+from monotron.limits import BODY_BYTES, HEADER_BYTES, HEADERS, URL_BYTES
 from monotron.server.loop.refusal import Refusal
 
 END = b"\r\n\r\n"
@@ -71,6 +71,10 @@ def _read_line(line: bytes) -> RequestLine:
     method, target, version = match.groups()
     if version not in (b"1.1", b"1.0"):
         raise Refusal(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    if method in _NOT_METHODS:
+        raise Refusal(400, f"{_text(method)} has no meaning here")
+    if len(target) > URL_BYTES:
+        raise Refusal(414, f"a URL can have at most {URL_BYTES} bytes; this one has {len(target)}")
     return RequestLine(_text(method), _text(target), version == b"1.1")
 
 
@@ -231,6 +235,10 @@ def _refused_header(block: bytes) -> Refusal:
 def _text(word: bytes) -> str:
     return word.decode("latin-1")
 
+
+# A tunnel (RFC 9110, section 9.3.6), after which no request follows; and a word that is no method,
+# but for which Falcon has a handler.
+_NOT_METHODS = frozenset({b"CONNECT", b"WEBSOCKET"})
 
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _WITHOUT_PREFIX = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})

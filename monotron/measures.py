@@ -168,6 +168,11 @@ class WorkerSlot:
         self._memory = memory
         self._lock = threading.Lock()
         self._rows = dict(_rows(memory))
+        self._of_requests: dict[tuple[str, ...], tuple[memoryview[float], memoryview[float]]] = {}
+        """The rows of requests by route, method and status."""
+        # So that they show as 0 before the first request.
+        self._increments = self._row(INCREMENTS, ())
+        self._values = self._row(VALUES, ())
         for measure, labels in self._rows:
             if measure.kind == "gauge":
                 # It described a process that is gone.
@@ -189,13 +194,19 @@ class WorkerSlot:
         """Record everything about a request at once, because this runs on every call."""
         bucket = bisect_left(REQUEST_SECONDS.buckets, seconds)
         with self._lock:
-            self._row(REQUESTS, (route, method, status))[0] += 1
-            times = self._row(REQUEST_SECONDS, (route, method))
+            rows = self._of_requests.get((route, method, status))
+            if rows is None:
+                rows = self._of_requests[route, method, status] = (
+                    self._row(REQUESTS, (route, method, status)),
+                    self._row(REQUEST_SECONDS, (route, method)),
+                )
+            count, times = rows
+            count[0] += 1
             times[bucket] += 1
             times[-1] += seconds
             if values:
-                self._row(INCREMENTS, ())[0] += 1
-                self._row(VALUES, ())[0] += values
+                self._increments[0] += 1
+                self._values[0] += values
 
     def observe(self, measure: Measure, value: float, *labels: str) -> None:
         """Add a value to a histogram."""

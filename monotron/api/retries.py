@@ -28,7 +28,7 @@ def take_once(
     """
     wanted = conditions(req)
     # The token of a PUT already shows whether it is a repeat.
-    header = req.get_header("Idempotency-Key") if req.method == "POST" else None
+    header = req.env.get("HTTP_IDEMPOTENCY_KEY") if req.method == "POST" else None
 
     def take_if_wanted(txn: Transaction) -> tuple[int, int]:
         wanted.require(lambda: current(txn))

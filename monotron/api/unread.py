@@ -39,15 +39,19 @@ class NothingIgnored:
         """Check the query and the body before the call does; raises 400."""
         method = "GET" if req.method == "HEAD" else req.method
         # A method that the path does not have becomes a 405. OPTIONS does nothing.
-        if method == "OPTIONS" or not hasattr(resource, f"on_{method.lower()}"):
+        if method not in getattr(resource, "calls", ()):
             return
-        req.context.query = parameters(req) if req.query_string else {}
-        if req.context.query:
+        req.context.query = query = parameters(req) if req.query_string else {}
+        if query:
             known = read_queries(resource, method)
-            for name in req.context.query:
+            for name in query:
                 if name not in known:
                     raise falcon.HTTPBadRequest(description=_unknown(name, known))
-        if not reads_body(resource, method) and (body := _body(req)) is not None:
+        if (
+            req.content_length
+            and not reads_body(resource, method)
+            and (body := _body(req)) is not None
+        ):
             hint = self._hint(req.path, resource, body) if isinstance(body, dict) else ""
             raise falcon.HTTPBadRequest(
                 description=f"this call takes no body, but one was sent; nothing was done{hint}"
@@ -61,8 +65,6 @@ def _unknown(name: str, known: Collection[str]) -> str:
 
 def _body(req: falcon.Request) -> object | None:
     """Return the body, as JSON if it is JSON; None if it is empty, null or {}."""
-    if not req.content_length:
-        return None
     raw: bytes = req.bounded_stream.read(JSON_BYTES + 1)
     if len(raw) > JSON_BYTES:
         return raw

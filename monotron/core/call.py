@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, like the records that each call needs.
+@dataclass(slots=True)
 class Call:
     """The account, the API key, the time, and how much history to keep.
 

@@ -50,7 +50,9 @@ def _reads(what: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
 # Series
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes a record. But those that each call needs are not frozen: a frozen one takes 0.9 µs
+# to create, instead of 0.2, and a call creates four.
+@dataclass(slots=True)
 class Series:
     """The current state of a series."""
 
@@ -107,23 +109,23 @@ def pack_series(series: Series) -> bytes:
 @_reads("a series")
 def unpack_series(row_key: bytes, value: bytes) -> Series:
     """Read a series from its row; raises `StoreCorrupt` for an unknown format or damage."""
+    (account,) = _NUMBER.unpack_from(row_key)
+    key = row_key[_NUMBER.size : -1].decode()
     if value and value[0] == 1:
         # Written before history existed: as if every value had been given out.
         _, number, created_at, updated_at = _SERIES_1.unpack_from(value)
-        given, history, token = number, 0, value[_SERIES_1.size :].decode()
-    else:
-        _check_format("a series", value, _SERIES_FORMAT)
-        _, number, created_at, updated_at, given, history = _SERIES.unpack_from(value)
-        token = value[_SERIES.size :].decode()
-    (account,) = _NUMBER.unpack_from(row_key)
-    key = row_key[_NUMBER.size : -1].decode()
+        token = value[_SERIES_1.size :].decode()
+        return Series(account, key, number, token or None, created_at, updated_at, number)
+    _check_format("a series", value, _SERIES_FORMAT)
+    _, number, created_at, updated_at, given, history = _SERIES.unpack_from(value)
+    token = value[_SERIES.size :].decode()
     return Series(account, key, number, token or None, created_at, updated_at, given, history)
 
 
 # History: entries, oldest first, several in a row
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """A value that was given out, or a range of them."""
 

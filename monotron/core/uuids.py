@@ -14,6 +14,8 @@ _FORMS = re.compile(
 
 def resembles(text: str) -> bool:
     """Return whether the text may be meant as a UUID, which has at least 32 hex digits."""
+    if _CANONICAL.fullmatch(text):
+        return True
     return text.lower().startswith("urn:uuid:") or len(_DIGIT.findall(text)) >= 32
 
 

@@ -68,7 +68,9 @@ def serve(
     listeners = listen(settings)
     try:
         # One more slot, for the supervisor itself.
-        _Watch(settings, open_service, warnings, listeners, Measures(settings.workers + 1)).run()
+        measures = Measures(settings.workers + 1)
+        new_server = _server_of(settings)
+        _Watch(settings, open_service, warnings, listeners, measures, new_server).run()
     finally:
         for listener in listeners:
             listener.close()
@@ -91,6 +93,7 @@ class _Watch:
     warnings: Callable[[], Iterable[str]]
     listeners: Sequence[socket.socket]
     measures: Measures
+    new_server: "NewServer"
     workers: dict[int, _Worker] = field(default_factory=dict)
     restarts: list[float] = field(default_factory=list)
     """When to replace the workers that are not replaced at once."""
@@ -262,7 +265,7 @@ class _Watch:
     def _work(self, news: int, slot: WorkerSlot) -> int:
         """Run as a worker; return the exit status."""
         try:
-            server = _new_server(self.listeners, self.settings, slot)
+            server = self.new_server(self.listeners, self.settings, slot)
             service = self.open_service(not self.announced, slot, server.waiting)
             watch_lifeline = partial(_stop_with, self.lifeline, server)
             threads.start(watch_lifeline, "monotron-lifeline")
@@ -307,15 +310,18 @@ _IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 _READY = "ready"
 
 
-def _new_server(listeners: Sequence[socket.socket], settings: Settings, slot: WorkerSlot) -> Server:
-    """Return the server that the settings ask for. Only that one is imported."""
+NewServer: TypeAlias = Callable[[Sequence[socket.socket], Settings, WorkerSlot], Server]
+
+
+def _server_of(settings: Settings) -> NewServer:
+    """Return the server that the settings ask for. Only that one is imported, and before a fork."""
     if settings.server == "waitress":
         from monotron.server.waitress import WaitressServer
 
-        return WaitressServer(listeners, settings, slot)
+        return WaitressServer
     from monotron.server.loop.server import LoopServer
 
-    return LoopServer(listeners, settings, slot)
+    return LoopServer
 
 
 def _stop_with(lifeline: int, server: Server) -> None:

@@ -21,30 +21,51 @@ class Target(Protocol):
 class Draft:
     """A transaction on top of another's snapshot; its writes go nowhere until `apply`.
 
-    The writes of a failed update are simply forgotten, so the others in its batch need not run
-    again. It also spares the engine: py-lmdb releases the GIL at each `get` and `put`, and on a
-    busy server getting it back is expensive. However many updates of one row a batch has, they cost
-    one `get` and one `put`: 3,000 to 4,000 increments a second, at 64 clients.
+    The updates of a batch share one, one after the other. The writes of an update that fails are
+    undone, so the others need not run again. It also spares the engine, because py-lmdb releases
+    the GIL at each `get` and `put`: however many updates of one row a batch has, they cost one
+    `get` and one `put`. A draft for each update, on top of the batch's, cost 3 µs more for each.
     """
 
     def __init__(self, below: Reading) -> None:
         self._below = below
-        self._writes: dict[Table, dict[bytes, bytes | None]] = {}
+        self._rows: dict[Table, dict[bytes, bytes | None]] = {}
+        """The rows that were read or written, as they are now; None for a row that is missing."""
+        self._written: dict[tuple[Table, bytes], None] = {}
+        """The rows to write, in the order in which they were first written."""
+        self._undo: list[tuple[Table, bytes, bytes | _Unread | None, bool]] = []
+        """What the current update has replaced, and whether that was to be written."""
+
+    def begin(self) -> None:
+        """Begin an update, which keeps the writes of those before it."""
+        self._undo.clear()
+
+    def undo(self) -> None:
+        """Forget the writes since `begin`."""
+        while self._undo:
+            table, key, before, was_written = self._undo.pop()
+            if isinstance(before, _Unread):
+                del self._rows[table][key]
+            else:
+                self._rows[table][key] = before
+            if not was_written:
+                del self._written[table, key]
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See `contract.Reading.get`."""
-        check_key(key)
-        writes = self._writes.get(table)
-        if writes is not None and key in writes:
-            return writes[key]
-        return self._below.get(table, key)
+        rows = self._rows.setdefault(table, {})
+        if key not in rows:
+            rows[key] = self._below.get(table, key)
+        return rows[key]
 
     def scan(
         self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """See `contract.Reading.scan`."""
         ours = {
-            key: value for key, value in self._writes.get(table, {}).items() if start <= key < stop
+            key: value
+            for key, value in self._rows.get(table, {}).items()
+            if start <= key < stop and (table, key) in self._written
         }
         # Even if ours hide that many of the rows below, enough are left to fill the limit.
         rows: dict[bytes, bytes | None] = dict(
@@ -57,14 +78,13 @@ class Draft:
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """See `contract.Transaction.put`."""
-        check_key(key)
-        self._writes.setdefault(table, {})[key] = value
+        self._write(table, key, value)
 
     def delete(self, table: Table, key: bytes) -> bool:
         """See `contract.Transaction.delete`."""
         there = self.get(table, key) is not None
         if there:
-            self._writes.setdefault(table, {})[key] = None
+            self._write(table, key, None)
         return there
 
     def delete_range(self, table: Table, start: bytes, stop: bytes) -> int:
@@ -73,12 +93,27 @@ class Draft:
 
     def apply(self, target: Target) -> None:
         """Write everything into `target`."""
-        for table, writes in self._writes.items():
-            for key, value in writes.items():
-                if value is None:
-                    target.delete(table, key)
-                else:
-                    target.put(table, key, value)
+        for table, key in self._written:
+            value = self._rows[table][key]
+            if value is None:
+                target.delete(table, key)
+            else:
+                target.put(table, key, value)
+
+    def _write(self, table: Table, key: bytes, value: bytes | None) -> None:
+        check_key(key)
+        place = (table, key)
+        rows = self._rows.setdefault(table, {})
+        self._undo.append((table, key, rows.get(key, _UNREAD), place in self._written))
+        rows[key] = value
+        self._written[place] = None
+
+
+class _Unread:
+    """Stands for a row that nobody has read or written."""
+
+
+_UNREAD = _Unread()
 
 
 def check_key(key: bytes) -> None:

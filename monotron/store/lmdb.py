@@ -302,10 +302,10 @@ class LmdbStore:
             self._free_dead_readers()
             began = time.perf_counter()
             with self._env.begin(write=True) as txn:
-                together = Draft(LmdbReading(txn, self._handles))
+                draft = Draft(LmdbReading(txn, self._handles))
                 for update in batch:
-                    _run(update, together)
-                together.apply(_LmdbTransaction(txn, self._handles))
+                    _run(update, draft)
+                draft.apply(_LmdbTransaction(txn, self._handles))
                 self._waiting.let_go()
             self._observer.committed(len(batch), time.perf_counter() - began)
         except lmdb.Error as error:
@@ -453,9 +453,9 @@ def no_address_space(size: int) -> StoreUnavailable:
     )
 
 
-def _run(update: Update, together: Draft) -> None:
+def _run(update: Update, draft: Draft) -> None:
     """Run one update of a batch; its writes join the batch unless it raised."""
-    draft = Draft(together)
+    draft.begin()
     update.error = None
     try:
         update.result = update.fn(draft)
@@ -463,9 +463,8 @@ def _run(update: Update, together: Draft) -> None:
         raise
     # Anything else that a caller's function raises is for its caller to see.
     except BaseException as error:  # noqa: BLE001
+        draft.undo()
         update.error = error
-    else:
-        draft.apply(together)
 
 
 class LmdbReading:

@@ -28,9 +28,10 @@ def of_app(app: WsgiApp, environ: dict[str, Any]) -> Answer:
     """Return the application's answer; raises what it raises."""
     started: list[Any] = []
 
+    # Annotations that are not strings would be evaluated at each request.
     def start_response(
-        status: str, headers: list[tuple[str, str]], exc_info: object = None
-    ) -> Callable[[bytes], None]:
+        status: str, headers: "list[tuple[str, str]]", exc_info: object = None
+    ) -> "Callable[[bytes], None]":
         started[:] = (status, headers)
         return written.append
 
@@ -39,9 +40,8 @@ def of_app(app: WsgiApp, environ: dict[str, Any]) -> Answer:
     try:
         written.extend(result)
     finally:
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+        if hasattr(result, "close"):
+            result.close()
     status, headers = started
     return Answer(status, headers, written[0] if len(written) == 1 else b"".join(written))
 

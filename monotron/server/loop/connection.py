@@ -31,7 +31,7 @@ class Incoming:
         """`line` and `headers` are those of the head."""
         self.line = line
         self.headers = headers
-        self.body = bytearray()
+        self.body: bytes | bytearray = b""
         self.left = headers.length or 0
         """How many bytes of a body with a length have not arrived yet."""
         self.chunks = Chunks() if headers.chunked else None
@@ -194,6 +194,7 @@ class Connection(asyncio.Protocol):
         end = data.find(head.END, max(0, self._checked - 3))
         if end < 0 or end > HEADER_BYTES:
             if data and data != b"\r":
+                self._line = head.as_sent(data)
                 head.check_incomplete(bytes(data), self._checked)
                 self._checked = len(data)
             return False
@@ -201,7 +202,12 @@ class Connection(asyncio.Protocol):
         text = bytes(data[: end + 2])
         del data[: end + 4]
         first = text.find(b"\r\n")
-        self._line = line = head.request_line(text[:first])
+        try:
+            line = head.request_line(text[:first])
+        except Refusal:
+            self._line = head.as_sent(text)
+            raise
+        self._line = line
         headers = head.headers(text[first + 2 :])
         self._incoming = incoming = Incoming(line, headers)
         if headers.is_bare:
@@ -226,7 +232,10 @@ class Connection(asyncio.Protocol):
         if incoming.left:
             part = data[: incoming.left]
             del data[: len(part)]
-            incoming.body += part
+            if incoming.body:
+                incoming.body += part
+            else:
+                incoming.body = part
             incoming.left -= len(part)
         return not incoming.left
 

@@ -78,6 +78,13 @@ def _read_line(line: bytes) -> RequestLine:
     return RequestLine(_text(method), _text(target), version == b"1.1")
 
 
+def as_sent(data: bytes | bytearray) -> RequestLine:
+    """Return the first line of a request that is refused, for the log, as far as it is one."""
+    words = _text(bytes(data.partition(b"\r\n")[0])).split(" ")
+    method, target = words[:2] if len(words) > 1 else ("", "")
+    return RequestLine(method, target, True)
+
+
 def headers(block: bytes) -> Headers:
     """Read the header lines, each with its end; raises `Refusal`."""
     if len(block) > REMEMBERED_BYTES:

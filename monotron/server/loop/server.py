@@ -121,16 +121,14 @@ class LoopServer:
     ) -> None:
         """Have a request answered, now or later."""
         self._in_progress += 1
-        path = raw_path(incoming.line.target)
-        if self._in_progress > QUEUE and path not in self._quick_paths:
+        line = incoming.line
+        if self._in_progress > QUEUE and raw_path(line.target) not in self._quick_paths:
             refusal = Refusal(
                 503, "too many requests are already waiting; nothing was taken", retry=True
             )
             headers = incoming.headers.environ
-            connection.send(
-                incoming, self.refused(refusal, connection.client, incoming.line, headers)
-            )
-        elif incoming.line.method in _READS and self._is_long(path):
+            connection.send(incoming, self.refused(refusal, connection.client, line, headers))
+        elif line.method in _READS and self._is_long(raw_path(line.target)):
             self._aside.run(
                 lambda: self._of_app(of_request), lambda found: connection.send(incoming, found)
             )
@@ -158,7 +156,8 @@ class LoopServer:
     def answered(self, connection: Connection) -> None:
         """Note that a request is no longer in progress."""
         self._in_progress -= 1
-        self._big_bodies.discard(connection)
+        if self._big_bodies:
+            self._big_bodies.discard(connection)
 
     def take_big_body(self, connection: Connection) -> None:
         """Let a connection receive a large body; raises `Refusal` if too many already do."""

@@ -377,7 +377,7 @@ def few_processes(most: int) -> str:
         2,  # a worker that cannot start its writer
         3,  # no thread for requests
         20,  # too few
-        36,  # none to see the end of the supervisor: 2 processes, 1 writer, 32 and 1 threads
+        35,  # none to see the end of the supervisor: 2 processes, 1 writer, 32 threads
     ],
 )
 def test_a_service_that_gets_no_thread_names_the_limit(folder: Path, most: int) -> None:
@@ -388,7 +388,7 @@ def test_a_service_that_gets_no_thread_names_the_limit(folder: Path, most: int) 
 
 @counted
 def test_a_service_that_gets_all_its_threads_starts(serve: Serve) -> None:
-    assert serve(before=few_processes(37)).take() == 1
+    assert serve(before=few_processes(36)).take() == 1
 
 
 @counted

@@ -127,7 +127,8 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
 # What percent-encodes nothing sends other bytes than ASCII too. A `#` would begin a fragment,
 # which no request has; braces may stand around a UUID.
-_TARGET = rb"(?:/|[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s\x00-\x20\x7f]+)[!\"$-~\x80-\xff]*"
+_HOST_BYTES = rb"(?:[A-Za-z0-9._~!$&'()*+,;=%@:-]+|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?)"
+_TARGET = rb"(?:/|[A-Za-z][A-Za-z0-9+.-]*://" + _HOST_BYTES + rb"(?=[/? ]))[!\"$-~\x80-\xff]*"
 
 _LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/([0-9]\.[0-9])")
 _LINE_BEGUN = re.compile(rb"(?:" + _TOKEN + rb"(?: (?:[!-~\x80-\xff]*(?: [HTTP/0-9.]*\r?)?)?)?)?")

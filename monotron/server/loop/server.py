@@ -192,7 +192,10 @@ class LoopServer:
     def _answer(
         self, connection: Connection, incoming: Incoming, of_request: dict[str, Any]
     ) -> None:
-        connection.send(incoming, self._of_app(of_request))
+        found = self._of_app(of_request)
+        if found.status.startswith("5"):
+            self._check_health()
+        connection.send(incoming, found)
 
     def _of_app(self, of_request: dict[str, Any]) -> Answer:
         try:
@@ -201,6 +204,10 @@ class LoopServer:
         except Exception:
             log.exception("%s failed", of_request["REQUEST_METHOD"])
             return answer.of_failure(chosen(of_request.get("HTTP_X_REQUEST_ID")))
+
+    def _check_health(self) -> None:
+        if not self._healthy():
+            self.stop()
 
     # Connections
 
@@ -243,8 +250,7 @@ class LoopServer:
 
     def _sweep(self) -> None:
         """Close overdue connections, and idle ones if others need their places."""
-        if not self._healthy():
-            self.stop()
+        self._check_health()
         self.now = self.loop.time()
         self.date = _date()
         self._slot.set(HTTP_QUEUE, self._in_progress)

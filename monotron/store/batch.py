@@ -120,10 +120,7 @@ class GroupCommit:
             wait = self._enqueue(update)
             if not wait.wait(self._patience()):
                 if self._gives_up(update):
-                    raise StoreUnavailable(
-                        f"another process held the write lock for {self._wait_seconds:g} seconds; "
-                        "nothing was taken"
-                    )
+                    raise StoreUnavailable(self._why_it_took_so_long())
                 # The writer has started on it: only the end shows whether it was kept.
                 wait.wait(None)
         if update.error is not None:
@@ -174,6 +171,12 @@ class GroupCommit:
                 return False
             del self._queue[update]
             return True
+
+    def _why_it_took_so_long(self) -> str:
+        seconds = f"for {self._wait_seconds:g} seconds; nothing was taken"
+        if self._locking_since is None:
+            return f"the disk has not taken the updates before this one {seconds}"
+        return f"another process held the write lock {seconds}"
 
     def _patience(self) -> float:
         """Return how long an update that arrives now may wait, in seconds.

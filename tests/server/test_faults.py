@@ -139,6 +139,15 @@ class Disk:
         yield
         other.unlink()
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Make all that is written wait; what is in the kernel's memory can be read."""
+        command("fsfreeze", "--freeze", self.folder)
+        try:
+            yield
+        finally:
+            command("fsfreeze", "--unfreeze", self.folder)
+
     def shut_down(self) -> None:
         """Make every access fail from now on, and lose unsynced data: ext4's own test."""
         handle = os.open(self.folder, os.O_RDONLY)
@@ -296,6 +305,32 @@ def test_a_disk_that_fails_under_load_loses_nothing_that_was_answered(
     ext4.unmount()
     ext4.repair()
     assert_lost_nothing(serve("--workers", "2", "--storage-dir", place), load)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_while_the_disk_hangs_reads_go_on_and_numbers_are_refused_in_time(
+    ext4: Disk, serve: Serve, workers: str
+) -> None:
+    running = serve("--workers", workers, "--storage-dir", str(ext4.folder / "data"))
+    running.take()
+    with ExitStack() as stack:
+        with ext4.hanging():
+            waiting = [stack.enter_context(running.socket()) for _ in range(16)]
+            for client in waiting:
+                client.sendall(f"POST {JOB} HTTP/1.1\r\nHost: monotron\r\n\r\n".encode())
+            for _ in range(100):
+                assert_alive(running)
+                assert running.get(JOB).value == 1
+                assert running.get(f"{SERIES}?limit=5").status == 200
+            refused = running.post(JOB).assert_problem(503)
+            assert "nothing was taken" in refused["detail"]
+            assert_alive(running)
+        answers = [read_answer(client) for client in waiting]
+    values = [answer.value for answer in answers if answer.status == 200]
+    assert {answer.status for answer in answers} <= {200, 503}
+    assert_none_twice(values)
+    # Whoever was refused took nothing.
+    assert running.take() == len(values) + 2
 
 
 # Files that turn read-only

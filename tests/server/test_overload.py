@@ -4,6 +4,7 @@ import queue
 import resource
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -203,6 +204,61 @@ def test_clients_that_never_read_do_not_stop_others(serve: Serve) -> None:
             load.wait_for_more(500)
         assert load.broken == []
         assert_alive(running)
+
+
+def test_clients_that_pipeline_and_never_read_do_not_fill_the_memory(serve: Serve) -> None:
+    running = serve()
+    for number in range(64):
+        assert running.put(f"/v1/tokens/svc/t/attrs/{number}", b"x" * 65_536).status == 200
+    running.get("/v1/tokens/svc/t/attrs")
+    before = memory(running)
+    request = b"GET /v1/tokens/svc/t/attrs HTTP/1.1\r\nHost: monotron\r\n\r\n" * 100
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(running.socket()).sendall(request)
+        with Load(running) as load:
+            load.wait_for_more(500)
+        assert load.broken == []
+        assert memory(running) - before < 100 * 2**20
+    wait_until(lambda: open_connections(running) <= 1, "the clients are forgotten")
+    assert running.take() > 0
+
+
+def test_clients_that_vanish_leave_nothing_behind(serve: Serve) -> None:
+    running = serve()
+    running.take()
+    (worker,) = running.workers()
+    files = Path(f"/proc/{worker}/fd")
+    before = len(list(files.iterdir()))
+    for _ in range(500):
+        client = running.socket()
+        client.sendall(POST)
+        # It is reset: nobody reads the answer, or hears that there will be none.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+    wait_until(lambda: len(list(files.iterdir())) == before, "their connections are closed")
+    assert running.take() >= 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_three_hundred_clients_at_once_are_all_answered(serve: Serve, workers: str) -> None:
+    running = serve("--workers", workers)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(running.socket()) for _ in range(300)]
+        for client in clients:
+            client.sendall(POST)
+        values = [read_answer(client).value for client in clients]
+    assert sorted(values) == list(range(1, 301))
+
+
+def open_connections(service: Service) -> float:
+    """Return how many connections its workers have, as they measure it each second."""
+    (line,) = (
+        line
+        for line in service.get("/metrics").body.decode().splitlines()
+        if line.startswith("monotron_http_connections ")
+    )
+    return float(line.split()[1])
 
 
 @contextmanager

@@ -10,21 +10,30 @@ from monotron.measures import WorkerSlot
 from monotron.server.supervisor import Service, serve
 from monotron.settings import SETTINGS, read_settings
 
+App = falcon.App[falcon.Request, falcon.Response]
+
 
 class Constant:
-    """Answers a POST like the build-number API, without doing anything."""
+    """Answers like the build-number API, without doing anything."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
         """Answer with a constant."""
         resp.content_type = "application/json; charset=UTF-8"
         resp.data = b'{"bn":5}'
 
+    on_get = on_post
+
+
+def create_empty_app() -> App:
+    """Return a Falcon app with one route and nothing else."""
+    app = falcon.App()
+    app.add_route("/{uuid}", Constant())
+    return app
+
 
 def open_service(create: bool, slot: WorkerSlot) -> Service:
     """Return the app, which is always healthy and has nothing to close."""
-    app = falcon.App()
-    app.add_route("/{uuid}", Constant())
-    return Service(app, lambda: True, lambda: None, quick_paths=())
+    return Service(create_empty_app(), lambda: True, lambda: None, quick_paths=())
 
 
 def main() -> None:

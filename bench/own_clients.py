@@ -84,7 +84,8 @@ class Requests:
         connection = "keep-alive" if plan.keep_alive else "close"
         self._tail = f" HTTP/1.1\r\nHost: 127.0.0.1:{plan.port}\r\nConnection: {connection}\r\n\r\n"
         self._last = 0
-        self._token = 0
+        # Another run's tokens may still be the current ones.
+        self._token = time.time_ns()
 
     def take(self) -> bytes:
         """Return the next request."""

@@ -45,6 +45,9 @@ BATCH = 64
 MANY = 256
 """The number of series in the parts with many."""
 
+NAME_WIDTH = 42
+"""How wide the table's first column is."""
+
 KEYS = [f"6d6f6e6f-7472-4f6e-8000-{number:012x}" for number in range(MANY)]
 
 
@@ -158,9 +161,11 @@ def once(part: Part, seconds: float) -> Cost:
 
 def table(costs: dict[str, Cost], before: dict[str, float]) -> str:
     """Return a line for each part, with its ratio to the processor time in `before`."""
-    lines = [f"{'µs for each number':42}  processor   clock" + ("   before  ratio" * bool(before))]
+    lines = [f"{'µs for each number':{NAME_WIDTH}}  processor   clock"]
+    if before:
+        lines[0] += "   before  ratio"
     for name, cost in costs.items():
-        line = f"{name:42}  {cost.processor:9.1f}  {cost.clock:6.1f}"
+        line = f"{name:{NAME_WIDTH}}  {cost.processor:9.1f}  {cost.clock:6.1f}"
         if name in before:
             line += f"  {before[name]:7.1f}  {cost.processor / before[name]:5.2f}"
         lines.append(line)

@@ -10,7 +10,9 @@ local MOST_MADE = 10000
 
 local method, before, after, series
 local made = {}
-local last, token = 0, 0
+local last = 0
+-- Another run's tokens may still be the current ones.
+local token = os.time() * 1000000
 
 local function path(number)
    return before .. string.format("%012x", number) .. after

@@ -205,12 +205,14 @@ def test_the_processor_time_and_the_memory_of_descendants_count() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as busy:
-        assert busy.stdout is not None
-        used = float(busy.stdout.readline())
-        # The kernel counts in ticks of 10 ms.
-        assert processor_seconds([busy.pid]) >= used - 0.05
-        assert memory_mib([busy.pid]) > 0
-        os.killpg(busy.pid, signal.SIGKILL)
+        try:
+            assert busy.stdout is not None
+            used = float(busy.stdout.readline())
+            # The kernel counts in ticks of 10 ms.
+            assert processor_seconds([busy.pid]) >= used - 0.05
+            assert memory_mib([busy.pid]) > 0
+        finally:
+            os.killpg(busy.pid, signal.SIGKILL)
 
 
 def test_an_idle_connection_that_the_server_closes_is_an_error() -> None:

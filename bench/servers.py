@@ -32,11 +32,13 @@ class Server:
     port: int
     processes: tuple[int, ...]
     """The processes that were started for it; their descendants are its own too."""
-    log: Path
+    folder: Path
+    """Its own, with what it writes to its output as `log`."""
 
     def log_tail(self) -> str:
         """Return the last lines that it wrote."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
+        said = (self.folder / "log").read_text(errors="replace")
+        return "\n".join(said.splitlines()[-10:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,9 @@ def _ours(command: list[str], folder: Path, variables: Mapping[str, str]) -> Ite
         "--storage-dir",
         str(folder / "store"),
     ]
-    log = folder / "log"
-    with running(command, log, r"http://127\.0\.0\.1:([0-9]+)", variables) as (pid, ready):
-        yield Server(int(ready[1]), (pid,), log)
+    listens = r"http://127\.0\.0\.1:([0-9]+)"
+    with running(command, folder / "log", listens, variables) as (pid, ready):
+        yield Server(int(ready[1]), (pid,), folder)
 
 
 def _await(process: "subprocess.Popen[bytes]", log: Path, ready: str) -> "re.Match[str]":

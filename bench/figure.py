@@ -38,7 +38,7 @@ def measure_one(
     wrong = load.failures()
     if peer.total is not None:
         taken = settled_total(peer, server) - before
-        wrong += load.miscounted(taken, VALUES[case.call])
+        wrong += load.miscounted(taken, VALUES[case.call], peer.strays)
     count = load.answered * max(1, VALUES[case.call])
     figure = Figure(
         per_second=count / load.seconds,

@@ -92,15 +92,15 @@ class Load:
             wrong.append("no answer at all")
         return wrong
 
-    def miscounted(self, taken: int, values: int) -> list[str]:
+    def miscounted(self, taken: int, values: int, strays: int = 0) -> list[str]:
         """Return a line if what was taken from the store does not match the answers.
 
         Each good answer stands for `values` of its series. A request whose answer nobody saw may or
-        may not have taken them.
+        may not have taken them; `strays` answers may belong to requests before.
         """
         good = (self.answered - self.bad_status) * values
         unseen = (self.socket_errors + self.cut_off) * values
-        if good <= taken <= good + unseen:
+        if good - strays * values <= taken <= good + unseen:
             return []
         return [f"{good} numbers were answered, but {taken} were taken from the store"]
 

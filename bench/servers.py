@@ -53,6 +53,8 @@ class Peer:
     """How it is asked for each call that it has."""
     total: Callable[[Server], int] | None = None
     """Returns the sum of the values of all its series; None if it keeps none."""
+    strays: int = 0
+    """How many of its answers may belong to requests of clients that have gone."""
 
 
 def monotron(name: str, meaning: str, module: str = "monotron", **variables: str) -> Peer:

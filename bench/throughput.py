@@ -142,6 +142,7 @@ def measure(options: Options, peers: Sequence[Peer]) -> tuple[list[Round], list[
     """Return the rounds, and a line for each failure."""
     rounds: list[Round] = []
     failures: list[str] = []
+    failed: set[str] = set()
     with (
         tempfile.TemporaryDirectory(prefix="monotron-bench-", dir=options.parent) as folder,
         ExitStack() as running,
@@ -160,12 +161,13 @@ def measure(options: Options, peers: Sequence[Peer]) -> tuple[list[Round], list[
                         options.generator, case, options.seconds, *servers[name]
                     )
                     failures += [f"round {number}, {name}, {case}: {what}" for what in wrong]
+                    failed |= {name} if wrong else set()
             rounds.append(Round(disk, figures))
-        if failures:
-            failures += [
-                f"the log of {name} ends with\n{server.log_tail()}"
-                for name, (_, server) in servers.items()
-            ]
+        failures += [
+            f"the log of {name} ends with\n{server.log_tail()}"
+            for name, (_, server) in servers.items()
+            if name in failed
+        ]
     return rounds, failures
 
 

@@ -6,7 +6,7 @@ from html import escape
 from bench.load import POST
 from bench.report import CROWD, LONE, SERVICE, SOME, VARIANTS, WORKERS, Row
 
-WIDTH, LEFT, RIGHT = 800, 260, 210
+WIDTH, LEFT, RIGHT = 840, 290, 215
 BAR, GAP, HEAD = 20, 6, 34
 
 STYLE = """

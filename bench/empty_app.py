@@ -12,20 +12,30 @@ from monotron.server.supervisor import serve
 from monotron.settings import SETTINGS, read_settings
 from monotron.waiting import Waiting
 
+App = falcon.App[falcon.Request, falcon.Response]
+
 
 class Constant:
-    """Answers a POST like the build-number API, without doing anything."""
+    """Answers like the build-number API, without doing anything."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
         """Answer with a constant."""
         resp.content_type = "application/json; charset=UTF-8"
         resp.data = b'{"bn":5}'
 
+    on_get = on_post
+
+
+def create_empty_app() -> App:
+    """Return a Falcon app with one route and nothing else."""
+    app = falcon.App()
+    app.add_route("/{uuid}", Constant())
+    return app
+
 
 def open_service(create: bool, slot: WorkerSlot, waiting: Waiting) -> Service:
     """Return the app, which is always healthy and has nothing to close."""
-    app = falcon.App()
-    app.add_route("/{uuid}", Constant())
+    app = create_empty_app()
     return Service(app, lambda: True, lambda: None, quick_paths=(), is_long=lambda path: False)
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_jsonl(file: Path, count: int) -> None:
-    """Write an export in which each series has a value and its token."""
+    """Write an export of so many series."""
+    write_export(file, keys(count))
+
+
+def write_export(file: Path, keys: Iterable[str]) -> None:
+    """Write an export of these series, each with a value and its token."""
     with file.open("w", encoding="utf-8") as out:
         print(lines.header(), file=out)
-        for number, key in enumerate(keys(count), start=1):
+        for number, key in enumerate(keys, start=1):
             token = f"{number:040x}"
             series = Series(1, key, number, token, MADE_AT, MADE_AT, given=1)
             entry = Entry(number, 1, token, None, MADE_AT)

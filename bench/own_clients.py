@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 class Plan:
     """The load to make."""
 
+    method: str
+    before: str
+    after: str
     port: int
     seconds: float
-    paths: str
     patience: float
+    stride: int
     series: int
     keep_alive: bool
     clients: int
@@ -74,19 +77,23 @@ def drive(plan: Plan, counts: Counts) -> float:
 
 
 class Requests:
-    """The requests in turn, one for each series."""
+    """The requests in turn, one for each series; `requests.lua` sends the same."""
 
     def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         connection = "keep-alive" if plan.keep_alive else "close"
-        tail = f" HTTP/1.1\r\nHost: 127.0.0.1:{plan.port}\r\nConnection: {connection}\r\n\r\n"
-        self._all = [f"POST {plan.paths}{n:012x}{tail}".encode() for n in range(plan.series)]
-        self._next = 0
+        self._tail = f" HTTP/1.1\r\nHost: 127.0.0.1:{plan.port}\r\nConnection: {connection}\r\n\r\n"
+        self._last = 0
+        # Another run's tokens may still be the current ones.
+        self._token = time.time_ns()
 
     def take(self) -> bytes:
         """Return the next request."""
-        request = self._all[self._next]
-        self._next = (self._next + 1) % len(self._all)
-        return request
+        plan = self._plan
+        self._last = (self._last + plan.stride) % plan.series
+        self._token += 1
+        after = plan.after.replace("$", f"{self._token:040x}")
+        return f"{plan.method} {plan.before}{self._last:012x}{after}{self._tail}".encode()
 
 
 class Client:

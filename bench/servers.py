@@ -1,4 +1,4 @@
-"""The two servers under load, monotron and the empty app, each in its own child process."""
+"""Servers under load: how monotron and the empty app are started, asked and checked."""
 
 import json
 import os
@@ -6,14 +6,14 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote
 
-from monotron.settings import Settings
+from bench.load import GET, POST, PUT, RANGE, TOKEN, UUIDS, Request
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,65 +21,75 @@ START_SECONDS = 20
 STOP_SECONDS = 15
 SETTLE_SECONDS = 10
 
+BUILD_NUMBER = f"/{UUIDS}"
+SERIES = f"/v1/series/{UUIDS}"
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
     """A listening server."""
 
     port: int
-    log: Path
+    processes: tuple[int, ...]
+    """The processes that were started for it; their descendants are its own too."""
+    folder: Path
+    """Its own, with what it writes to its output as `log`."""
 
     def log_tail(self) -> str:
         """Return the last lines that it wrote."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-10:])
+        said = (self.folder / "log").read_text(errors="replace")
+        return "\n".join(said.splitlines()[-10:])
 
 
-@contextmanager
-def start_real(settings: Settings, folder: Path) -> Iterator[Server]:
-    """Run monotron on a new store in `folder`."""
-    command = [sys.executable, "-m", "monotron", "serve"]
-    with _run(command, settings, folder / "store", folder / "real.log") as server:
-        yield server
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One kind of server in the comparison."""
+
+    name: str
+    meaning: str
+    start: Callable[[Path], AbstractContextManager[Server]]
+    """Starts it in a folder of its own, which may hold a store as `store`."""
+    requests: Mapping[str, Request]
+    """How it is asked for each call that it has."""
+    total: Callable[[Server], int] | None = None
+    """Returns the sum of the values of all its series; None if it keeps none."""
+    strays: int = 0
+    """How many of its answers may belong to requests of clients that have gone."""
 
 
-@contextmanager
-def start_empty(settings: Settings, folder: Path) -> Iterator[Server]:
-    """Run the empty app on the same server with the same settings."""
-    command = [sys.executable, "-m", "bench.empty_app"]
-    with _run(command, settings, folder / "unused", folder / "empty.log") as server:
-        yield server
-
-
-def given_out(server: Server) -> int:
-    """Return how many numbers monotron has given out in total, after requests in flight settle.
-
-    A load generator that stops without waiting leaves requests behind, which are still processed.
-    """
-    end = time.monotonic() + SETTLE_SECONDS
-    total, before = _sum_of_values(server), -1
-    while total != before and time.monotonic() < end:
-        time.sleep(0.05)
-        total, before = _sum_of_values(server), total
-    return total
-
-
-@contextmanager
-def _run(command: list[str], settings: Settings, storage: Path, log: Path) -> Iterator[Server]:
-    flags = {
-        "workers": settings.workers,
-        "threads": settings.threads,
-        "history": settings.history,
-        "storage-dir": storage,
+def monotron(name: str, meaning: str, module: str = "monotron", **variables: str) -> Peer:
+    """Return the service, with these settings in addition to those of the environment."""
+    requests = {
+        POST: Request("POST", BUILD_NUMBER),
+        GET: Request("GET", BUILD_NUMBER),
+        PUT: Request("PUT", SERIES, f"/{TOKEN}"),
+        RANGE: Request("POST", SERIES, "?count=100"),
     }
-    command = [*command, "--host", "127.0.0.1", "--port", "0"]
-    command += [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
+    command = [sys.executable, "-m", module, "serve"]
+    return Peer(name, meaning, lambda folder: _ours(command, folder, variables), requests, _total)
+
+
+def empty_app(name: str, meaning: str, **variables: str) -> Peer:
+    """Return the empty app on the service's own server."""
+    requests = {POST: Request("POST", BUILD_NUMBER), GET: Request("GET", BUILD_NUMBER)}
+    command = [sys.executable, "-m", "bench.empty_app"]
+    return Peer(name, meaning, lambda folder: _ours(command, folder, variables), requests)
+
+
+@contextmanager
+def running(
+    command: list[str], log: Path, ready: str, variables: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, "re.Match[str]"]]:
+    """Run a command; yield its process and what matched `ready` in its output.
+
+    Raises `RuntimeError` if it does not start, or if it fails when it is told to end.
+    """
     # A child must import the same monotron and bench as this process, wherever it starts.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(variables or {})}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
-        server = _await_ready(process, log)
-        yield server
+        yield process.pid, _await(process, log, ready)
     finally:
         process.terminate()
         try:
@@ -87,25 +97,54 @@ def _run(command: list[str], settings: Settings, storage: Path, log: Path) -> It
         finally:
             process.kill()
     if process.returncode:
-        raise RuntimeError(
-            f"{' '.join(command)} ended with {process.returncode}:\n{server.log_tail()}"
-        )
+        said = log.read_text(errors="replace")
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
 
 
-def _await_ready(process: subprocess.Popen[bytes], log: Path) -> Server:
+def settled_total(peer: Peer, server: Server) -> int:
+    """Return the sum of all values, after requests in flight settle.
+
+    A load generator that stops without waiting leaves requests behind, which are still processed.
+    """
+    if peer.total is None:
+        return 0
+    end = time.monotonic() + SETTLE_SECONDS
+    total, before = peer.total(server), -1
+    while total != before and time.monotonic() < end:
+        time.sleep(0.05)
+        total, before = peer.total(server), total
+    return total
+
+
+@contextmanager
+def _ours(command: list[str], folder: Path, variables: Mapping[str, str]) -> Iterator[Server]:
+    command = [
+        *command,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--storage-dir",
+        str(folder / "store"),
+    ]
+    listens = r"http://127\.0\.0\.1:([0-9]+)"
+    with running(command, folder / "log", listens, variables) as (pid, ready):
+        yield Server(int(ready[1]), (pid,), folder)
+
+
+def _await(process: "subprocess.Popen[bytes]", log: Path, ready: str) -> "re.Match[str]":
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         said = log.read_text(errors="replace")
-        if ready := re.search(r"http://127\.0\.0\.1:([0-9]+)", said):
-            return Server(int(ready[1]), log)
+        if found := re.search(ready, said):
+            return found
         if process.poll() is not None:
             raise RuntimeError(f"a server could not start:\n{said}")
         time.sleep(0.02)
     raise RuntimeError(f"a server was not ready after {START_SECONDS} seconds:\n{said}")
 
 
-def _sum_of_values(server: Server) -> int:
-    """Return the sum of all series' values: each value counts the numbers that its series gave."""
+def _total(server: Server) -> int:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=SETTLE_SECONDS)
     total, after = 0, ""
     while after is not None:

@@ -39,6 +39,9 @@ T = TypeVar("T")
 Application = Callable[..., Iterable[bytes]]
 Environ = dict[str, Any]
 
+HUB = getcurrent()
+"""The greenlet that others switch to when they wait."""
+
 BATCH = 64
 """Updates that share a commit, as with 64 clients."""
 
@@ -217,7 +220,7 @@ def parking(*, new: bool) -> Callable[[], None]:
 
         def park() -> None:
             parked.append(getcurrent())
-            getcurrent().parent.switch()
+            HUB.switch()
 
         for _ in range(BATCH):
             if new:
@@ -309,7 +312,7 @@ class Greenlets:
         while True:
             job()
             self._free.append(getcurrent())
-            job = getcurrent().parent.switch()
+            job = HUB.switch()
 
 
 class Together:
@@ -324,7 +327,7 @@ class Together:
         """See `contract.Store.update`."""
         update, caller = Update(fn), getcurrent()
         self._waiting.append((caller, update))
-        caller.parent.switch()
+        HUB.switch()
         result: T = update.result
         return result
 

@@ -62,6 +62,9 @@ class Connection(asyncio.Protocol):
         """Whether the client has sent its last byte."""
         self._is_full = False
         """Whether the client has to read before more can be sent."""
+        self._answer_bytes = 0
+        """The size of the last answer, of which a part may wait to be sent. The memory of all of it
+        is held until its last byte has been sent."""
         self._is_paused = False
         self._keeps = True
         self._must_linger = False
@@ -101,7 +104,7 @@ class Connection(asyncio.Protocol):
             return
         self._input += data
         if not self._is_answering:
-            self._advance()
+            self.advance()
         if len(self._input) > READ_AHEAD_BYTES:
             self._pause()
 
@@ -110,20 +113,20 @@ class Connection(asyncio.Protocol):
         self._has_ended = True
         if self._is_answering:
             return True
-        self._advance()
+        self.advance()
         return self._is_answering
 
     def pause_writing(self) -> None:
         """Take in no further request until the client reads."""
         self._is_full = True
-        self._server.note_unread(self, self._transport.get_write_buffer_size())
+        self._server.note_unread(self, self._answer_bytes)
 
     def resume_writing(self) -> None:
         """Go on."""
         self._is_full = False
         self.active_at = self._server.now
         self._server.note_unread(self, 0)
-        self._advance()
+        self.advance()
 
     # What the server calls
 
@@ -147,23 +150,12 @@ class Connection(asyncio.Protocol):
         if self.is_idle:
             self._transport.close()
 
-    def send(self, incoming: Incoming, found: Answer) -> None:
-        """Send the answer to a request; it may come from a thread, through the loop."""
-        self._is_answering = False
-        self._server.answered(self)
-        if self._is_closing:
-            return
-        self._write(incoming.line, found, keeps=incoming.keeps and self._keeps)
-        if not self._is_closing and (self._input or self._has_ended or self._is_paused):
-            # Not from here: a long pipeline would nest as deep.
-            self._server.loop.call_soon(self._advance)
-
-    # Requests
-
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Take in requests until one has to wait, or its bytes have not arrived."""
         try:
             while not (self._is_answering or self._is_full or self._is_closing):
+                if self._server.postpones(self):
+                    return
                 if not self._take_in():
                     break
                 self._begin()
@@ -174,6 +166,19 @@ class Connection(asyncio.Protocol):
         if self._has_ended and not self._is_answering and not self._is_full:
             # What is left is no whole request.
             self._transport.close()
+
+    def send(self, incoming: Incoming, found: Answer) -> None:
+        """Send the answer to a request; it may come from a thread, through the loop."""
+        self._is_answering = False
+        self._server.answered(self)
+        if self._is_closing:
+            return
+        self._write(incoming.line, found, keeps=incoming.keeps and self._keeps)
+        if not self._is_closing and (self._input or self._has_ended or self._is_paused):
+            # Not from here: a long pipeline would nest as deep.
+            self._server.loop.call_soon(self.advance)
+
+    # Requests
 
     def _take_in(self) -> bool:
         """Return whether a request has arrived whole; raises `Refusal`."""
@@ -254,12 +259,15 @@ class Connection(asyncio.Protocol):
 
     def _write(self, line: RequestLine, found: Answer, *, keeps: bool) -> None:
         option = None if line.is_1_1 else "keep-alive"
-        for piece in answer.encoded(
+        pieces = answer.encoded(
             found,
             self._server.date,
             connection=option if keeps else "close",
             has_body=line.method != "HEAD",
-        ):
+        )
+        self._answer_bytes = sum(map(len, pieces))
+        self._server.sent_in_turn += self._answer_bytes
+        for piece in pieces:
             self._transport.write(piece)
         self.active_at = self._server.now
         if not keeps:

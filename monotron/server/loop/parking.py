@@ -21,6 +21,9 @@ HAND_OVER_SECONDS = 0.005
 """How long the loop waits at most until the writer's thread has come to the disk. It is the time
 for which the interpreter lets one thread run before the others."""
 
+STUCK_SECONDS = 0.25
+"""How long a batch takes at most unless the disk hangs, or another process holds the lock."""
+
 CHECK_SECONDS = 0.1
 """How often it is checked whether a parked request has waited for too long."""
 
@@ -69,12 +72,18 @@ class Parking:
         """Lets the writer's thread begin the next batch; None if there is none."""
         self._is_writing = False
         """Whether a batch has begun, and has not ended yet."""
+        self._writing_since = 0.0
         self._has_let_go = threading.Event()
 
     def run(self, fn: Callable[..., object], *arguments: Any) -> None:
         """Run `fn`, which must not raise, in a greenlet; return once it is parked or done."""
         worker = self._free.pop() if self._free else greenlet(self._work, self._hub)
         worker.switch(fn, arguments)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the current batch takes so long that the disk may be hanging."""
+        return self._is_writing and time.monotonic() - self._writing_since > STUCK_SECONDS
 
     def may_block(self) -> bool:
         """See `waiting.Waiting`: a greenlet would block the loop with it."""
@@ -132,6 +141,7 @@ class Parking:
             return
         write, self._write = self._write, None
         self._is_writing = True
+        self._writing_since = time.monotonic()
         self._has_let_go.clear()
         write()
         self._has_let_go.wait(HAND_OVER_SECONDS)

@@ -109,12 +109,10 @@ class Connection(asyncio.Protocol):
             self._pause()
 
     def eof_received(self) -> bool:
-        """Note that nothing more will come; return whether an answer is still due."""
+        """Note that nothing more will come; return True, because it closes by itself."""
         self._has_ended = True
-        if self._is_answering:
-            return True
         self.advance()
-        return self._is_answering
+        return True
 
     def pause_writing(self) -> None:
         """Take in no further request until the client reads."""
@@ -163,9 +161,20 @@ class Connection(asyncio.Protocol):
             self._refuse(refusal)
         if len(self._input) <= READ_AHEAD_BYTES:
             self._resume()
-        if self._has_ended and not self._is_answering and not self._is_full:
+        if self._has_ended and not (self._is_answering or self._is_full or self._is_closing):
             # What is left is no whole request.
-            self._transport.close()
+            self._is_closing = True
+            self._server.send_later(self, [], closes=True)
+
+    def transmit(self, pieces: list[bytes], *, closes: bool) -> None:
+        """Send what `send_later` was asked to send, unless the client is gone."""
+        if self._transport.is_closing():
+            return
+        for piece in pieces:
+            self._transport.write(piece)
+        self.active_at = self._server.now
+        if closes:
+            self._close()
 
     def send(self, incoming: Incoming, found: Answer) -> None:
         """Send the answer to a request; it may come from a thread, through the loop."""
@@ -222,7 +231,7 @@ class Connection(asyncio.Protocol):
             self._server.take_big_body(self)
         expects_body = bool(incoming.left or incoming.chunks) and not data
         if headers.expects_continue and expects_body and line.is_1_1:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._server.send_later(self, [b"HTTP/1.1 100 Continue\r\n\r\n"], closes=False)
         return True
 
     def _take_body(self) -> bool:
@@ -267,11 +276,8 @@ class Connection(asyncio.Protocol):
         )
         self._answer_bytes = sum(map(len, pieces))
         self._server.sent_in_turn += self._answer_bytes
-        for piece in pieces:
-            self._transport.write(piece)
-        self.active_at = self._server.now
-        if not keeps:
-            self._close()
+        self._is_closing = not keeps
+        self._server.send_later(self, pieces, closes=not keeps)
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer what is not passed on, and close: where the next request begins is unknown."""
@@ -290,7 +296,6 @@ class Connection(asyncio.Protocol):
         lose the answer (RFC 9112, section 9.6). So the sending half is closed first then, and the
         rest when the client has closed its own.
         """
-        self._is_closing = True
         if self._has_ended or not (self._must_linger or self._input):
             self._transport.close()
             return

@@ -58,8 +58,10 @@ class Parking:
     It belongs to the thread that creates it, which must be the one that runs the loop.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, after: Callable[[], None]) -> None:
+        """`after` is called on the loop when the greenlets of a batch have gone on."""
         self._loop = loop
+        self._after = after
         self._thread = threading.get_ident()
         self._hub = getcurrent()
         self._free: list[greenlet] = []
@@ -155,6 +157,7 @@ class Parking:
             if wait in self._parked:
                 self._parked.discard(wait)
                 wait.go_on()
+        self._after()
 
     def _check(self) -> None:
         now = time.monotonic()

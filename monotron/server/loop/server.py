@@ -5,6 +5,7 @@ import errno
 import gc
 import logging
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import Any
@@ -50,6 +51,10 @@ GARBAGE = 50_000
 """How many more objects than before make Python look for garbage that refers to itself. Requests
 leave hardly any."""
 
+SWITCH_SECONDS = 0.0003
+"""How long the writer's thread waits at most for the loop's, once the disk is done. With Python's
+own 5 ms, a batch of 128 took 5 ms instead of 2, and 256 clients got a fifth fewer numbers."""
+
 SPARE_CONNECTIONS = 256
 """Places kept free for new connections, by closing those that have been idle the longest."""
 
@@ -82,8 +87,10 @@ class LoopServer:
         The thread that creates it must be the one that runs it.
         """
         self.loop = new_event_loop()
-        self._parking = Parking(self.loop)
+        self._parking = Parking(self.loop, self._flush)
         self.waiting: Waiting = self._parking
+        self._outbox: list[tuple[Connection, list[bytes], bool]] = []
+        """What is sent at the end of this turn of the loop; see `send_later`."""
         self.connections: set[Connection] = set()
         self.now = self.loop.time()
         self.date = _date()
@@ -121,6 +128,7 @@ class LoopServer:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE)
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.loop.run_forever()
         self.loop.run_until_complete(self._drain())
         self._aside.close()
@@ -184,6 +192,17 @@ class LoopServer:
                 503, "too many large requests at the moment; nothing was taken", retry=True
             )
         self._big_bodies.add(connection)
+
+    def send_later(self, connection: Connection, pieces: list[bytes], *, closes: bool) -> None:
+        """Send bytes on a connection at the end of this turn of the loop, and perhaps close it.
+
+        Each write wakes a client that sleeps, which costs up to 20 µs. If the answers of a turn
+        leave together, a client with many connections is awake after the first: 64 of wrk's got
+        27,000 answers to GET a second instead of 17,000, and a single one gets as many as before.
+        """
+        if not self._outbox:
+            self.loop.call_soon(self._flush)
+        self._outbox.append((connection, pieces, closes))
 
     def postpones(self, connection: Connection) -> bool:
         """Return whether a connection has to wait for the next turn of the loop."""
@@ -257,6 +276,11 @@ class LoopServer:
 
     # Connections
 
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        for connection, pieces, closes in outbox:
+            connection.transmit(pieces, closes=closes)
+
     def _accept_from(self, listener: socket.socket) -> None:
         """Accept one connection, so that the workers that share the port take turns."""
         self._accept(listener)
@@ -297,6 +321,7 @@ class LoopServer:
     def _sweep(self) -> None:
         """Close overdue connections, and idle ones if others need their places."""
         self._check_health()
+        self._flush()
         self.now = self.loop.time()
         self.date = _date()
         self._slot.set(HTTP_QUEUE, self._in_progress)
@@ -348,6 +373,7 @@ class LoopServer:
         # Everything that clients have sent by now is read in the next turn of the loop.
         for _ in range(_TURNS):
             await asyncio.sleep(0)
+        self._flush()
         for connection in tuple(self.connections):
             connection.finish()
         if self.connections:

@@ -270,6 +270,7 @@ print(get_series.sync_detailed("missing", client=client).parsed.detail)
 """
 
 
+@pytest.mark.long
 def test_a_generated_client_takes_numbers(tmp_path: Path) -> None:
     with services(tmp_path) as serve:
         running = serve(variables=ROOT)

@@ -575,6 +575,7 @@ def test_damaged_rows_are_told_with_their_series(tmp_path: Path) -> None:
 # Beside a service
 
 
+@pytest.mark.long
 def test_a_store_in_use_is_checked_under_load_and_left_alone(serve: Serve, folder: Path) -> None:
     running = serve("--workers", "2")
     with Load(running, clients=8) as load:
@@ -621,6 +622,7 @@ def test_a_copy_of_a_store_in_use_is_of_one_moment(store: LmdbStore, tmp_path: P
         assert (state and state.value, reading.count(tables.SERIES)) == (103, 7)
 
 
+@pytest.mark.long
 def test_damage_to_a_store_in_use_is_found(serve: Serve, folder: Path) -> None:
     store = LmdbStore(folder, tables.ALL)
     store.update(fill)
@@ -644,6 +646,7 @@ def damage_a_value_page(data: Path) -> None:
         file.write(b"\xff\xff")
 
 
+@pytest.mark.long
 def test_a_check_that_ends_lets_the_service_start(serve: Serve, folder: Path) -> None:
     LmdbStore(folder, tables.ALL).close()
     status, _ = checked(storage_dir=folder)

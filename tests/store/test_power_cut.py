@@ -420,7 +420,7 @@ def test_a_start_that_was_killed_leaves_no_gap(root: Path, place: Path) -> None:
 def traced_service(folder: Path, record: Path) -> Iterator[Service]:
     """Serve under strace; the record is whole once the block has ended."""
     # Each ends with the one above it: strace with us, the service with strace.
-    become = [sys.executable, "-c", f"{service.END_WITH_US}\n{service.BECOME}"]
+    become = [*service.BECOMING, f"{service.END_WITH_US}\n{service.BECOME}"]
     command = power_cut.strace(record, [*become, *service.COMMAND, "serve", "--port", "0"])
     log = record.with_suffix(".log")
     with log.open("wb") as stderr:

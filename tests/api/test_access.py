@@ -25,6 +25,7 @@ from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, all_rows, basic, held, new_key, remove_all
 from tests.support import service
 from tests.support.calls import call_in
+from tests.support.furnished import body_of
 from tests.support.service import Service
 from tests.support.web import LAST_VALUE, UUID, Api, problem, routes
 
@@ -95,13 +96,6 @@ NEEDS = {
     },
 }
 """The right that each method of each route needs; HEAD needs the same as GET."""
-
-BODIES = {
-    ("PUT", "/series/{key}"): b'{"value":7}',
-    ("POST", "/grants"): b'["read:series"]',
-    ("PUT", "/attrs"): b'{"app":"x"}',
-}
-"""The right that a method of a path with this ending needs."""
 
 ALL_SCOPES = [
     f"{operation}:{resource}"
@@ -195,14 +189,7 @@ class House:
             uuid=UUID,
             file="index.html",
         )
-        body = b""
-        if call.method in ("PUT", "POST"):
-            bodies = (
-                body
-                for (method, end), body in BODIES.items()
-                if call.method == method and call.route.endswith(end)
-            )
-            body = next(bodies, b"")
+        body = body_of(call.method, call.route)
         return api.request(path, method=call.method, body=body, expect_errors=True, **others)
 
 

@@ -15,8 +15,8 @@ run: .venv/run
 
 test: lint types tests
 
-# The loop while you write: the rules, the API and the stores, without what takes seconds. They wait for
-# little, so there are as many side by side as there are cores.
+# The loop while you write: the rules, the API and the stores, without what takes seconds or starts a process.
+# They wait for little, so there are as many side by side as there are cores.
 quick: .venv/test
 	$(BIN)/pytest -q -n auto -m 'not long and not alone' tests/core tests/api tests/store
 

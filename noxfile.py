@@ -49,6 +49,8 @@ def tests(session: nox.Session) -> None:
     if not session.python:
         session.log("this machine has no other Python")
         return
-    session.install("--constraint", "constraints.txt", "--editable", ".[test]")
+    # As in the Makefile.
+    editable = ("--config-settings", "editable_mode=compat", "--editable")
+    session.install("--constraint", "constraints.txt", *editable, ".[test]")
     for marks, how in SESSIONS.items():
         session.run("pytest", "-m", marks, *how, *session.posargs, env=FEWER)

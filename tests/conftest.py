@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from monotron.app import create_app
+from monotron.app import App, create_app
 from monotron.core import accounts, api_keys, scopes, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
@@ -109,6 +109,12 @@ def all_rows(store: Store) -> dict[Table, list[tuple[bytes, bytes]]]:
             table: reading.scan(table, b"", b"\xff" * 600, limit=100_000) for table in tables.ALL
         }
     )
+
+
+def remove_all(txn: Transaction) -> None:
+    """Remove everything in the store."""
+    for table in tables.ALL:
+        txn.delete_range(table, b"", b"\xff" * 600)
 
 
 GROUPED = ("jenkins",)
@@ -213,14 +219,41 @@ def shared(service: Service) -> Iterator[Service]:
     print("--- stderr of the shared service:", *service.lines[before:], sep="\n")
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What takes longer to make than most tests take."""
+
+    store: LmdbStore
+    open: App
+    guarded: App
+
+
+@pytest.fixture(scope="session")
+def kept_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """A store, and the API on it without and with authentication, for a whole process."""
+    store = LmdbStore(tmp_path_factory.mktemp("kept"), tables.ALL)
+    nothing_set = read_settings({}, {})
+    with_root = replace(nothing_set, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
+    yield Kept(store, create_app(store, nothing_set), create_app(store, with_root))
+    store.close()
+
+
 @pytest.fixture
-def api(store: Store, settings: Settings) -> Api:
+def emptied(kept_api: Kept) -> Kept:
+    """The same, without the rows of the test before."""
+    store = kept_api.store
+    if any(all_rows(store).values()):
+        store.update(remove_all)
+    return kept_api
+
+
+@pytest.fixture
+def api(emptied: Kept) -> Api:
     """The API on an empty store."""
-    return Api(create_app(store, settings))
+    return Api(emptied.open)
 
 
 @pytest.fixture
-def guarded(store: Store, settings: Settings) -> Api:
+def guarded(emptied: Kept) -> Api:
     """The API on an empty store, with authentication on; calls send what `basic` returns."""
-    guarded = replace(settings, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
-    return Api(create_app(store, guarded))
+    return Api(emptied.guarded)

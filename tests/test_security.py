@@ -315,10 +315,6 @@ def test_every_test_that_the_page_names_exists() -> None:
         assert not name or re.search(rf"^def {name}\(", text, re.MULTILINE), f"{file}::{name}"
 
 
-def test_named_files_and_sections_exist() -> None:
-    shown.assert_links_lead_somewhere("SECURITY.md")
-
-
 @pytest.mark.parametrize(
     ("what", "limit"),
     [

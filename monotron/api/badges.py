@@ -125,22 +125,30 @@ _DATA = schema(
 _IMAGE = schema("BadgeImage", {"type": "string"}, draw(_EXAMPLE).decode())
 
 
+def _read_by(name: str, summary: str, answer: Answer) -> Calls:
+    """Return the description of a GET that answers with a badge."""
+    described = Description(
+        name,
+        summary,
+        answer,
+        needs=READ_SERIES,
+        queries=QUERIES,
+        missing=_MISSING,
+        polled=_CACHED,
+    )
+    return {"GET": described}
+
+
 class BadgeData:
     """A badge's data, from which shields.io draws it."""
 
     tag: ClassVar[Tag] = TAG
     fields: ClassVar[Fields] = FIELDS
-    calls: ClassVar[Calls] = {
-        "GET": Description(
-            "getBadge",
-            "The badge's data for shields.io (https://shields.io/badges/endpoint-badge)",
-            in_json(_DATA),
-            needs=READ_SERIES,
-            queries=QUERIES,
-            missing=_MISSING,
-            polled=_CACHED,
-        )
-    }
+    calls: ClassVar[Calls] = _read_by(
+        "getBadge",
+        "The badge's data for shields.io (https://shields.io/badges/endpoint-badge)",
+        in_json(_DATA),
+    )
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -167,23 +175,17 @@ class BadgeImage:
 
     tag: ClassVar[Tag] = TAG
     fields: ClassVar[Fields] = FIELDS
-    calls: ClassVar[Calls] = {
-        "GET": Description(
-            "getBadgeImage",
-            "The same badge as an image",
-            Answer(
-                {SVG: _IMAGE},
-                (
-                    NO_SNIFFING,
-                    constant_header("Content-Security-Policy", "default-src 'none'", value="image"),
-                ),
+    calls: ClassVar[Calls] = _read_by(
+        "getBadgeImage",
+        "The same badge as an image",
+        Answer(
+            {SVG: _IMAGE},
+            (
+                NO_SNIFFING,
+                constant_header("Content-Security-Policy", "default-src 'none'", value="image"),
             ),
-            needs=READ_SERIES,
-            queries=QUERIES,
-            missing=_MISSING,
-            polled=_CACHED,
-        )
-    }
+        ),
+    )
 
     def __init__(self, store: Store) -> None:
         self._store = store

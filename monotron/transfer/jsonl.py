@@ -5,15 +5,7 @@ from typing import BinaryIO
 
 from monotron.limits import EXPORT_LINE_BYTES
 from monotron.transfer import lines
-from monotron.transfer.items import (
-    Advance,
-    Broken,
-    CannotRead,
-    Item,
-    Read,
-    TextLine,
-    text_lines,
-)
+from monotron.transfer.items import Advance, Broken, CannotRead, Item, Read, TextLine, text_lines
 from monotron.transfer.lines import BrokenLine, EndLine
 
 

@@ -19,15 +19,7 @@ from monotron.core.errors import RuleError
 from monotron.core.records import Entry, Series
 from monotron.limits import DATABASE_ROW_BYTES, IMPORT_LINES
 from monotron.transfer import lines
-from monotron.transfer.items import (
-    Advance,
-    Broken,
-    CannotRead,
-    Item,
-    Read,
-    TextLine,
-    text_lines,
-)
+from monotron.transfer.items import Advance, Broken, CannotRead, Item, Read, TextLine, text_lines
 from monotron.transfer.lines import AttributeLine, BrokenLine, SeriesLine
 
 COLUMNS = ("key", "creator_id", "token", "value")

@@ -22,9 +22,10 @@ from monotron.limits import HEADER_BYTES
 from monotron.settings import Settings, read_settings
 from monotron.store.contract import Store, Transaction
 from monotron.store.lmdb import LmdbStore
-from tests.conftest import ROOT, all_rows, basic, held, new_key
+from tests.conftest import ROOT, all_rows, basic, held, new_key, remove_all
 from tests.support import service
 from tests.support.calls import call_in
+from tests.support.furnished import body_of
 from tests.support.service import Service
 from tests.support.web import LAST_VALUE, UUID, Api, problem, routes
 
@@ -96,13 +97,6 @@ NEEDS = {
 }
 """The right that each method of each route needs; HEAD needs the same as GET."""
 
-BODIES = {
-    ("PUT", "/series/{key}"): b'{"value":7}',
-    ("POST", "/grants"): b'["read:series"]',
-    ("PUT", "/attrs"): b'{"app":"x"}',
-}
-"""The right that a method of a path with this ending needs."""
-
 ALL_SCOPES = [
     f"{operation}:{resource}"
     for operation in ("read", "write", "delete")
@@ -164,8 +158,7 @@ class House:
         """Put everything in its place, and remove all else."""
 
         def fill(txn: Transaction) -> None:
-            for table in tables.ALL:
-                txn.delete_range(table, b"", b"\xff" * 600)
+            remove_all(txn)
             for account in (1, 2):
                 for key in ("svc", UUID):
                     series.advance(txn, call_in(account, now=1), key, token="t1")
@@ -196,14 +189,7 @@ class House:
             uuid=UUID,
             file="index.html",
         )
-        body = b""
-        if call.method in ("PUT", "POST"):
-            bodies = (
-                body
-                for (method, end), body in BODIES.items()
-                if call.method == method and call.route.endswith(end)
-            )
-            body = next(bodies, b"")
+        body = body_of(call.method, call.route)
         return api.request(path, method=call.method, body=body, expect_errors=True, **others)
 
 
@@ -718,18 +704,18 @@ def test_a_store_has_only_the_digest_of_a_secret(house: House) -> None:
 
 
 def test_no_log_and_no_error_shows_a_secret(
-    store: LmdbStore, settings: Settings, caplog: pytest.LogCaptureFixture
+    own_store: LmdbStore, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    api = Api(create_app(store, replace(guarding(settings), access_log=True)))
-    known, stranger = new_key(store, *ALL_SCOPES), api_keys.new_pair()
-    damaged = new_key(store, *ALL_SCOPES)
-    store.update(lambda txn: txn.put(tables.API_KEYS, damaged.key.encode(), b"\1short"))
+    api = Api(create_app(own_store, replace(guarding(settings), access_log=True)))
+    known, stranger = new_key(own_store, *ALL_SCOPES), api_keys.new_pair()
+    damaged = new_key(own_store, *ALL_SCOPES)
+    own_store.update(lambda txn: txn.put(tables.API_KEYS, damaged.key.encode(), b"\1short"))
     pairs = [ROOT, known, stranger, damaged, replace(known, secret=stranger.secret)]
     answers = []
     for closed in (False, True):
         if closed:
-            store.close()
+            own_store.close()
         for pair in pairs:
             for method, path in [
                 ("GET", "/v1/series"),
@@ -829,6 +815,7 @@ def guarded_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
         yield start("--access-log", "on", variables=variables)
 
 
+@pytest.mark.long
 def test_a_browser_is_asked_for_credentials(guarded_service: Service) -> None:
     answer = guarded_service.get("/v1/series")
     answer.assert_problem(401)
@@ -862,12 +849,14 @@ def test_headers_that_are_no_clear_credentials_are_401(
     assert answer.status == 404
 
 
+@pytest.mark.long
 def test_credentials_beyond_every_limit_are_431(guarded_service: Service) -> None:
     head = b"GET /v1 HTTP/1.1\r\nHost: x\r\nAuthorization: Basic "
     answer = guarded_service.send(head + b"A" * HEADER_BYTES + b"\r\n\r\n")
     answer.assert_problem(431)
 
 
+@pytest.mark.long
 def test_a_service_that_cannot_write_still_knows_its_keys(guarded_service: Service) -> None:
     grants = "/v1/accounts/1/grants"
     made = guarded_service.ask("POST", grants, b'["read:series"]', basic(ROOT)).json["api_key"]
@@ -880,6 +869,7 @@ def test_a_service_that_cannot_write_still_knows_its_keys(guarded_service: Servi
         guarded_service.ask("POST", f"/{UUID}", headers=wrong).assert_problem(401)
 
 
+@pytest.mark.long
 def test_no_log_of_the_service_shows_a_secret(guarded_service: Service) -> None:
     pair = api_keys.new_pair()
     for each in (ROOT, pair, replace(ROOT, secret=pair.secret)):

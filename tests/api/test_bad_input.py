@@ -21,6 +21,7 @@ from monotron.settings import read_settings
 from monotron.store.contract import Table
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, all_rows, basic, new_key
+from tests.support.furnished import body_of
 from tests.support.web import LAST_VALUE, UUID, Api, problem, routes
 
 ROUTES = {
@@ -48,14 +49,6 @@ GOOD_FIELDS = {
     "uuid": [UUID, UUID.replace("-", "").upper()],
 }
 """Valid values for a path's fields. A new field gets a plain word."""
-
-GOOD_BODIES = {
-    ("PUT", "/series/{key}"): b'{"value":7000000000000}',
-    ("PUT", "/attrs"): b'{"author":"Ada"}',
-    ("PUT", "/attrs/{name}"): b"Ada",
-    ("POST", "/grants"): b'["read,write:series"]',
-}
-"""A valid body for a method of a path with this ending; others take no body."""
 
 # Paths, queries and headers are bytes as Latin-1 text, which is how WSGI has them.
 
@@ -285,12 +278,7 @@ class Call:
 
 def good_call(method: str, route: str) -> Call:
     fields = {name: GOOD_FIELDS.get(name, ["word"])[0] for name in re.findall(r"\{(\w+)\}", route)}
-    bodies = (
-        body
-        for (of_method, end), body in GOOD_BODIES.items()
-        if method == of_method and route.endswith(end)
-    )
-    return Call(method, route, fields, next(bodies, b""))
+    return Call(method, route, fields, body_of(method, route))
 
 
 def with_one_fault(good: Call) -> Iterator[Call]:

@@ -330,22 +330,22 @@ def test_a_store_that_cannot_be_written_is_503_and_takes_nothing(
     assert api.get(f"/{UUID}").json == {"bn": 2}
 
 
-def test_a_closed_store_is_503(store: LmdbStore, settings: Settings) -> None:
-    api = Api(create_app(store, settings))
-    store.close()
+def test_a_closed_store_is_503(own_store: LmdbStore, settings: Settings) -> None:
+    api = Api(create_app(own_store, settings))
+    own_store.close()
     for method, path, body, headers in [*CALLS, *READS]:
         response = call(api, method, path, body, headers)
         problem(response, 503, "store-unavailable")
         assert int(response.headers["Retry-After"]) > 0
 
 
-def test_a_failing_store_does_not_say_where_it_is(store: LmdbStore, settings: Settings) -> None:
-    api = Api(create_app(store, settings))
+def test_a_failing_store_does_not_say_where_it_is(own_store: LmdbStore, settings: Settings) -> None:
+    api = Api(create_app(own_store, settings))
     # Now LMDB fails at each call, and the store's own message has the folder in it.
-    store._env.close()
+    own_store._env.close()
     for method, path, body, headers in [*CALLS, *READS, ("GET", "/readyz", b"", {})]:
         response = call(api, method, path, body, headers)
-        assert str(store.folder) not in problem(response, 503)
+        assert str(own_store.folder) not in problem(response, 503)
 
 
 def test_a_full_store_is_507_and_goes_on_once_there_is_room(

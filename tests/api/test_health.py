@@ -56,9 +56,9 @@ def test_a_store_that_cannot_be_written_is_not_ready(
     wait_until_ready(api)
 
 
-def test_a_closed_store_is_not_ready(store: LmdbStore, settings: Settings) -> None:
-    api = Api(create_app(store, settings))
-    store.close()
+def test_a_closed_store_is_not_ready(own_store: LmdbStore, settings: Settings) -> None:
+    api = Api(create_app(own_store, settings))
+    own_store.close()
     problem(api.get("/readyz", expect_errors=True), 503)
     assert api.get("/livez").status_int == 200
 

@@ -190,10 +190,10 @@ def test_a_store_that_cannot_be_written_is_not_ready_and_all_else_is_told(
 
 
 def test_a_store_that_is_closed_is_not_ready_and_requests_are_told(
-    store: LmdbStore, settings: Settings
+    own_store: LmdbStore, settings: Settings
 ) -> None:
-    api = Api(create_app(store, settings, figures=store.figures))
-    store.close()
+    api = Api(create_app(own_store, settings, figures=own_store.figures))
+    own_store.close()
     problem(api.post("/v1/series/svc", expect_errors=True), 503)
     found = scrape(api)
     assert found[READY] == 0
@@ -201,9 +201,12 @@ def test_a_store_that_is_closed_is_not_ready_and_requests_are_told(
     assert labelled("monotron_store_size_bytes") not in found
 
 
-def test_a_data_file_that_is_gone_is_told_with_all_else(measured: Api, store: LmdbStore) -> None:
+def test_a_data_file_that_is_gone_is_told_with_all_else(
+    own_store: LmdbStore, settings: Settings
+) -> None:
+    measured = Api(create_app(own_store, settings, figures=own_store.figures))
     measured.post("/v1/series/svc")
-    (store.folder / "data.mdb").unlink()
+    (own_store.folder / "data.mdb").unlink()
     problem(measured.post("/v1/series/svc", expect_errors=True), 503)
     problem(measured.get("/readyz", expect_errors=True), 503)
     found = scrape(measured)
@@ -304,6 +307,7 @@ def scraped(connection: http.client.HTTPConnection) -> Samples:
     return samples(answer.body.decode())
 
 
+@pytest.mark.long
 def test_every_worker_tells_what_all_of_them_did(serve: Serve) -> None:
     running = serve("--workers", "3")
     connections = {worker: running.connect_to(worker) for worker in sorted(running.workers())}
@@ -325,6 +329,7 @@ def test_every_worker_tells_what_all_of_them_did(serve: Serve) -> None:
         connection.close()
 
 
+@pytest.mark.long
 def test_no_counter_goes_back_when_workers_are_killed(serve: Serve) -> None:
     running = serve("--workers", "2")
     before: Samples = {}
@@ -353,6 +358,7 @@ def kill_one(running: Service) -> None:
     os.kill(min(running.workers()), signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_what_never_reaches_a_resource_is_counted_too(serve: Serve) -> None:
     running = serve()
     running.send(b"garbage\r\n\r\n")
@@ -362,6 +368,7 @@ def test_what_never_reaches_a_resource_is_counted_too(serve: Serve) -> None:
     assert found[requests("POST", "none", 413)] == 1
 
 
+@pytest.mark.long
 def test_connections_are_told(serve: Serve) -> None:
     running = serve()
     name = labelled("monotron_http_connections")

@@ -4,11 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from monotron.app import create_app
-from monotron.settings import Settings
-from monotron.store.contract import Store
 from tests.conftest import all_rows
-from tests.support.furnished import Call, calls, furnish
+from tests.support.furnished import Call, calls
 from tests.support.memory import MemoryStore
 from tests.support.web import REFUSED_NAMES, Api, problem, url
 
@@ -48,47 +45,41 @@ def in_each_field(call: Call, name: str) -> Iterator[str]:
             yield call.with_fields(**{field: name})
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    """What is asked here does not depend on the engine."""
-    return MemoryStore()
-
-
-@pytest.fixture
-def api(store: Store, settings: Settings) -> Api:
-    """The API on a store with something at each path."""
-    return furnish(Api(create_app(store, settings)), store)
-
-
 @pytest.mark.parametrize("name", UNFIT)
-def test_what_cannot_be_a_name_is_400_and_takes_nothing(api: Api, store: Store, name: str) -> None:
-    before = all_rows(store)
+def test_what_cannot_be_a_name_is_400_and_takes_nothing(
+    furnished: Api, memory: MemoryStore, name: str
+) -> None:
+    before = all_rows(memory)
     asked = 0
     for call in calls("GET", "POST", "PUT", "DELETE"):
         for target in in_each_field(call, name):
             # With nothing behind its last slash, a path is another one or none.
             if name or not target.partition("?")[0].endswith(("/", "/.svg")):
-                response = api.request(
+                response = furnished.request(
                     target, method=call.method, body=call.body, expect_errors=True
                 )
                 problem(response, 400, "invalid-name")
                 asked += 1
     assert asked > 50
-    assert all_rows(store) == before
+    assert all_rows(memory) == before
 
 
 @pytest.mark.parametrize("name", REFUSED_NAMES.values(), ids=REFUSED_NAMES)
-def test_nothing_begins_with_a_name_that_is_refused(api: Api, store: Store, name: str) -> None:
-    before = all_rows(store)
+def test_nothing_begins_with_a_name_that_is_refused(
+    furnished: Api, memory: MemoryStore, name: str
+) -> None:
+    before = all_rows(memory)
     encoded = url(name).removeprefix("/v1/").replace(".", "%2E")
     asked = 0
     for call in calls("POST", "PUT"):
         for target in in_each_field(call, encoded):
-            response = api.request(target, method=call.method, body=call.body, expect_errors=True)
+            response = furnished.request(
+                target, method=call.method, body=call.body, expect_errors=True
+            )
             problem(response, 400, "invalid-name")
             asked += 1
     for base in ("/v1", "/v1/accounts/1"):
         target = f"{base}/tokens/svc/token/attrs"
-        problem(api.put_json(target, {name: "b"}, status=400), 400, "invalid-name")
+        problem(furnished.put_json(target, {name: "b"}, status=400), 400, "invalid-name")
     assert asked > 20
-    assert all_rows(store) == before
+    assert all_rows(memory) == before

@@ -395,10 +395,10 @@ def test_after_the_series_is_deleted_a_retry_gets_the_first_answer(api: Api, tar
     assert api.post(target, headers=with_key("k")).body == first.body
 
 
-def test_another_start_remembers(store: LmdbStore, settings: Settings) -> None:
-    first = Api(create_app(store, settings)).post("/v1/series/svc", headers=with_key("k"))
-    folder = store.folder
-    store.close()
+def test_another_start_remembers(own_store: LmdbStore, settings: Settings) -> None:
+    first = Api(create_app(own_store, settings)).post("/v1/series/svc", headers=with_key("k"))
+    folder = own_store.folder
+    own_store.close()
     second = LmdbStore(folder, tables.ALL)
     try:
         api = Api(create_app(second, settings))

@@ -9,15 +9,7 @@ from monotron.app import create_app
 from monotron.settings import Settings
 from monotron.store.contract import Store
 from tests.conftest import all_rows
-from tests.support.web import (
-    AS_TEXT,
-    JSON,
-    LAST_VALUE,
-    NAMES,
-    Api,
-    problem,
-    url,
-)
+from tests.support.web import AS_TEXT, JSON, LAST_VALUE, NAMES, Api, problem, url
 
 CURRENT = "/v1/semver/svc"
 

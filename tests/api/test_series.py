@@ -15,14 +15,7 @@ from monotron.settings import Settings
 from monotron.store.contract import Reading, Store
 from tests.conftest import all_rows
 from tests.support.calls import call_in
-from tests.support.web import (
-    JSON,
-    LAST_VALUE,
-    NAMES,
-    Api,
-    problem,
-    url,
-)
+from tests.support.web import JSON, LAST_VALUE, NAMES, Api, problem, url
 
 T = TypeVar("T")
 

@@ -126,6 +126,15 @@ def put(table: Table, row: bytes, value: bytes) -> Damage:
     return lambda txn: txn.put(table, row, value)
 
 
+def put_attribute(key: str, name: str, attribute: Attribute) -> Damage:
+    row = records.attribute_row_key(1, key, "token", name)
+    return put(tables.ATTRIBUTES, row, records.pack_attribute(attribute))
+
+
+def put_bump(token: str, bump: Bump) -> Damage:
+    return put(tables.BUMPS, records.bump_row_key(1, LIB, PATCH, token), records.pack_bump(bump))
+
+
 def delete(table: Table, row: bytes) -> Damage:
     def remove(txn: Transaction) -> None:
         assert txn.delete(table, row)
@@ -257,27 +266,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'shop'.*: an attribute name cannot have control",
     ),
     "an attribute in another's row": (
-        put(
-            tables.ATTRIBUTES,
-            records.attribute_row_key(1, "shop", "token", "author"),
-            records.pack_attribute(Attribute("token", "reader", "")),
-        ),
+        put_attribute("shop", "author", Attribute("token", "reader", "")),
         "'shop' of account 1, token 'token'.*'reader'",
     ),
     "too long an attribute": (
-        put(
-            tables.ATTRIBUTES,
-            records.attribute_row_key(1, "shop", "token", "author"),
-            records.pack_attribute(Attribute("token", "author", "x" * 65_537)),
-        ),
+        put_attribute("shop", "author", Attribute("token", "author", "x" * 65_537)),
         "'author' has 65537 bytes",
     ),
     "too many attributes": (
-        put(
-            tables.ATTRIBUTES,
-            records.attribute_row_key(1, "never advanced", "token", "more"),
-            records.pack_attribute(Attribute("token", "more", "")),
-        ),
+        put_attribute("never advanced", "more", Attribute("token", "more", "")),
         "'never advanced'.*65 attributes",
     ),
     "an attribute that is no UTF-8": (
@@ -289,27 +286,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "version 'lib'.*'token 2'.*'lib-minor-v1', which is missing",
     ),
     "a bump beyond its series": (
-        put(
-            tables.BUMPS,
-            records.bump_row_key(1, LIB, PATCH, "token 3"),
-            records.pack_bump(Bump(PATCH, "token 3", 1, 1, 2)),
-        ),
+        put_bump("token 3", Bump(PATCH, "token 3", 1, 1, 2)),
         "version 'lib'.*'token 3'.*is at 1",
     ),
     "a bump in another's row": (
-        put(
-            tables.BUMPS,
-            records.bump_row_key(1, LIB, PATCH, "token 3"),
-            records.pack_bump(Bump(PATCH, "token 4", 1, 1, 1)),
-        ),
+        put_bump("token 3", Bump(PATCH, "token 4", 1, 1, 1)),
         "version 'lib'.*'token 4'.*another's row",
     ),
     "two tokens with one version": (
-        put(
-            tables.BUMPS,
-            records.bump_row_key(1, LIB, PATCH, "another"),
-            records.pack_bump(Bump(PATCH, "another", 1, 1, 1)),
-        ),
+        put_bump("another", Bump(PATCH, "another", 1, 1, 1)),
         "version 'lib'.*another token got the same",
     ),
     "a bump in no account": (
@@ -321,11 +306,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "version 'lib' of account 1.*: a token cannot have control",
     ),
     "a bump of no part": (
-        put(
-            tables.BUMPS,
-            records.bump_row_key(1, LIB, PATCH, "token 3"),
-            records.pack_bump(Bump(255, "token 3", 1, 1, 1)),
-        ),
+        put_bump("token 3", Bump(255, "token 3", 1, 1, 1)),
         "part 255",
     ),
     "a bump under too long a name": (
@@ -575,6 +556,7 @@ def test_damaged_rows_are_told_with_their_series(tmp_path: Path) -> None:
 # Beside a service
 
 
+@pytest.mark.long
 def test_a_store_in_use_is_checked_under_load_and_left_alone(serve: Serve, folder: Path) -> None:
     running = serve("--workers", "2")
     with Load(running, clients=8) as load:
@@ -621,6 +603,7 @@ def test_a_copy_of_a_store_in_use_is_of_one_moment(store: LmdbStore, tmp_path: P
         assert (state and state.value, reading.count(tables.SERIES)) == (103, 7)
 
 
+@pytest.mark.long
 def test_damage_to_a_store_in_use_is_found(serve: Serve, folder: Path) -> None:
     store = LmdbStore(folder, tables.ALL)
     store.update(fill)
@@ -644,6 +627,7 @@ def damage_a_value_page(data: Path) -> None:
         file.write(b"\xff\xff")
 
 
+@pytest.mark.long
 def test_a_check_that_ends_lets_the_service_start(serve: Serve, folder: Path) -> None:
     LmdbStore(folder, tables.ALL).close()
     status, _ = checked(storage_dir=folder)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from monotron.core import accounts, history, names, semver, series, tables
+from monotron.core import history, names, semver, series, tables
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
 from monotron.core.errors import InvalidName, SeriesExhausted
 from monotron.core.semver import Version
@@ -15,53 +15,7 @@ from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of_store
-
-State = tuple[int, str | None]
-
-
-class Rules:
-    """The calls of versions and of their series."""
-
-    def __init__(self, store: Store, account: int = 1) -> None:
-        self.store = store
-        self.account = account
-        store.update(lambda txn: accounts.make(txn, account, now=0))
-
-    def bump(self, name: str, part: str, token: str) -> Version:
-        number = semver.part_named(part)
-        return self.store.update(
-            lambda txn: semver.bump(txn, call_in(self.account, now=1), name, number, token)
-        )
-
-    def current(self, name: str) -> Version | None:
-        return self.store.view(lambda reading: semver.current(reading, self.account, name))
-
-    def advance(self, key: str, token: str | None) -> State:
-        state = self.store.update(
-            lambda txn: series.advance(txn, call_in(self.account, now=1), key, token=token)
-        )
-        return state.value, state.token
-
-    def seed(self, key: str, goal: int) -> State:
-        state = self.store.update(
-            lambda txn: series.seed(txn, call_in(self.account, now=1), key, goal)
-        )
-        return state.value, state.token
-
-    def delete(self, key: str) -> bool:
-        return self.store.update(lambda txn: series.delete(txn, self.account, key))
-
-    def get(self, key: str) -> State | None:
-        state = self.store.view(lambda reading: series.get(reading, self.account, key))
-        return None if state is None else (state.value, state.token)
-
-    def bumps(self, *calls: tuple[str, str], name: str = "x") -> list[str]:
-        """Bump parts for tokens, one after the other, and give the versions."""
-        return [str(self.bump(name, part, token)) for part, token in calls]
-
-    def now(self, name: str = "x") -> str | None:
-        version = self.current(name)
-        return None if version is None else str(version)
+from tests.support.rules import Rules
 
 
 @pytest.fixture
@@ -81,7 +35,7 @@ def test_there_is_no_version_before_the_first(rules: Rules) -> None:
 )
 def test_the_first_version_has_one_of_its_part(rules: Rules, part: str, first: str) -> None:
     assert rules.bumps((part, "a")) == [first]
-    assert rules.now() == first
+    assert rules.version() == first
 
 
 def test_a_bump_leaves_the_lower_parts_at_0(rules: Rules) -> None:
@@ -110,7 +64,7 @@ def test_a_bump_leaves_the_lower_parts_at_0(rules: Rules) -> None:
         "1.2.1",
         "2.0.0",
     ]
-    assert rules.now() == "2.0.0"
+    assert rules.version() == "2.0.0"
 
 
 def test_the_same_part_and_token_get_the_same_version_however_long_ago(rules: Rules) -> None:
@@ -145,7 +99,7 @@ def test_the_series_of_the_parts_can_be_read_and_advanced(rules: Rules) -> None:
     assert rules.advance("x-minor-v1", "d") == (2, "d")
     assert rules.current("x") == Version("x", "d", 1, 2, 0)
     rules.seed("x-major", 7)
-    assert rules.now() == "7.0.0"
+    assert rules.version() == "7.0.0"
     assert rules.bumps(("minor", "e")) == ["7.1.0"]
 
 
@@ -186,7 +140,7 @@ def test_a_name_may_look_like_the_key_of_a_part(rules: Rules, name: str) -> None
     for key in (f"{name}-major", f"{name}-minor-v1", f"{name}-patch-v1.1"):
         rules.delete(key)
     assert rules.current(name) is None
-    assert rules.now() == "1.1.1"
+    assert rules.version() == "1.1.1"
 
 
 @pytest.mark.parametrize(
@@ -271,7 +225,7 @@ def test_the_longest_name_has_room_for_the_greatest_numbers(rules: Rules, name: 
     assert rules.bump(name, "patch", token) == expected
     assert rules.current(name) == expected
     assert rules.delete(patch)
-    assert rules.now(name) == f"{greatest}.{greatest}.0"
+    assert rules.version(name) == f"{greatest}.{greatest}.0"
 
 
 @pytest.mark.parametrize("text", ["", "Major", "majors", "major ", "1", "build"])
@@ -296,7 +250,7 @@ def at_once(call: Callable[[int], str], threads: int = 32) -> list[str]:
 def test_threads_with_the_same_token_get_one_version(store: LmdbStore, part: str) -> None:
     rules = Rules(store)
     made = at_once(lambda number: str(rules.bump("x", part, "a")))
-    assert set(made) == {rules.now()}
+    assert set(made) == {rules.version()}
     assert sum(map(int, made[0].split("."))) == 1
     assert faults(store) == []
 
@@ -318,5 +272,5 @@ def test_threads_that_bump_any_part_get_versions_of_their_own(store: LmdbStore) 
     made = at_once(lambda number: str(rules.bump("x", [*PARTS][number % 3], f"{number}")))
     assert len(set(made)) == 32
     newest = max(made, key=lambda version: [int(each) for each in version.split(".")])
-    assert rules.now() == newest
+    assert rules.version() == newest
     assert faults(store) == []

@@ -88,6 +88,7 @@ def view_until_told(path: Path, pipe: Connection) -> None:
     LmdbStore(path, tables.ALL).view(read)
 
 
+@pytest.mark.long
 def test_the_oldest_reader_is_shown_with_its_distance(filled: Path) -> None:
     ours, theirs = spawning.Pipe()
     child = spawning.Process(target=view_until_told, args=(filled, theirs))
@@ -118,6 +119,7 @@ def test_the_text_has_the_same_figures_in_columns(filled: Path) -> None:
     assert len({len(line) for line in lines}) == 1
 
 
+@pytest.mark.long
 def test_stats_work_beside_a_busy_service(serve: Serve, folder: Path) -> None:
     running = serve("--workers", "2")
     with Load(running, clients=8) as load:

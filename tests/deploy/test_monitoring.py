@@ -323,11 +323,6 @@ def test_each_alert_has_a_test_in_which_it_fires() -> None:
     assert sorted(names) == sorted(fired)
 
 
-def test_links_of_the_guides_lead_somewhere() -> None:
-    for folder in (GRAFANA, PROMETHEUS):
-        shown.assert_links_lead_somewhere(str(folder.relative_to(DEPLOY.parent) / "README.md"))
-
-
 # promtool
 
 

@@ -27,6 +27,9 @@ from tests.support import service
 from tests.support.calls import call_in
 from tests.support.service import Load, Serve, Service, run, wait_until
 
+# Most of them start processes.
+pytestmark = pytest.mark.long
+
 NOW = 10**15
 EVERYTHING = (b"", b"\xff" * 512)
 A_SMALL_DISK = (

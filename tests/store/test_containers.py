@@ -12,6 +12,9 @@ from monotron.store.lmdb import MAP_SIZE, LmdbStore
 from tests.conftest import installed
 from tests.support.service import COMMAND, PATIENCE, START_LINE, environment, run, wait_until
 
+# Most of them start processes.
+pytestmark = pytest.mark.long
+
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 """A process with process id 1, like the first one of a container."""
 

@@ -177,6 +177,7 @@ def layers(place: Path) -> list[str]:
     return ["-o", folders]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
@@ -201,6 +202,7 @@ def test_the_log_warns_at_the_start_and_numbers_are_given(
         running.kill()
 
 
+@pytest.mark.long
 def test_a_disk_is_nothing_to_warn_of(tmp_path: Path, serve: Serve) -> None:
     kind = file_system.kind_of(tmp_path)
     if kind not in file_system.LOCAL:
@@ -208,6 +210,7 @@ def test_a_disk_is_nothing_to_warn_of(tmp_path: Path, serve: Serve) -> None:
     assert "WARNING" not in serve().log.read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["fuse", "fuse.rclone", "fuse.of-tomorrow"])
 def test_nothing_is_stored_on_a_mounted_fuse_file_system(tmp_path: Path, kind: str) -> None:
     with fuse_mounted(kind, tmp_path / "mounted") as place:

@@ -107,6 +107,7 @@ def increment_in_child(path: Path, times: int) -> None:
     store.close()
 
 
+@pytest.mark.long
 def test_a_view_sees_what_another_process_wrote(store: LmdbStore) -> None:
     store.update(increment)
     in_child(increment_in_child, store.folder, 3)
@@ -114,6 +115,7 @@ def test_a_view_sees_what_another_process_wrote(store: LmdbStore) -> None:
     assert store.update(increment) == 5
 
 
+@pytest.mark.long
 def test_processes_take_turns(store: LmdbStore) -> None:
     children = [
         spawning.Process(target=increment_in_child, args=(store.folder, 100)) for _ in range(2)
@@ -232,6 +234,7 @@ def increment_until_killed(path: Path, pipe: Connection) -> None:
         store.update(increment)
 
 
+@pytest.mark.long
 def test_opening_gets_its_turn_among_busy_writers(tmp_path: Path) -> None:
     pipes = [spawning.Pipe() for _ in range(2)]
     writers = [
@@ -317,6 +320,7 @@ def fill_the_disk_in_child(path: Path) -> None:
     store.close()
 
 
+@pytest.mark.long
 def test_a_full_disk_takes_nothing_and_the_store_goes_on_once_there_is_room(
     tmp_path: Path,
 ) -> None:
@@ -333,6 +337,7 @@ def open_on_a_full_disk_in_child(path: Path) -> None:
     LmdbStore(path, tables.ALL).close()
 
 
+@pytest.mark.long
 def test_a_store_cannot_be_made_on_a_full_disk(tmp_path: Path) -> None:
     in_child(open_on_a_full_disk_in_child, tmp_path)
 
@@ -354,6 +359,7 @@ def view_until_killed(path: Path, pipe: Connection) -> None:
     LmdbStore(path, tables.ALL).view(read)
 
 
+@pytest.mark.long
 def test_the_slot_of_a_dead_reader_is_freed(store: LmdbStore) -> None:
     ours, theirs = spawning.Pipe()
     child = spawning.Process(target=view_until_killed, args=(store.folder, theirs))

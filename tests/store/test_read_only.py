@@ -23,6 +23,9 @@ from tests.store.test_file_system import mounted
 from tests.support.calls import call_in
 from tests.support.service import run
 
+# Most of them start processes.
+pytestmark = pytest.mark.long
+
 
 @dataclass(frozen=True)
 class Place:

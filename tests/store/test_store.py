@@ -466,36 +466,33 @@ def test_close_lets_the_update_under_way_finish(any_store: Store) -> None:
         assert update.result() == 1
 
 
-def test_an_update_during_close_is_kept_or_told(any_store: Store) -> None:
-    answered: list[int] = []
-    all_have_begun = threading.Barrier(17)
+def assert_told_of_close(store: Store, callers: int, call: Callable[[], object]) -> None:
+    """Close the store while so many callers call; check that each is told at last."""
+    all_have_begun = threading.Barrier(callers + 1)
 
-    def increment_until_closed() -> None:
+    def call_until_closed() -> None:
         for turn in itertools.count():
-            answered.append(any_store.update(increment))
+            call()
             if turn == 0:
                 all_have_begun.wait(SECONDS)
 
-    with ThreadPoolExecutor(16) as pool:
-        callers = [pool.submit(increment_until_closed) for _ in range(16)]
+    with ThreadPoolExecutor(callers) as pool:
+        calling = [pool.submit(call_until_closed) for _ in range(callers)]
         all_have_begun.wait(SECONDS)
-        any_store.close()
-    assert {type(caller.exception()) for caller in callers} == {StoreUnavailable}
+        store.close()
+    assert {type(caller.exception()) for caller in calling} == {StoreUnavailable}
+
+
+def test_an_update_during_close_is_kept_or_told(any_store: Store) -> None:
+    answered: list[int] = []
+    assert_told_of_close(any_store, 16, lambda: answered.append(any_store.update(increment)))
     assert sorted(answered) == list(range(1, len(answered) + 1))
 
 
 def test_a_view_during_close_is_answered_or_told(any_store: Store) -> None:
     any_store.update(putting(*(b"%03d" % row for row in range(500))))
-    all_have_begun = threading.Barrier(9)
 
-    def view_until_closed() -> None:
-        for turn in itertools.count():
-            assert len(any_store.view(all_rows)) == 500
-            if turn == 0:
-                all_have_begun.wait(SECONDS)
+    def view() -> None:
+        assert len(any_store.view(all_rows)) == 500
 
-    with ThreadPoolExecutor(8) as pool:
-        callers = [pool.submit(view_until_closed) for _ in range(8)]
-        all_have_begun.wait(SECONDS)
-        any_store.close()
-    assert {type(caller.exception()) for caller in callers} == {StoreUnavailable}
+    assert_told_of_close(any_store, 8, view)

@@ -63,6 +63,11 @@ class Visit:
         self.page.goto(self.base + place)
         return self.page
 
+    def open_with_clock(self, place: str = "") -> Page:
+        """Go there with a clock that also goes on when the test says so."""
+        self.page.clock.install()
+        return self.open(place)
+
     def pass_time(self, milliseconds: int = POLL_MS) -> None:
         """Let time pass in the page; its clock must be installed."""
         self.page.clock.run_for(milliseconds)

@@ -59,8 +59,7 @@ class Call:
 
     @property
     def body(self) -> bytes:
-        ends = ((end, body) for (method, end), body in BODIES.items() if method == self.method)
-        return next((body for end, body in ends if self.route.path.endswith(end)), b"")
+        return body_of(self.method, self.route.path)
 
     def with_fields(self, **others: str) -> str:
         """Return the target with something else in these fields, encoded already."""
@@ -70,6 +69,12 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.method} {self.route.path}{'?' if self.query else ''}{self.query}"
+
+
+def body_of(method: str, path: str) -> bytes:
+    """Return a good body for a method of a route; empty if it reads none."""
+    ends = ((end, body) for (each, end), body in BODIES.items() if each == method)
+    return next((body for end, body in ends if path.endswith(end)), b"")
 
 
 def calls(*methods: str) -> list[Call]:
@@ -83,17 +88,19 @@ def calls(*methods: str) -> list[Call]:
     ]
 
 
+def advance(api: Api, *, token: str, bump: str, text: bytes) -> None:
+    """Take a value of each series, and set the attribute."""
+    api.put(url("series", "svc", token))
+    api.put(url("semver", "svc", "minor", bump))
+    api.put(url("tokens", "svc", "token", "attrs", "svc"), text)
+    api.post(f"/{UUID}")
+
+
 def furnish(api: Api, store: Store) -> Api:
     """Put something at each path."""
-    for path in (
-        "/v1/accounts/7",
-        url("series", "svc", "token"),
-        url("series", "svc", "other"),
-        url("semver", "svc", "minor", "token"),
-    ):
-        api.put(path)
-    api.put(url("tokens", "svc", "token", "attrs", "svc"), b"Grace")
-    api.post(f"/{UUID}")
+    api.put("/v1/accounts/7")
+    api.put(url("series", "svc", "token"))
+    advance(api, token="other", bump="token", text=b"Grace")
     scope = scopes.parse(["read:series"])
     store.update(lambda txn: api_keys.create(txn, call_in(1, now=1), GRANTED, scope))
     return api
@@ -101,15 +108,9 @@ def furnish(api: Api, store: Store) -> Api:
 
 def changed(api: Api) -> Api:
     """Change whatever a call can change in what `furnish` has made."""
-    for path in (
-        "/v1/accounts/9",
-        url("series", "svc", "new"),
-        url("series", "svc", "token"),
-        url("semver", "svc", "minor", "new"),
-    ):
-        api.put(path)
-    api.put(url("tokens", "svc", "token", "attrs", "svc"), b"Ada")
-    api.post(f"/{UUID}")
+    api.put("/v1/accounts/9")
+    api.put(url("series", "svc", "new"))
+    advance(api, token="token", bump="new", text=b"Ada")
     api.post("/v1/accounts/1/grants", b'["read:series"]')
     return api
 

@@ -20,7 +20,8 @@ class MemoryStore:
     """One writer at a time changes a copy of all rows, which then takes their place."""
 
     def __init__(self, tables: Iterable[Table] = ALL) -> None:
-        self._rows = _Rows({table: {} for table in tables})
+        self.rows = _Rows({table: {} for table in tables})
+        """Everything in it. An update changes none of them: it puts others in their place."""
         self._writing = threading.Lock()
         self._gate = threading.Condition()
         self._under_way = 0
@@ -29,7 +30,7 @@ class MemoryStore:
     def view(self, fn: Callable[[Reading], T]) -> T:
         with self._gate:
             self._refuse_if_closed()
-        return fn(self._rows)
+        return fn(self.rows)
 
     def update(self, fn: Callable[[Transaction], T]) -> T:
         with self._gate:
@@ -37,9 +38,9 @@ class MemoryStore:
             self._under_way += 1
         try:
             with self._writing:
-                draft = self._rows.copy()
+                draft = self.rows.copy()
                 result = fn(draft)
-                self._rows = draft
+                self.rows = draft
                 return result
         finally:
             with self._gate:

@@ -27,6 +27,8 @@ from monotron.settings import SETTINGS
 COMMAND = (sys.executable, "-m", "monotron")
 BECOME = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 """Python that becomes the command in its arguments."""
+BECOMING = (sys.executable, "-S", "-c")
+"""Runs it, without what is installed: reading that takes longer than all the rest."""
 END_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"
 """If pytest itself is killed, so is the service (PR_SET_PDEATHSIG, prctl(2))."""
 
@@ -91,7 +93,7 @@ def run(
     before: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself. `before` is Python that its process runs before it."""
-    command = (sys.executable, "-c", f"{before}\n{BECOME}", *COMMAND) if before else COMMAND
+    command = (*BECOMING, f"{before}\n{BECOME}", *COMMAND) if before else COMMAND
     with subprocess.Popen(
         [*command, *arguments],
         env=environment(variables),
@@ -328,8 +330,7 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
         with log.open("wb") as stderr:
             process = subprocess.Popen(
                 [
-                    sys.executable,
-                    "-c",
+                    *BECOMING,
                     f"{END_WITH_US}\n{before}\n{BECOME}",
                     *command,
                     "serve",

@@ -142,21 +142,6 @@ def assert_prints_what_is_shown(text: str, service: Service, cwd: Path, **variab
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def assert_links_lead_somewhere(path: str) -> None:
-    """Check that the files and the sections that a page links to exist."""
-    for file, section in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page(path)):
-        target = (ROOT / path).parent / file if file else ROOT / path
-        assert target.exists(), file
-        if section:
-            headings = re.findall("^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-            assert section in {_anchor(heading) for heading in headings}, section
-
-
-def _anchor(heading: str) -> str:
-    """Return the anchor of a heading, as GitHub makes it."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
 def _shell(
     script: str, service: Service | None, cwd: Path | None, variables: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:

@@ -874,10 +874,6 @@ def test_the_page_names_every_kind_of_line_and_its_members() -> None:
         assert set(re.findall("`([a-z_]+)`", told)) == found[kind].keys()
 
 
-def test_the_page_leads_to_what_exists() -> None:
-    shown.assert_links_lead_somewhere("docs/moving.md")
-
-
 # Size
 
 

@@ -365,8 +365,7 @@ def test_each_digit_of_a_value_is_shown(running: Service, visit: Visitor, value:
 
 def test_an_empty_store_says_how_to_take_the_first_number(running: Service, visit: Visitor) -> None:
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     line = page.locator("#first code")
     expect(line).to_be_visible()
     assert run_line(line.inner_text()) == "1\n"
@@ -475,8 +474,7 @@ def test_the_time_since_the_last_change_goes_on_by_itself_and_by_the_services_cl
 def test_a_new_value_shows_by_itself(running: Service, visit: Visitor) -> None:
     take(running, "shop", "other")
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     expect(cell(page, "shop", "value")).to_have_text("1")
     running.put("/v1/series/shop/7d4c379588")
     take(running, "new")
@@ -508,8 +506,7 @@ def test_nothing_is_touched_while_nothing_changes(
 ) -> None:
     take(running, "shop", "shop", "other")
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open(place)
+    page = tab.open_with_clock(place)
     expect(page.locator("#badge img" if place else "#rows tr").first).to_be_visible()
     page.evaluate(WATCH)
     for _ in range(3):
@@ -527,8 +524,7 @@ def test_scroll_focus_and_selection_stay_when_something_changes(
     take(running, *(f"job-{number:03}" for number in range(45)))
     running.put("/v1/series/job-030/7d4c379588")
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     cell(page, "job-030", "token").scroll_into_view_if_needed()
     row(page, "job-031").get_by_role("link").focus()
     page.evaluate(
@@ -549,8 +545,7 @@ def test_it_asks_only_while_the_tab_is_in_sight(
 ) -> None:
     take(running, "shop")
     tab = visit(proxy.base)
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     expect(cell(page, "shop", "value")).to_have_text("1")
     # Headless tabs are always in sight; this is how one tells the page that it is not.
     see = """(hidden) => {
@@ -584,8 +579,7 @@ def test_where_the_service_is_away_it_says_since_when_and_keeps_what_it_has(
     take(first, "shop")
     tab = visit(base(first))
     tab.allowed.append("ERR_CONNECTION_REFUSED")
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     expect(cell(page, "shop", "value")).to_have_text("1")
     assert first.stop() == 0
     tab.pass_time()
@@ -616,8 +610,7 @@ def test_it_waits_as_long_as_the_service_asks(
     take(running, "shop")
     tab = visit(proxy.base)
     tab.allowed.append("status of 503")
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     expect(cell(page, "shop", "value")).to_have_text("1")
     proxy.refuse = {"Retry-After": "300"}
     tab.polled(503)
@@ -639,8 +632,7 @@ def test_an_answer_of_another_program_is_named_so_and_the_next_one_asked_for(
 ) -> None:
     take(running, "shop")
     tab = visit(proxy.base)
-    tab.page.clock.install()
-    page = tab.open(place)
+    page = tab.open_with_clock(place)
     value = page.locator("#one-value") if place else cell(page, "shop", "value")
     expect(value).to_have_text("1")
     trouble = page.locator("#trouble")
@@ -666,8 +658,7 @@ def test_the_parts_of_a_series_that_another_program_answers_are_asked_for_again(
 ) -> None:
     take(running, "shop")
     tab = visit(proxy.base)
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     expect(page.locator("#badge img")).to_have_attribute("alt", "shop: 1")
     proxy.instead = (what, kind, b'{"error":"log in"}')
     take(running, "shop")
@@ -700,8 +691,7 @@ def test_attributes_that_another_program_answers_can_be_asked_for_again(
 def test_the_mark_of_a_change_goes_again(running: Service, visit: Visitor, motion: str) -> None:
     take(running, "shop")
     tab = visit(base(running), reduced_motion=motion)
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     expect(cell(page, "shop", "value")).to_have_text("1")
     marked = re.compile("changed")
     for value in ("2", "3"):
@@ -762,8 +752,7 @@ def test_new_values_come_on_top_and_what_is_open_stays_open(
     for number in range(45):
         running.put(f"/v1/series/shop/t{number}")
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     numbers = page.locator("#history-rows td.value")
     page.get_by_role("button", name="Older").click()
     expect(numbers).to_have_count(40)
@@ -804,8 +793,7 @@ def test_the_history_of_an_open_tab_keeps_to_its_newest_page(
 ) -> None:
     take(running, *["shop"] * 30)
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     expect(page.locator("#history-rows tr")).to_have_count(20)
     value = 30
     for _ in range(4):
@@ -821,8 +809,7 @@ def test_the_history_of_a_name_that_cannot_be_asked_for_does_not_grow_either(
 ) -> None:
     take_as_before(running, "..", 60)
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/..")
+    page = tab.open_with_clock("#/series/..")
     for top in (60, 75, 90):
         expect(page.locator("#history-rows td.value").first).to_have_text(str(top))
         assert values_on_show(page) == list(range(top, top - 50, -1))
@@ -836,8 +823,7 @@ def test_rows_that_were_asked_for_stay_as_far_as_some_hundreds(
 ) -> None:
     take(running, *["shop"] * 60)
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     page.get_by_role("button", name="Older").click()
     expect(page.locator("#history-rows tr")).to_have_count(40)
     value = 60
@@ -854,8 +840,7 @@ def test_a_short_history_has_neither_a_gap_nor_older_values(serve: Serve, visit:
     running = serve(variables={"MONOTRON_HISTORY": "10"})
     take(running, *["shop"] * 30)
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     expect(page.locator("#history-rows tr")).to_have_count(10)
     value = keep_up(tab, running, 30, 5)
     value = keep_up(tab, running, value, 8)
@@ -872,8 +857,7 @@ def test_what_the_user_has_to_do_with_in_the_history_stays_where_it_is(
     for number in range(30):
         running.put(f"/v1/series/shop/t{number}")
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     last = page.locator("#history-rows tr").filter(has=page.get_by_text("t10", exact=True))
     expect(last.locator("td.value")).to_have_text("11")
     expect(last).to_be_visible()
@@ -912,8 +896,7 @@ def test_older_values_come_though_new_ones_did_while_they_were_asked_for(
 ) -> None:
     take(running, *["shop"] * 50)
     tab = visit(proxy.base)
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     proxy.hold = "before="
     page.get_by_role("button", name="Older").click()
     page.evaluate("scrollTo(0, 0)")
@@ -929,8 +912,7 @@ def test_a_series_that_begins_again_has_nothing_of_the_old_one(
 ) -> None:
     take(running, "shop", "shop", "shop")
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     expect(page.locator("#one-value")).to_have_text("3")
     running.ask("DELETE", "/v1/series/shop")
     tab.pass_time()
@@ -1063,8 +1045,7 @@ def test_copy_copies_where_the_browser_lets_it_and_else_selects(
 def test_the_badge_is_shown_and_keeps_up(running: Service, visit: Visitor) -> None:
     take(running, "shop")
     tab = visit(base(running))
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     badge = page.locator("#badge img")
     expect(badge).to_have_attribute("alt", "shop: 1")
     assert badge.evaluate("(each) => each.naturalWidth") > 20
@@ -1183,8 +1164,7 @@ def test_it_asks_for_a_key_and_shows_just_that_account(
     guarded_service.ask("POST", "/v1/series/theirs", headers=basic(ROOT))
     tab = visit(base(guarded_service))
     tab.allowed += ["status of 401", "status of 403"]
-    tab.page.clock.install()
-    page = tab.open()
+    page = tab.open_with_clock()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     expect(page.get_by_label("API key")).to_be_focused()
     expect(page.locator("#wrong")).to_have_text("")
@@ -1277,8 +1257,7 @@ def test_a_key_that_is_withdrawn_shows_nothing_any_more(
     guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
     tab = visit(base(guarded_service))
     tab.allowed.append("status of 401")
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     sign_in(page, pair.key, pair.secret)
     expect(page.locator("#one-value")).to_have_text("1")
     guarded_service.ask("DELETE", f"/v1/accounts/1/grants/{pair.key}", headers=basic(ROOT))
@@ -1336,8 +1315,7 @@ def test_a_slash_leads_to_the_search_before_the_list_is_there(
     take(running, "shop", "warehouse")
     proxy.hold = "recent=20"
     tab = visit(proxy.base)
-    tab.page.clock.install()
-    page = tab.open("#/series/shop")
+    page = tab.open_with_clock("#/series/shop")
     expect(page.locator("#one-value")).to_have_text("1")
     page.keyboard.press("/")
     search = page.get_by_role("searchbox")

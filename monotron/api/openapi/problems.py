@@ -12,19 +12,8 @@ from monotron.api.openapi.components import Component, Object, constant, constan
 from monotron.api.openapi.parameters import ALLOW, REQUEST_ID, RETRY_AFTER
 from monotron.api.openapi.schemas import members
 from monotron.api.route import Route
-from monotron.core.errors import (
-    IdempotencyKeyReused,
-    InvalidAttribute,
-    InvalidIdempotencyKey,
-    InvalidName,
-    InvalidNumber,
-    InvalidScope,
-    NoSuchAccount,
-    RuleError,
-    SeedTooLow,
-    SeriesExhausted,
-    TooManyApiKeys,
-)
+from monotron.core import errors
+from monotron.core.errors import RuleError
 from monotron.http.problems import PROBLEM_JSON, problem
 from monotron.limits import (
     API_KEYS,
@@ -85,7 +74,7 @@ def _problems(
     if call.body is not None:
         yield _INVALID_JSON if JSON in call.body.content else _INVALID_TEXT
     if any(each.body["schema"].body.get("type") == "integer" for each in _values(route, call)):
-        yield _OF_TYPE[InvalidNumber]
+        yield _OF_TYPE[errors.InvalidNumber]
     for error in (*call.raises, *(_OF_RETRIES if call.retried else ())):
         yield _OF_TYPE[error]
     if not route.quick:
@@ -93,7 +82,7 @@ def _problems(
     if method in CHANGES:
         yield from (_INVALID_CONDITION, _CONDITION_FAILED, _OF_TYPE[StoreFull])
     if "account_id" in route.fields and call.needs not in (None, "root"):
-        yield _OF_TYPE[NoSuchAccount]
+        yield _OF_TYPE[errors.NoSuchAccount]
     if authentication and not route.open:
         yield _UNAUTHORIZED
         if call.needs is not None:
@@ -130,20 +119,20 @@ def _refusal(problems: list[Problem]) -> Object:
 # The details of the examples. `errors` has the status and the kind of each error type.
 
 _DETAILS: dict[type[RuleError], str] = {
-    InvalidName: f"a series key must have 1 to {NAME_BYTES} bytes of UTF-8; this one has "
+    errors.InvalidName: f"a series key must have 1 to {NAME_BYTES} bytes of UTF-8; this one has "
     f"{NAME_BYTES + 1}",
-    InvalidNumber: f"count must be a whole number from 1 to {RANGE_VALUES}",
-    InvalidScope: "a scope must be a string, for example read,write:series",
-    InvalidAttribute: f"an attribute can have at most {ATTRIBUTE_BYTES} bytes of UTF-8; "
+    errors.InvalidNumber: f"count must be a whole number from 1 to {RANGE_VALUES}",
+    errors.InvalidScope: "a scope must be a string, for example read,write:series",
+    errors.InvalidAttribute: f"an attribute can have at most {ATTRIBUTE_BYTES} bytes of UTF-8; "
     f"'log' has {ATTRIBUTE_BYTES + 1}",
-    InvalidIdempotencyKey: "an Idempotency-Key must have 1 to "
+    errors.InvalidIdempotencyKey: "an Idempotency-Key must have 1 to "
     f"{IDEMPOTENCY_KEY_CHARACTERS} characters; this one has 0",
-    NoSuchAccount: "account 7 does not exist",
-    SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
-    SeriesExhausted: f"the series 'shop' has reached its last value, {LAST_VALUE}",
-    TooManyApiKeys: f"an account can have at most {API_KEYS} API keys: delete one first",
-    IdempotencyKeyReused: "this Idempotency-Key was used for another request: each request needs "
-    "its own",
+    errors.NoSuchAccount: "account 7 does not exist",
+    errors.SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
+    errors.SeriesExhausted: f"the series 'shop' has reached its last value, {LAST_VALUE}",
+    errors.TooManyApiKeys: f"an account can have at most {API_KEYS} API keys: delete one first",
+    errors.IdempotencyKeyReused: "this Idempotency-Key was used for another request: each request "
+    "needs its own",
 }
 
 
@@ -154,10 +143,10 @@ def _detail(error: type[RuleError | StoreError]) -> str:
 _OF_TYPE = {
     error: Problem(kind, status, _detail(error), kind) for error, (status, kind) in ANSWERS.items()
 }
-_OF_RETRIES = (InvalidIdempotencyKey, IdempotencyKeyReused)
+_OF_RETRIES = (errors.InvalidIdempotencyKey, errors.IdempotencyKeyReused)
 
 _INVALID_UUID = Problem(
-    "invalid-uuid", 400, "a UUID must be 32 hex digits", _OF_TYPE[InvalidName].kind
+    "invalid-uuid", 400, "a UUID must be 32 hex digits", _OF_TYPE[errors.InvalidName].kind
 )
 _INVALID_JSON = Problem(
     "invalid-json", 400, "the body must be a JSON object: a member appears twice"
@@ -181,7 +170,7 @@ _OF_EVERY_CALL = (
     Problem("not-understood", 400, "a query can have each parameter only once"),
     Problem("unread-body", 400, "this call takes no body, but one was sent; nothing was done"),
     # A query that is not UTF-8 is an invalid name too, and so is a broken escape in a path.
-    _OF_TYPE[InvalidName],
+    _OF_TYPE[errors.InvalidName],
     Problem(
         "method-not-allowed",
         405,

@@ -76,6 +76,8 @@ class Parking:
         """Whether a batch has begun, and has not ended yet."""
         self._writing_since = 0.0
         self._has_let_go = threading.Event()
+        self._gate = threading.Lock()
+        self._is_closed = False
 
     def run(self, fn: Callable[..., object], *arguments: Any) -> None:
         """Run `fn`, which must not raise, in a greenlet; return once it is parked or done."""
@@ -101,7 +103,7 @@ class Parking:
         if threading.get_ident() == self._thread:
             self._note_start(write)
         else:
-            self._loop.call_soon_threadsafe(self._note_start, write)
+            self.wake(self._note_start, write)
 
     def let_go(self) -> None:
         """See `waiting.Waiting`."""
@@ -114,7 +116,18 @@ class Parking:
                 self._ended.append(wait)
             elif isinstance(wait, BlockedThread):
                 wait.end()
-        self._loop.call_soon_threadsafe(self._go_on)
+        self.wake(self._go_on)
+
+    def wake(self, fn: Callable[..., object], *arguments: Any) -> None:
+        """Have the loop call `fn`; called by other threads. After `close`, do nothing."""
+        with self._gate:
+            if not self._is_closed:
+                self._loop.call_soon_threadsafe(fn, *arguments)
+
+    def close(self) -> None:
+        """Wake the loop no more: it is about to be closed."""
+        with self._gate:
+            self._is_closed = True
 
     def park(self, wait: Parked) -> None:
         """Wait until `wait` is over, or until it is time to give up."""

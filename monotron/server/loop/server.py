@@ -96,7 +96,7 @@ class LoopServer:
         self.date = _date()
         self._listeners = listeners
         self._slot = slot
-        self._aside = Aside(self.loop, settings.threads)
+        self._aside = Aside(settings.threads, self._parking.wake)
         self._limit = connection_limit()
         # If few files may be open, at most a quarter of the places are kept free.
         self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
@@ -132,6 +132,7 @@ class LoopServer:
         self.loop.run_forever()
         self.loop.run_until_complete(self._drain())
         self._aside.close()
+        self._parking.close()
         self.loop.close()
 
     def stop(self) -> None:

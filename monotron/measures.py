@@ -73,14 +73,14 @@ REQUESTS = _measure(
 REQUEST_SECONDS = _measure(
     "histogram",
     "monotron_http_request_duration_seconds",
-    "Time from the last byte of a request to its answer, including the wait for a thread.",
+    "Time from the last byte of a request to its answer, including the wait for its commit.",
     ("route", "method"),
     _SECONDS,
 )
 HTTP_QUEUE = _measure(
     "gauge",
     "monotron_http_queue_length",
-    "Requests waiting for a thread, sampled every second.",
+    "Requests in progress, sampled every second.",
 )
 OPEN_CONNECTIONS = _measure(
     "gauge", "monotron_http_connections", "Open connections, sampled every second."
@@ -168,11 +168,8 @@ class WorkerSlot:
         self._memory = memory
         self._lock = threading.Lock()
         self._rows = dict(_rows(memory))
-        self._of_requests: dict[tuple[str, ...], tuple[memoryview[float], memoryview[float]]] = {}
-        """The rows of requests by route, method and status."""
-        # So that they show as 0 before the first request.
-        self._increments = self._row(INCREMENTS, ())
-        self._values = self._row(VALUES, ())
+        self._of_requests: dict[tuple[str, ...], tuple[memoryview[float], ...]] = {}
+        """What a request with this route, method and status adds to."""
         for measure, labels in self._rows:
             if measure.kind == "gauge":
                 # It described a process that is gone.
@@ -199,14 +196,16 @@ class WorkerSlot:
                 rows = self._of_requests[route, method, status] = (
                     self._row(REQUESTS, (route, method, status)),
                     self._row(REQUEST_SECONDS, (route, method)),
+                    self._row(INCREMENTS, ()),
+                    self._row(VALUES, ()),
                 )
-            count, times = rows
+            count, times, increments, given = rows
             count[0] += 1
             times[bucket] += 1
             times[-1] += seconds
             if values:
-                self._increments[0] += 1
-                self._values[0] += values
+                increments[0] += 1
+                given[0] += values
 
     def observe(self, measure: Measure, value: float, *labels: str) -> None:
         """Add a value to a histogram."""

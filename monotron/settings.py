@@ -76,7 +76,7 @@ class Settings:
         metadata=described(
             "MONOTRON_THREADS",
             "32",
-            "Requests that one worker works on at a time.",
+            "Requests that read for long, in one worker at a time.",
             number(1, 256),
         )
     )

@@ -20,11 +20,12 @@ MAY_IMPORT = {
     "json_lines": set[str](),
     "logs": {"json_lines"},
     "threads": {"errors"},
+    "waiting": set[str](),
     "setting": {"digits"},
     "settings": {"setting", "errors", "limits"},
     "contract": {"contract", "errors"},
-    "engine": {"engine", "contract", "errors", "threads"},
-    "opening": {"engine", "core", "settings"},
+    "engine": {"engine", "contract", "errors", "threads", "waiting"},
+    "opening": {"engine", "core", "settings", "waiting"},
     "core": {"core", "contract", "errors", "digits", "limits"},
     "transfer": {"transfer", "core", "contract", "errors", "digits", "limits"},
     "web": set[str](),
@@ -32,10 +33,10 @@ MAY_IMPORT = {
     "api": {"api", "http", "core", "contract", "limits", "logs", "measures", "monotron"},
     "app": {"api", "core", "contract", "measures", "settings"},
     "server": {"server", "http", "errors", "limits", "logs", "measures", "settings", "threads"}
-    | {"monotron"},
+    | {"monotron", "waiting"},
     "health": {"errors", "settings"},
     "commands": {"commands", "server", "app", "opening", "transfer", "core", "contract", "engine"}
-    | {"digits", "errors", "logs", "measures", "settings"},
+    | {"digits", "errors", "logs", "measures", "settings", "waiting"},
     "cli": {"commands", "errors", "logs", "settings", "monotron"},
     "__main__": {"cli"},
 }
@@ -43,10 +44,14 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "falcon": {"api", "app"},
+    "greenlet": {"server"},
+    "httptools": {"server"},
     "lmdb": {"engine"},
+    "orjson": {"api"},
     "prometheus_client": {"api"},
     "pythonjsonlogger": {"json_lines"},
     "tqdm": {"commands"},
+    "uvloop": {"server"},
     "waitress": {"server"},
 }
 """The libraries, and the parts that may import them."""

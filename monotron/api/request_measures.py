@@ -7,7 +7,7 @@ import falcon
 
 from monotron.http.environ import COMPLETE_AT
 from monotron.http.labels import NO_ROUTE, method_label
-from monotron.measures import WorkerSlot
+from monotron.measures import INCREMENTS, VALUES, WorkerSlot
 
 Labels = Mapping[str, str]
 """Each route's path as people write it, by the router's template."""
@@ -22,6 +22,9 @@ class RequestMeasures:
     def __init__(self, slot: WorkerSlot, labels: Labels) -> None:
         self._slot = slot
         self._labels = labels
+        # So that they show as 0 before the first request.
+        slot.add(INCREMENTS, 0)
+        slot.add(VALUES, 0)
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Note when the request was complete."""

@@ -17,11 +17,12 @@ from monotron.core import tables
 from monotron.store.lmdb import LmdbStore
 from tests.support.service import run
 
-HEAVY = {"falcon", "prometheus_client", "waitress", "tqdm", "pythonjsonlogger"}
+HEAVY = {"falcon", "prometheus_client", "uvloop", "greenlet", "httptools", "waitress", "tqdm"}
+HEAVY |= {"pythonjsonlogger"}
 """Modules that take as long to import as the rest of a command."""
 
 NEEDED = {
-    "serve": {"falcon", "prometheus_client", "waitress"},
+    "serve": {"falcon", "prometheus_client"},
     "import": {"tqdm"},
     "export": {"tqdm"},
 }

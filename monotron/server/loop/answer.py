@@ -1,5 +1,6 @@
 """Answers: what the application returns, and its bytes on the wire."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -67,8 +68,9 @@ def encoded(answer: Answer, date: str, *, connection: str | None, has_body: bool
     lines = [f"HTTP/1.1 {status}", date]
     has_length = False
     for name, value in answer.headers:
+        name = _as_usual(name)
         lines.append(f"{name}: {value}")
-        if len(name) == _LENGTH_NAME and name.lower() == "content-length":
+        if name == "Content-Length":
             has_length = True
     if not has_length and status[:3] not in _WITHOUT_BODY:
         lines.append(f"Content-Length: {len(body)}")
@@ -91,6 +93,11 @@ def _of_problem(status: int, detail: str, request_id: str, *, retry: bool = Fals
     return Answer(f"{status} {HTTPStatus(status).phrase}", headers, problem(status, "", detail))
 
 
-_LENGTH_NAME = len("content-length")
+@functools.cache
+def _as_usual(name: str) -> str:
+    """Return a header's name as people write it; programs must not care (RFC 9110, section 5.1)."""
+    return name.title()
+
+
 # RFC 9110, section 8.6.
 _WITHOUT_BODY = frozenset({"204", "304"})

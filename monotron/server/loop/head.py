@@ -4,8 +4,9 @@ llhttp, which splits the headers, accepts much that is not HTTP. What two progra
 request understand differently lets a client smuggle one request inside another (RFC 9112, section
 11.2), and a smuggled request takes a number. So the bytes are checked first, by the grammar.
 
-A client sends the same headers again and again. So the last few are remembered as they were
-understood: that spares 9 of the 11 µs that a head with five headers takes.
+A client sends the same headers again and again. So the last ones are remembered as they were
+understood: five headers take 0.1 µs then, instead of 6.4. Credentials are among them, and stay in the
+memory of this process like those that a request in progress has.
 """
 
 import functools

@@ -51,9 +51,10 @@ GARBAGE = 50_000
 """How many more objects than before make Python look for garbage that refers to itself. Requests
 leave hardly any."""
 
-SWITCH_SECONDS = 0.0003
+SWITCH_SECONDS = 0.001
 """How long the writer's thread waits at most for the loop's, once the disk is done. With Python's
-own 5 ms, a batch of 128 took 5 ms instead of 2, and 256 clients got a fifth fewer numbers."""
+own 5 ms, a batch of 128 took 4.2 ms instead of 2.2. With 0.3 ms the threads change places so often
+that 64 clients' numbers cost 6 % more."""
 
 SPARE_CONNECTIONS = 256
 """Places kept free for new connections, by closing those that have been idle the longest."""

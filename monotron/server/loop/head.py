@@ -5,8 +5,8 @@ request understand differently lets a client smuggle one request inside another 
 11.2), and a smuggled request takes a number. So the bytes are checked first, by the grammar.
 
 A client sends the same headers again and again. So the last ones are remembered as they were
-understood: five headers take 0.1 µs then, instead of 6.4. Credentials are among them, and stay in the
-memory of this process like those that a request in progress has.
+understood: five headers take 0.1 µs then, instead of 6.4. Credentials are among them, and stay in
+the memory of this process.
 """
 
 import functools

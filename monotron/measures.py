@@ -82,9 +82,7 @@ HTTP_QUEUE = _measure(
     "monotron_http_queue_length",
     "Requests in progress, sampled every second.",
 )
-OPEN_CONNECTIONS = _measure(
-    "gauge", "monotron_http_connections", "Open connections, sampled every second."
-)
+OPEN_CONNECTIONS = _measure("gauge", "monotron_http_connections", "Open connections.")
 INCREMENTS = _measure(
     "counter",
     "monotron_increments_total",
@@ -154,6 +152,15 @@ class Measures:
                 so_far = together.setdefault(row, [0.0] * len(numbers))
                 together[row] = [a + b for a, b in zip(so_far, numbers, strict=True)]
         return together
+
+    def shares(self, measure: Measure) -> list["memoryview[float]"]:
+        """Return the numbers of a measure without labels in each slot that has it, to look at."""
+        return [
+            numbers
+            for number in range(self._slots)
+            for row, numbers in _rows(self._part(number))
+            if row == (measure, ())
+        ]
 
     def _part(self, number: int) -> memoryview:
         return self._memory[number * SLOT_BYTES : (number + 1) * SLOT_BYTES]

@@ -10,7 +10,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -815,3 +815,26 @@ def test_who_polls_keeps_the_connection(shared: Service) -> None:
         connection.sendall(f"{ask}If-None-Match: {etag}\r\nConnection: close\r\n\r\n".encode())
         assert read_answer(connection, "GET").headers["Connection"] == "close"
         assert connection.recv(1) == b""
+
+
+def sockets(process: int) -> int:
+    """Return how many sockets a process has open."""
+    return sum(
+        os.readlink(descriptor).startswith("socket:")
+        for descriptor in Path(f"/proc/{process}/fd").iterdir()
+    )
+
+
+def test_connections_made_at_once_are_spread_over_the_workers(serve: Serve) -> None:
+    running = serve("--workers", "2")
+    before = {worker: sockets(worker) for worker in running.workers()}
+    with ExitStack() as stack:
+        clients = [stack.enter_context(running.socket()) for _ in range(64)]
+        for client in clients:
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: monotron\r\n\r\n")
+        for client in clients:
+            assert read_answer(client, "GET").status == 200
+        held = [sockets(worker) - count for worker, count in before.items()]
+    assert sum(held) == 64
+    # Half of them each. Where every worker accepts what it can, one had up to 62.
+    assert max(held) <= 48

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
             client = ("-", 0)
         self.client = client[0]
         self._environ = environ.of_connection(transport.get_extra_info("sockname"), client)
-        self._server.connections.add(self)
+        self._server.remember(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""

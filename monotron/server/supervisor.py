@@ -21,7 +21,7 @@ from typing import NoReturn, TypeAlias
 
 from monotron import __version__, threads
 from monotron.errors import MonotronError
-from monotron.measures import REPLACED, START_TIME, Measures, WorkerSlot
+from monotron.measures import OPEN_CONNECTIONS, REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.listeners import ip_address, listen, reachable, url
 from monotron.server.open_files import FEWEST_FILES, open_files
 from monotron.server.service import Server, Service
@@ -121,6 +121,9 @@ class _Watch:
             signal.signal(number, signal.SIG_IGN)
         self.selector.register(self._signals, selectors.EVENT_READ)
 
+        for worker in range(self.settings.workers):
+            # Each worker looks at how many connections all have, from the start.
+            self.measures.slot(worker).set(OPEN_CONNECTIONS, 0)
         for _ in range(self.settings.workers):
             self._start_worker()
         while not self.stopping and not all(worker.ready for worker in self.workers.values()):

@@ -10,7 +10,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -819,22 +819,27 @@ def test_who_polls_keeps_the_connection(shared: Service) -> None:
 
 def sockets(process: int) -> int:
     """Return how many sockets a process has open."""
-    return sum(
-        os.readlink(descriptor).startswith("socket:")
-        for descriptor in Path(f"/proc/{process}/fd").iterdir()
-    )
+    count = 0
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        # It may be closed meanwhile.
+        with suppress(FileNotFoundError):
+            count += os.readlink(descriptor).startswith("socket:")
+    return count
 
 
 def test_connections_made_at_once_are_spread_over_the_workers(serve: Serve) -> None:
     running = serve("--workers", "2")
-    before = {worker: sockets(worker) for worker in running.workers()}
-    with ExitStack() as stack:
-        clients = [stack.enter_context(running.socket()) for _ in range(64)]
-        for client in clients:
-            client.sendall(b"GET /livez HTTP/1.1\r\nHost: monotron\r\n\r\n")
-        for client in clients:
-            assert read_answer(client, "GET").status == 200
-        held = [sockets(worker) - count for worker, count in before.items()]
-    assert sum(held) == 64
-    # Half of them each. Where every worker accepts what it can, one had up to 62.
-    assert max(held) <= 48
+    request = b"GET /livez HTTP/1.1\r\nHost: monotron\r\n\r\n"
+    for _ in range(8):
+        before = {worker: sockets(worker) for worker in running.workers()}
+        with ExitStack() as stack:
+            clients = [stack.enter_context(running.socket()) for _ in range(64)]
+            for client in clients:
+                client.sendall(request)
+            for client in clients:
+                assert read_answer(client, "GET").status == 200
+            # Half of them each. If every worker accepted what it can, one would often have 60.
+            assert max(sockets(worker) - count for worker, count in before.items()) <= 48
+        wait_until(
+            lambda: sum(map(sockets, running.workers())) < 64, "the connections are closed again"
+        )

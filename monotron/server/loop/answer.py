@@ -26,7 +26,10 @@ class Answer:
 
 
 def of_app(app: WsgiApp, environ: dict[str, Any]) -> Answer:
-    """Return the application's answer; raises what it raises."""
+    """Return the application's answer; raises what it raises.
+
+    Raises `ValueError` for a header that would end early, and begin another one.
+    """
     started: list[Any] = []
 
     # Annotations that are not strings would be evaluated at each request.
@@ -44,6 +47,9 @@ def of_app(app: WsgiApp, environ: dict[str, Any]) -> Answer:
         if hasattr(result, "close"):
             result.close()
     status, headers = started
+    text = "".join([name + value for name, value in headers])
+    if "\n" in text or "\r" in text:
+        raise ValueError("a header of the answer has a line break")
     return Answer(status, headers, written[0] if len(written) == 1 else b"".join(written))
 
 
@@ -61,8 +67,6 @@ def encoded(answer: Answer, date: str, *, connection: str | None, has_body: bool
     """Return the bytes of an answer, in one piece or two.
 
     `connection` is the value of the Connection header, if it has one; `has_body` is off for HEAD.
-
-    Raises `ValueError` for a header that would end early.
     """
     status, body = answer.status, answer.body
     lines = [f"HTTP/1.1 {status}", date]
@@ -77,10 +81,7 @@ def encoded(answer: Answer, date: str, *, connection: str | None, has_body: bool
     if connection is not None:
         lines.append(f"Connection: {connection}")
     lines.append("\r\n")
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
-        raise ValueError("a header of the answer has a line break")
-    head = text.encode("latin-1")
+    head = "\r\n".join(lines).encode("latin-1")
     if not has_body or status[:3] in _WITHOUT_BODY:
         return [head]
     return [head, body] if len(body) >= SPLIT_BYTES else [head + body]

@@ -22,6 +22,9 @@ READ_AHEAD_BYTES = 2 * HEADER_BYTES
 """How much of later requests is read while one is being answered."""
 
 
+_NOWHERE = ("-", 0)
+
+
 class Incoming:
     """A request whose head is complete."""
 
@@ -80,13 +83,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
-        client = transport.get_extra_info("peername")
-        if client is None:
-            # It is gone already.
-            self._transport.abort()
-            client = ("-", 0)
+        # A client that is gone already has no address.
+        client = transport.get_extra_info("peername") or _NOWHERE
+        server = transport.get_extra_info("sockname") or _NOWHERE
         self.client = client[0]
-        self._environ = environ.of_connection(transport.get_extra_info("sockname"), client)
+        self._environ = environ.of_connection(server, client)
         self._server.remember(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -109,8 +110,10 @@ class Connection(asyncio.Protocol):
             self._pause()
 
     def eof_received(self) -> bool:
-        """Note that nothing more will come; return True, because it closes by itself."""
+        """Note that nothing more will come; return whether anything is still to be sent."""
         self._has_ended = True
+        if self.closing_since:
+            return False
         self.advance()
         return True
 

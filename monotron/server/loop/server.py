@@ -302,7 +302,10 @@ class LoopServer:
         That one is given a moment to accept it; after it, this one does.
         """
         own = len(self.connections) + len(self._opening)
-        if any(own > share[0] for share in self._shares):
+        if own >= self._limit:
+            # Until the next sweep.
+            self._pause_accepting()
+        elif any(own > share[0] for share in self._shares):
             self._pause_accepting()
             self.loop.call_later(TURN_SECONDS, self._accept_late, listener)
         else:

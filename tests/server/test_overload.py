@@ -236,7 +236,7 @@ def test_clients_that_vanish_leave_nothing_behind(serve: Serve) -> None:
         # It is reset: nobody reads the answer, or hears that there will be none.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
-    wait_until(lambda: len(list(files.iterdir())) == before, "their connections are closed")
+    wait_until(lambda: len(list(files.iterdir())) <= before, "their connections are closed")
     assert running.take() >= 2
 
 

@@ -154,7 +154,7 @@ class Measures:
         return together
 
     def shares(self, measure: Measure) -> list["memoryview[float]"]:
-        """Return the numbers of a measure without labels in each slot that has it, to look at."""
+        """Return a live view of an unlabelled measure's number in each slot that has it."""
         return [
             numbers
             for number in range(self._slots)

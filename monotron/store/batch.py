@@ -96,7 +96,7 @@ class GroupCommit:
         self._observer = observer
         self._gate = threading.Lock()
         self._queue: dict[Update, None] = {}
-        """The updates that wait, in their order. The gate keeps it: whoever takes an update out,
+        """The updates that wait, in their order. Guarded by the gate: whoever takes an update out,
         the writer's thread or a caller that gives up, decides what becomes of it."""
         self._is_started = False
         """Whether the next batch has been asked for, and has not begun."""

@@ -224,6 +224,31 @@ def test_clients_that_pipeline_and_never_read_do_not_fill_the_memory(serve: Serv
     assert running.take() > 0
 
 
+def test_a_client_that_sends_thousands_of_requests_at_once_lets_others_take_turns(
+    serve: Serve,
+) -> None:
+    running = serve()
+    count = 8_000
+    with running.socket() as greedy:
+        greedy.sendall(b"GET /v1/none HTTP/1.1\r\nHost: x\r\n\r\n" * count)
+        assert_alive(running)
+        greedy.setblocking(False)
+        answers = 0
+        with suppress(BlockingIOError):
+            while data := greedy.recv(2**20):
+                answers += data.count(b"HTTP/1.1 404")
+    assert answers < count / 2
+
+
+def test_a_client_that_keeps_a_refused_connection_does_not_hold_up_the_end(serve: Serve) -> None:
+    running = serve()
+    with running.socket() as client:
+        client.sendall(b"POST / HTTP/1.1\r\n\r\n")
+        read_answer(client).assert_problem(400)
+        assert running.stop() == 0
+    assert [line for line in running.lines if "stopped: SIGTERM" not in line] == []
+
+
 def test_clients_that_vanish_leave_nothing_behind(serve: Serve) -> None:
     running = serve()
     running.take()

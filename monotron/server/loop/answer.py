@@ -50,6 +50,8 @@ def of_app(app: WsgiApp, environ: dict[str, Any]) -> Answer:
     text = "".join([name + value for name, value in headers])
     if "\n" in text or "\r" in text:
         raise ValueError("a header of the answer has a line break")
+    # PEP 3333.
+    text.encode("latin-1")
     return Answer(status, headers, written[0] if len(written) == 1 else b"".join(written))
 
 

@@ -18,6 +18,14 @@ from monotron.server.loop.refusal import Refusal
 if TYPE_CHECKING:
     from monotron.server.loop.server import LoopServer
 
+TURN_REQUESTS = 32
+"""How many requests of one connection are taken in before others get their turn. A client can send
+thousands at once."""
+
+TURN_BYTES = 4 * 2**20
+"""How many bytes of answers are made in one turn of the loop, and one answer more. They are sent
+only at its end, and only then does it show which clients do not read."""
+
 READ_AHEAD_BYTES = 2 * HEADER_BYTES
 """How much of later requests is read while one is being answered."""
 
@@ -120,7 +128,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Take in no further request until the client reads."""
         self._is_full = True
-        self._server.note_unread(self, self._answer_bytes)
+        self._server.note_unread(self, self._unsent())
 
     def resume_writing(self) -> None:
         """Go on."""
@@ -141,6 +149,11 @@ class Connection(asyncio.Protocol):
         """Whether a request is being answered."""
         return self._is_answering
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the client has to read more before everything is sent."""
+        return self._transport.get_write_buffer_size() > 0
+
     def abort(self) -> None:
         """Close it at once."""
         self._transport.abort()
@@ -148,18 +161,23 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Close it as soon as the request in progress is answered."""
         self._keeps = False
-        if self.is_idle:
-            self._transport.close()
+        if self.closing_since or self._is_answering or self._input or self._incoming:
+            return
+        # What has been written is sent first.
+        self._transport.close()
 
     def advance(self) -> None:
         """Take in requests until one has to wait, or its bytes have not arrived."""
         try:
+            taken = 0
             while not (self._is_answering or self._is_full or self._is_closing):
-                if self._server.postpones(self):
+                if taken == TURN_REQUESTS or self._server.sent_in_turn >= TURN_BYTES:
+                    self._server.postpone(self)
                     return
                 if not self._take_in():
                     break
                 self._begin()
+                taken += 1
         except Refusal as refusal:
             self._refuse(refusal)
         if len(self._input) <= READ_AHEAD_BYTES:
@@ -176,6 +194,9 @@ class Connection(asyncio.Protocol):
         for piece in pieces:
             self._transport.write(piece)
         self.active_at = self._server.now
+        if self._is_full:
+            # What was written since then waits too.
+            self._server.note_unread(self, self._unsent())
         if closes:
             self._close()
 
@@ -190,11 +211,17 @@ class Connection(asyncio.Protocol):
             # Not from here: a long pipeline would nest as deep.
             self._server.loop.call_soon(self.advance)
 
+    def _unsent(self) -> int:
+        return max(self._transport.get_write_buffer_size(), self._answer_bytes)
+
     # Requests
 
     def _take_in(self) -> bool:
         """Return whether a request has arrived whole; raises `Refusal`."""
         if self._incoming is None:
+            if self._input[:2] == b"\r\n":
+                # Some clients send one more after a body (RFC 9112, section 2.2).
+                del self._input[:2]
             if not self._input:
                 return False
             if not self.began_at:
@@ -205,9 +232,6 @@ class Connection(asyncio.Protocol):
 
     def _take_head(self) -> bool:
         data = self._input
-        if data[:2] == b"\r\n":
-            # Some clients send one more after a body (RFC 9112, section 2.2).
-            del data[:2]
         end = data.find(head.END, max(0, self._checked - 3))
         if end < 0 or end > HEADER_BYTES:
             if data and data != b"\r":

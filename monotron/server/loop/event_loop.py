@@ -1,4 +1,4 @@
-"""The event loop: uvloop's if it is installed, else asyncio's own, which needs twice the time."""
+"""The event loop: uvloop's if it is installed, else asyncio's own, which takes twice as long."""
 
 import asyncio
 

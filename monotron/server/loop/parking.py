@@ -7,6 +7,7 @@ arrived, and then waits until the writer's thread has come to the disk.
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -18,14 +19,17 @@ from greenlet import getcurrent, greenlet
 from monotron.waiting import BlockedThread, Wait
 
 HAND_OVER_SECONDS = 0.005
-"""How long the loop waits at most until the writer's thread has come to the disk. It is the time
-for which the interpreter lets one thread run before the others."""
+"""The longest the loop waits for the writer's thread to reach the disk: Python's default switch
+interval."""
 
 STUCK_SECONDS = 0.25
-"""How long a batch takes at most unless the disk hangs, or another process holds the lock."""
+"""A batch that takes longer is held up by a hanging disk, or by another process with the lock."""
 
 CHECK_SECONDS = 0.1
 """How often it is checked whether a parked request has waited for too long."""
+
+
+log = logging.getLogger("monotron")
 
 
 class Parked:
@@ -140,7 +144,11 @@ class Parking:
     def _work(self, fn: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         current = getcurrent()
         while True:
-            fn(*arguments)
+            try:
+                fn(*arguments)
+            # The others that go on after it must not end with it.
+            except Exception:
+                log.exception("a request failed in the server")
             self._free.append(current)
             fn, arguments = self._hub.switch()
 

@@ -43,17 +43,12 @@ UNREAD_BYTES = 32 * 2**20
 """How many bytes of answers may wait for clients that do not read. Beyond that, those that have not
 read for the longest time are cut off."""
 
-TURN_BYTES = 4 * 2**20
-"""How many bytes of answers are made in one turn of the loop, and one answer more. Only after it
-are they sent, and does it show which clients do not read."""
-
 GARBAGE = 50_000
-"""How many more objects than before make Python look for garbage that refers to itself. Requests
-leave hardly any."""
+"""How many new objects make Python look for cyclic garbage. Requests leave hardly any."""
 
 SWITCH_SECONDS = 0.001
 """How long the writer's thread waits at most for the loop's, once the disk is done. With Python's
-own 5 ms, a batch of 128 took 4.2 ms instead of 2.2. With 0.3 ms the threads change places so often
+own 5 ms, a batch of 128 took 4.2 ms instead of 2.2. With 0.3 ms the threads switch so often
 that 64 clients' numbers cost 6 % more."""
 
 TURN_SECONDS = 0.002
@@ -64,7 +59,7 @@ SPARE_CONNECTIONS = 256
 """Places kept free for new connections, by closing those that have been idle the longest."""
 
 SWEEP_SECONDS = 1.0
-"""How often overdue connections are closed. Times of connections are only that exact."""
+"""How often overdue connections are closed. A connection's times are no more exact than that."""
 
 IDLE_SECONDS = 120.0
 """How long an idle connection is kept, and one whose client does not read."""
@@ -111,6 +106,7 @@ class LoopServer:
         """How many connections each worker has."""
         self._is_accepting = False
         self._is_stopping = False
+        self._is_draining = False
         self._lacked_files = False
         self._in_progress = 0
         self._big_bodies: set[Connection] = set()
@@ -145,9 +141,8 @@ class LoopServer:
 
     def stop(self) -> None:
         """Make `run` end. It may be called by a signal handler and from any thread."""
-        if not self._is_stopping:
-            self._is_stopping = True
-            self.loop.call_soon_threadsafe(self.loop.stop)
+        self._is_stopping = True
+        self._parking.wake(self._end)
 
     # What a connection calls
 
@@ -213,20 +208,11 @@ class LoopServer:
             self.loop.call_soon(self._flush)
         self._outbox.append((connection, pieces, closes))
 
-    def postpones(self, connection: Connection) -> bool:
-        """Return whether a connection has to wait for the next turn of the loop."""
-        if self.sent_in_turn < TURN_BYTES:
-            return False
+    def postpone(self, connection: Connection) -> None:
+        """Let a connection go on in the next turn of the loop."""
         if not self._postponed:
             self.loop.call_soon(self._next_turn)
         self._postponed[connection] = None
-        return True
-
-    def _next_turn(self) -> None:
-        self.sent_in_turn = 0
-        postponed, self._postponed = self._postponed, {}
-        for connection in postponed:
-            connection.advance()
 
     def note_unread(self, connection: Connection, size: int) -> None:
         """Note how many bytes wait for a client that does not read, or 0 if it does."""
@@ -256,6 +242,11 @@ class LoopServer:
 
     # Requests
 
+    def _end(self) -> None:
+        if not self._is_draining:
+            self._is_draining = True
+            self.loop.stop()
+
     def _is_quick(self, line: RequestLine) -> bool:
         return raw_path(line.target) in self._quick_paths
 
@@ -263,7 +254,8 @@ class LoopServer:
         """Return whether the loop must not read this itself: it would take long, or might hang.
 
         A reader notes in the store's lock file which snapshot it reads. If the disk hangs, that may
-        have to wait for it.
+        have to wait for it. What writes stays: the threads would only wait for the disk, and reads
+        behind them.
         """
         if self._is_long(raw_path(line.target)):
             return True
@@ -296,6 +288,12 @@ class LoopServer:
         for connection, pieces, closes in outbox:
             connection.transmit(pieces, closes=closes)
 
+    def _next_turn(self) -> None:
+        self.sent_in_turn = 0
+        postponed, self._postponed = self._postponed, {}
+        for connection in postponed:
+            connection.advance()
+
     def _accept_from(self, listener: socket.socket) -> None:
         """Accept one connection, unless another worker that shares the port has fewer.
 
@@ -324,15 +322,15 @@ class LoopServer:
         """Accept a connection; return whether there was one."""
         try:
             client, _ = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            # Another worker was quicker, or the client is gone already.
+        except BlockingIOError:
+            # Another worker was quicker.
             return False
         except OSError as error:
-            if error.errno not in _NO_FILES:
-                raise
-            log.warning("cannot accept connections: %s", error.strerror)
-            self._lacked_files = True
-            self._pause_accepting()
+            # Other errors are those of one client, which is gone already (accept(2)).
+            if error.errno in _NO_FILES:
+                log.warning("cannot accept connections: %s", error.strerror)
+                self._lacked_files = True
+                self._pause_accepting()
             return False
         opening = self.loop.create_task(
             self.loop.connect_accepted_socket(lambda: Connection(self), client)
@@ -360,6 +358,7 @@ class LoopServer:
 
     def _sweep(self) -> None:
         """Close overdue connections, and idle ones if others need their places."""
+        self.loop.call_later(SWEEP_SECONDS, self._sweep)
         self._check_health()
         self._flush()
         self.now = self.loop.time()
@@ -368,16 +367,16 @@ class LoopServer:
         self._note_connections()
         for connection in [each for each in self.connections if self._is_overdue(each)]:
             connection.abort()
-        self._make_room()
-        if len(self.connections) < self._limit:
-            self._resume_accepting()
-        else:
-            self._pause_accepting()
-        self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        if not self._is_stopping:
+            self._make_room()
+            if len(self.connections) < self._limit:
+                self._resume_accepting()
+            else:
+                self._pause_accepting()
 
     def _is_overdue(self, connection: Connection) -> bool:
         """Return whether a client takes too long to send, to read, or to come back."""
-        if connection.closing_since:
+        if connection.closing_since and not connection.has_unsent:
             return self.now - connection.closing_since > LINGER_SECONDS
         if connection.is_answering:
             return False
@@ -395,13 +394,13 @@ class LoopServer:
                 (each for each in self.connections if each.is_idle), key=lambda one: one.active_at
             )
             for connection in idle[:too_many]:
-                connection.abort()
+                # Not at once: its last answer may be on its way.
+                connection.finish()
 
     # The end
 
     async def _drain(self) -> None:
         """Refuse new connections, answer what has been received, and close idle connections."""
-        self._all_closed = asyncio.Event()
         self._pause_accepting()
         for listener in self._listeners:
             # Clients that have already connected: the kernel would reset them.
@@ -414,6 +413,7 @@ class LoopServer:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         self._flush()
+        self._all_closed = asyncio.Event()
         for connection in tuple(self.connections):
             connection.finish()
         if self.connections:

@@ -26,6 +26,7 @@ from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES, URL_BYTES
 from monotron.server import open_files
 from monotron.server.loop import server
 from monotron.server.loop.server import BIG_BODIES
+from monotron.server.service import IDLE_SECONDS
 from tests.conftest import ROOT, basic, held
 from tests.server.test_retry_crash import waiting_writers
 from tests.support import shown
@@ -334,7 +335,7 @@ def test_every_test_that_the_page_names_exists() -> None:
         ("requests in progress in one worker", server.QUEUE),
         ("large bodies on their way at a time", server.BIG_BODIES),
         ("seconds to send a request", int(server.REQUEST_SECONDS)),
-        ("seconds on which nothing happens on a connection", int(server.IDLE_SECONDS)),
+        ("seconds on which nothing happens on a connection", IDLE_SECONDS),
     ],
 )
 def test_every_limit_is_the_one_in_force(what: str, limit: int) -> None:

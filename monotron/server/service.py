@@ -10,6 +10,13 @@ WsgiApp: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[byt
 """An application (PEP 3333)."""
 
 
+IDLE_SECONDS = 120
+"""How long an idle connection is kept."""
+
+DRAIN_SECONDS = 8.0
+"""How long requests in progress may take once the server stops."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The service of one worker."""

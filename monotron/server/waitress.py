@@ -18,21 +18,15 @@ from monotron import threads
 from monotron.limits import BODY_BYTES, HEADER_BYTES
 from monotron.measures import OPEN_CONNECTIONS, WorkerSlot
 from monotron.server.open_files import connection_limit
-from monotron.server.service import Service
+from monotron.server.service import DRAIN_SECONDS, IDLE_SECONDS, Service
 from monotron.settings import Settings
 from monotron.waiting import BlockedThreads, Waiting
-
-IDLE_SECONDS = 120
-"""How long an idle connection is kept."""
 
 IN_MEMORY_BYTES = 64 * 2**20
 """More than any request or answer has."""
 
 ACCEPT_SECONDS = 1.0
 """How long a server that stops accepts clients that have already connected."""
-
-DRAIN_SECONDS = 8.0
-"""How long requests in flight may take once the server stops."""
 
 QUIET_SECONDS = 0.2
 """After so long without a request, none is waiting for a thread: one that waits is begun as soon as

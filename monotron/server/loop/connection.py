@@ -235,21 +235,15 @@ class Connection(asyncio.Protocol):
         end = data.find(head.END, max(0, self._checked - 3))
         if end < 0 or end > HEADER_BYTES:
             if data and data != b"\r":
-                self._line = head.as_sent(data)
                 head.check_incomplete(bytes(data), self._checked)
                 self._checked = len(data)
             return False
         self._checked = 0
         text = bytes(data[: end + 2])
-        del data[: end + 4]
         first = text.find(b"\r\n")
-        try:
-            line = head.request_line(text[:first])
-        except Refusal:
-            self._line = head.as_sent(text)
-            raise
-        self._line = line
+        self._line = line = head.request_line(text[:first])
         headers = head.headers(text[first + 2 :])
+        del data[: end + 4]
         self._incoming = incoming = Incoming(line, headers)
         if headers.is_bare:
             return True
@@ -308,7 +302,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer what is not passed on, and close: where the next request begins is unknown."""
-        line = self._line or RequestLine("", "", True)
+        line = self._line or head.as_sent(self._input)
         headers = self._incoming.headers.environ if self._incoming else {}
         self._line = self._incoming = None
         self.began_at = 0.0

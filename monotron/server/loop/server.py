@@ -25,7 +25,7 @@ from monotron.server.loop.head import RequestLine
 from monotron.server.loop.parking import Parking
 from monotron.server.loop.refusal import Refusal
 from monotron.server.open_files import connection_limit
-from monotron.server.service import Service
+from monotron.server.service import DRAIN_SECONDS, IDLE_SECONDS, Service
 from monotron.settings import Settings
 from monotron.waiting import Waiting
 
@@ -61,17 +61,11 @@ SPARE_CONNECTIONS = 256
 SWEEP_SECONDS = 1.0
 """How often overdue connections are closed. A connection's times are no more exact than that."""
 
-IDLE_SECONDS = 120.0
-"""How long an idle connection is kept, and one whose client does not read."""
-
 REQUEST_SECONDS = 60.0
 """How long a client may take to send a request. On a slow line 5 MiB take that long at 1 Mbit/s."""
 
 LINGER_SECONDS = 5.0
 """How long a client whose request was refused may take to read that."""
-
-DRAIN_SECONDS = 8.0
-"""How long requests in progress may take once the server stops."""
 
 log = logging.getLogger("monotron")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.conftest import held
 from tests.server.test_wire import DIFFERENT_ON_WAITRESS
 from tests.support import shown
-from tests.support.service import JOB, Serve, Service, ask, read_answer
+from tests.support.service import JOB, Serve, Service, ask, read_answer, wait_until
 from tests.support.wire import CONTINUE, received, wait_until_read
 from tests.support.wire_cases import BODY, LENGTH, put, request
 
@@ -121,6 +121,7 @@ def test_requests_in_flight_at_sigterm_are_answered_and_their_connections_end(
                 client.sendall(request(target=JOB.encode()))
                 wait_until_read(client, running.port)
             running.begin_stop()
+            wait_until(running.refuses, "nobody listens any more")
         answers = [read_answer(client) for client in clients]
         assert sorted(answer.value for answer in answers) == [1, 2, 3, 4, 5, 6]
         assert {answer.headers["Connection"] for answer in answers} == {"close"}

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "threads": {"errors"},
     "waiting": set[str](),
     "setting": {"digits"},
-    "settings": {"setting", "errors", "limits"},
+    "address": set[str](),
+    "settings": {"setting", "address", "errors", "limits"},
     "contract": {"contract", "errors"},
     "engine": {"engine", "contract", "errors", "threads", "waiting"},
     "opening": {"engine", "core", "settings", "waiting"},
@@ -66,7 +67,9 @@ def part(module: str) -> str:
         return "monotron"
     if names[1] != "store":
         return names[1]
-    return "contract" if names[2:] in ([], ["contract"], ["paging"]) else "engine"
+    if names[2:] in ([], ["contract"], ["paging"]):
+        return "contract"
+    return "address" if names[2:] == ["etcd", "address"] else "engine"
 
 
 def module_of(file: Path) -> str:

@@ -21,5 +21,6 @@ def _init(settings: Settings, arguments: argparse.Namespace) -> int:
             "needs none",
             2,
         )
-    report(f"{settings.store} has the store {initialize(settings, settings.store)}")
+    initialize(settings, settings.store)
+    report(f"made the store {settings.store}")
     return 0

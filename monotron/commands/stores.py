@@ -8,10 +8,18 @@ from monotron.commands.output import remark
 from monotron.core import accounts, clock, numbers
 from monotron.core.call import Call
 from monotron.errors import MonotronError
-from monotron.opening import FolderToRead, open_folder_to_read, open_store, open_to_read
+from monotron.opening import (
+    Cluster,
+    FolderToRead,
+    open_cluster,
+    open_folder_to_read,
+    open_store,
+    open_to_read,
+)
 from monotron.settings import Settings
 from monotron.store import making
 from monotron.store.contract import Reading, Store
+from monotron.store.etcd.address import Address
 
 S = TypeVar("S", bound=Store)
 T = TypeVar("T")
@@ -47,6 +55,11 @@ def with_folder_to_read(settings: Settings, action: Callable[[FolderToRead], T])
     take_over_first(settings)
     store = open_folder_to_read(settings.storage_dir, wait_seconds=COMMAND_WAIT_SECONDS)
     return used(store, action)
+
+
+def with_cluster(settings: Settings, address: Address, action: Callable[[Cluster], T]) -> T:
+    """Do the same with what only a store on etcd has."""
+    return used(open_cluster(settings, address), action)
 
 
 def require_folder(settings: Settings, command: str) -> None:

@@ -17,8 +17,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _init(settings: Settings, arguments: argparse.Namespace) -> int:
     if settings.store is None:
         return fail(
-            "monotron init is for a store on etcd (--store or MONOTRON_STORE); a storage folder "
-            "needs none",
+            "init is for a store on etcd (--store or MONOTRON_STORE); a storage folder needs none",
             2,
         )
     initialize(settings, settings.store)

@@ -66,7 +66,7 @@ def require_folder(settings: Settings, command: str) -> None:
     """Raise `OnlyForFolder` if the store is on etcd."""
     if settings.store is not None:
         raise OnlyForFolder(
-            f"monotron {command} is for a storage folder, but {settings.sources['store']} names a "
+            f"{command} is for a storage folder, but {settings.sources['store']} names a "
             "store on etcd: etcdctl snapshot copies that one, and monotron export and import move "
             "a store"
         )

@@ -571,7 +571,7 @@ KNOWN: dict[str, tuple[int, list[Step]]] = {
         [Step(0, (Note(1),), writes=(Fate(times=0, late=1), PLAIN, Fate(times=0, late=2)))],
     ),
 }
-"""Orders in which an engine with a mistake answers wrongly, with how many slips there are before."""
+"""Orders in which an engine with a mistake answers wrongly, with how many slips are there before."""
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -52,12 +52,14 @@ KUBERNETES = ["1.29", "1.37"]
 """The first with ReadWriteOncePod for everybody, and the newest that kubernetes-validate knows."""
 
 DEPLOYED = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file())
+CHART = ROOT / "deploy" / "helm" / "monotron"
+"""tests/deploy/test_chart.py looks at it; its templates are no YAML."""
 YAML = {".yml", ".yaml"}
 
 ROOT_PAIR = [s.name for s in SETTINGS if s.secret and s.name.startswith("root_")]
 K8S_SECRET = "monotron-root"
 GUIDES = [ROOT / "docs/deployment.md", K8S / "README.md", K8S / "replicas/README.md"]
-"""Pages that set Monotron up on Kubernetes."""
+"""Pages that set Monotron up on Kubernetes, without Helm."""
 STORAGE = "/data"
 SECRETS = "/run/secrets"
 """Where Docker and Compose mount secrets, and Kubernetes too."""
@@ -139,12 +141,15 @@ def images(folder: Path) -> dict[str, dict[str, str]]:
 
 def named_images() -> list[tuple[str, str]]:
     """Return the place of a tag of Monotron's image, and the tag."""
-    tag = r"\bmonotron:(\d[\w.]*)|\bMONOTRON_TAG=(\S*)|/monotron\n +newTag: (\S*)"
+    tag = (
+        r"\bmonotron:(\d[\w.]*)|\bMONOTRON_TAG=(\S*)|/monotron\n +newTag: (\S*)"
+        r"|^(?:appVersion|version): (\S*)"
+    )
     pages = [COMPOSE, *DEPLOYED, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [
         (name(path), "".join(found.groups(default="")))
         for path in pages
-        for found in re.finditer(tag, path.read_text(encoding="utf-8"))
+        for found in re.finditer(tag, path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
 
 
@@ -152,9 +157,9 @@ def test_every_tag_of_the_image_is_the_version() -> None:
     named = named_images()
     ours = [folder for folder in KUSTOMIZATIONS if "monotron" in images(folder)]
     assert len(ours) >= 4
-    assert {"deploy/traefik/.env.sample", *(name(k / "kustomization.yaml") for k in ours)} <= {
-        path for path, _ in named
-    }
+    pages = {TRAEFIK / ".env.sample", CHART / "Chart.yaml"}
+    pages |= {folder / "kustomization.yaml" for folder in ours}
+    assert set(map(name, pages)) <= {path for path, _ in named}
     assert [(path, tag) for path, tag in named if tag != __version__] == []
 
 
@@ -485,6 +490,8 @@ def test_no_secret_gets_into_the_repository_or_the_image() -> None:
     assert {"secrets/", ".env", "/docker-compose.override.yml"} <= set(rules)
     written = [*ROOT.glob("*.yml"), *(path for path in DEPLOYED if path.suffix in YAML)]
     for path in written:
+        if path.is_relative_to(CHART / "templates"):
+            continue
         for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             for keys, value in leaves(manifest):
                 where = f"{name(path)}: {'.'.join(keys)}"

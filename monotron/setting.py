@@ -25,6 +25,8 @@ class Setting:
     secret: bool = False
     own_variable: str | None = None
     """A variable that takes precedence, because the other's common name may mean something else."""
+    shown: Callable[[str], str] = str
+    """What of its text an error may show."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -79,6 +81,19 @@ def folder(text: str) -> Path:
     """Return the path of a folder."""
     if not text or "\0" in text:
         raise ValueError("it must be the path of a folder")
+    return Path(text)
+
+
+def pem_file(text: str) -> Path:
+    """Return the path of a PEM file that can be read now."""
+    if not text or "\0" in text:
+        raise ValueError("it must be the path of a PEM file")
+    try:
+        content = Path(text).read_bytes()
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}") from error
+    if b"-----BEGIN " not in content:
+        raise ValueError("it is not a PEM file")
     return Path(text)
 
 

@@ -16,10 +16,13 @@ from monotron.setting import (
     number,
     one_of,
     password,
+    pem_file,
     some_text,
     switch,
     user,
 )
+from monotron.store.etcd import address
+from monotron.store.etcd.address import Address
 
 
 class InvalidSetting(MonotronError):
@@ -55,6 +58,49 @@ class Settings:
             "Folder of the store; made if missing.",
             folder,
         )
+    )
+    store: Address | None = field(
+        metadata=described(
+            "MONOTRON_STORE",
+            "",
+            "A store on a cluster of etcd instead: etcd://HOST:PORT,HOST:PORT/PREFIX.",
+            address.parse,
+            shown=address.without_password,
+        )
+    )
+    store_ca: Path | None = field(
+        metadata=described(
+            "MONOTRON_STORE_CA",
+            "",
+            "A PEM file of who signs the certificates of etcd; it turns TLS on.",
+            pem_file,
+        )
+    )
+    store_certificate: Path | None = field(
+        metadata=described(
+            "MONOTRON_STORE_CERTIFICATE",
+            "",
+            "A PEM file with the certificate that is shown to etcd.",
+            pem_file,
+        )
+    )
+    store_key: Path | None = field(
+        metadata=described(
+            "MONOTRON_STORE_KEY",
+            "",
+            "A PEM file with the key of that certificate.",
+            pem_file,
+        )
+    )
+    store_password: str | None = field(
+        repr=False,
+        metadata=described(
+            "MONOTRON_STORE_PASSWORD",
+            "",
+            "The password of the user that the store's address names.",
+            password,
+            secret=True,
+        ),
     )
     workers: int = field(
         metadata=described(
@@ -137,6 +183,11 @@ class Settings:
     """The source of each: a flag or a variable. Settings with their defaults are not in it."""
 
     @property
+    def place(self) -> str:
+        """Where the store is, for people."""
+        return str(self.storage_dir.resolve() if self.store is None else self.store)
+
+    @property
     def authentication(self) -> bool:
         """Whether callers need credentials."""
         return self.root_api_key is not None
@@ -158,11 +209,15 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, str | None]) -
         values[setting.name], source = read(setting, environ, flags)
         if source:
             sources[setting.name] = source
-    if (values["root_api_key"] is None) != (values["root_api_secret"] is None):
-        raise InvalidSetting(
-            "ROOT_API_KEY and ROOT_API_SECRET belong together, but only one of them is set"
-        )
-    return Settings(**values, sources=sources)
+    settings = Settings(**values, sources=sources)
+    _require_together(settings, "root_api_key", "root_api_secret")
+    _require_together(settings, "store_certificate", "store_key")
+    if settings.store is None:
+        _refuse_without_store(settings)
+    else:
+        _require_one_store(settings)
+        _require_usable(settings, settings.store)
+    return settings
 
 
 def read_address(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> tuple[str, int]:
@@ -183,10 +238,12 @@ def _read(
     flag = flags.get(setting.flag_name)
     if flag is not None:
         source, text = setting.flag, flag
+    if not source and not text:
+        return None, ""
     try:
         return setting.parse(text), source
     except ValueError as error:
-        raise InvalidSetting(f"{source} is {text!r}, but {error}") from error
+        raise InvalidSetting(f"{source} is {setting.shown(text)!r}, but {error}") from error
 
 
 def _read_secret(
@@ -220,6 +277,75 @@ def _text_of_file(source: str, file: str) -> str:
     except ValueError:
         why = "it is not UTF-8"
     raise InvalidSetting(f"{source} is {file!r}, which cannot be read: {why}")
+
+
+def _require_together(settings: Settings, one: str, other: str) -> None:
+    if (getattr(settings, one) is None) != (getattr(settings, other) is None):
+        raise InvalidSetting(
+            f"{_variable(one)} and {_variable(other)} belong together, but only one of them is set"
+        )
+
+
+def _refuse_without_store(settings: Settings) -> None:
+    """Refuse what is only for etcd: to give out numbers of a new folder would be worse."""
+    for name in ("store_ca", "store_certificate", "store_password"):
+        if getattr(settings, name) is not None:
+            raise InvalidSetting(
+                f"{settings.sources[name]} is set, but {_variable('store')}, which needs it, is not"
+            )
+
+
+def _require_one_store(settings: Settings) -> None:
+    """Refuse a folder beside it. Images set the variable of the folder, which does not count."""
+    storage_dir = settings.sources.get("storage_dir", "")
+    if storage_dir.startswith("-"):
+        raise InvalidSetting(
+            f"{storage_dir} and {settings.sources['store']} are both set; only one can count"
+        )
+
+
+def _require_usable(settings: Settings, store: Address) -> None:
+    if settings.store_certificate is not None and settings.store_ca is None:
+        raise InvalidSetting(
+            f"{settings.sources['store_certificate']} is set, but {_variable('store_ca')}, "
+            "which turns TLS on, is not"
+        )
+    if store.user is None and settings.store_password is not None:
+        raise InvalidSetting(
+            f"{settings.sources['store_password']} is set, but {settings.sources['store']} names "
+            "no user: it must be etcd://USER@HOST:PORT"
+        )
+    if store.user is not None and settings.store_password is None:
+        raise InvalidSetting(
+            f"{settings.sources['store']} names the user {store.user!r}, but "
+            f"{_variable('store_password')} is not set"
+        )
+    if settings.store_ca is not None:
+        _require_certificates(settings)
+
+
+def _require_certificates(settings: Settings) -> None:
+    """Refuse files that TLS cannot use."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    name = "store_ca"
+    try:
+        context.load_verify_locations(settings.store_ca)
+        name = "store_certificate"
+        if settings.store_certificate is not None:
+            # Without a password, an encrypted key would ask for it on the terminal.
+            context.load_cert_chain(settings.store_certificate, settings.store_key, password="")
+    except OSError as error:
+        why = getattr(error, "reason", None) or error.strerror or "it cannot be decrypted"
+        raise InvalidSetting(
+            f"{settings.sources[name]} is {str(getattr(settings, name))!r}, but TLS cannot use it: "
+            f"{why}"
+        ) from error
+
+
+def _variable(name: str) -> str:
+    return next(setting.variable for setting in SETTINGS if setting.name == name)
 
 
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")

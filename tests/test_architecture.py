@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "threads": {"errors"},
     "waiting": set[str](),
     "setting": {"digits"},
-    "settings": {"setting", "errors", "limits"},
+    "address": set[str](),
+    "settings": {"setting", "address", "errors", "limits"},
     "contract": {"contract", "errors"},
     "engine": {"engine", "contract", "errors", "threads", "waiting"},
-    "opening": {"engine", "core", "settings", "waiting"},
+    "opening": {"engine", "address", "contract", "core", "settings", "waiting"},
     "core": {"core", "contract", "errors", "digits", "limits"},
     "transfer": {"transfer", "core", "contract", "errors", "digits", "limits"},
     "web": set[str](),
@@ -44,7 +45,9 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "falcon": {"api", "app"},
+    "google": {"engine"},
     "greenlet": {"server"},
+    "grpc": {"engine"},
     "httptools": {"server"},
     "lmdb": {"engine"},
     "orjson": {"api"},
@@ -66,7 +69,9 @@ def part(module: str) -> str:
         return "monotron"
     if names[1] != "store":
         return names[1]
-    return "contract" if names[2:] in ([], ["contract"], ["paging"]) else "engine"
+    if names[2:] in ([], ["contract"], ["paging"]):
+        return "contract"
+    return "address" if names[2:] == ["etcd", "address"] else "engine"
 
 
 def module_of(file: Path) -> str:
@@ -128,7 +133,7 @@ def test_the_store_knows_no_noun_of_the_product(file: Path) -> None:
 
 
 def test_one_module_names_the_engine_that_is_opened() -> None:
-    engines = {"monotron.store.lmdb", "monotron.store.read_only"}
+    engines = {"monotron.store.lmdb", "monotron.store.read_only", "monotron.store.etcd.store"}
     naming = {module_of(file) for file in FILES if imported(file) & engines}
     assert {name for name in naming if part(name) != "engine"} == {"monotron.opening"}
 

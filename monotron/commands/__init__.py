@@ -5,11 +5,13 @@ A name that is a keyword of Python has an underscore after it: `import_.py`.
 
 SUBCOMMANDS = {
     "serve": "answer over HTTP",
+    "init": "make a store on etcd, once, before the first start",
     "next": "take the next value of a series and print it",
     "get": "print the current value of a series",
     "list": "print every series: key, value and token",
     "import": "import the series of another service, or an export",
     "export": "write the whole store as JSON lines",
+    "advance": "move every series up, after an older state of the store was restored",
     "backup": "copy the store, even while a service runs",
     "restore": "replace the store with a backup",
     "check": "verify the store; exits 1 if it is damaged",

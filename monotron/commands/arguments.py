@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
 def add_setting(command: argparse.ArgumentParser, name: str) -> None:
     """Add the flag of a setting."""
     setting = next(setting for setting in SETTINGS if setting.name == name)
-    told = f"Variable {' or '.join(setting.variables)}, default {setting.default}."
+    told = f"Variable {' or '.join(setting.variables)}, default {setting.default or 'none'}."
     if setting.secret:
         told = f"A file that contains it. Variable {setting.variable} or {setting.file_variable}."
     command.add_argument(
@@ -35,12 +35,21 @@ def add_setting(command: argparse.ArgumentParser, name: str) -> None:
     )
 
 
+def add_store(command: argparse.ArgumentParser) -> None:
+    """Add the flags that say where the store is."""
+    # As an abbreviation, --store-password would name its file, and be shown in an error.
+    command.allow_abbrev = False
+    for setting in SETTINGS:
+        if setting.name == "storage_dir" or setting.name.startswith("store"):
+            add_setting(command, setting.name)
+
+
 def add_account(command: argparse.ArgumentParser) -> None:
     """Add the flags that say where a series or an API key is: account and storage folder."""
     command.add_argument(
         "--account", type=whole_number, default=FIRST_ACCOUNT, help=f"default {FIRST_ACCOUNT}"
     )
-    add_setting(command, "storage_dir")
+    add_store(command)
 
 
 def whole_number(text: str) -> int:

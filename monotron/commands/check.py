@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from monotron.commands.arguments import add_setting
+from monotron.commands.arguments import add_store
 from monotron.commands.output import require_output, show, show_columns
 from monotron.commands.signals import end_as_interrupted
+from monotron.commands.stores import with_store_to_read
 from monotron.core import check, tables
 from monotron.settings import Settings
 from monotron.store import backup
@@ -19,27 +20,40 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "target",
         metavar="FILE|DIR",
         nargs="?",
-        help="a backup or a storage folder; default: the storage folder of the settings",
+        help="a backup or a storage folder; default: the store of the settings",
     )
-    add_setting(command, "storage_dir")
+    add_store(command)
 
 
 def _check(settings: Settings, arguments: argparse.Namespace) -> int:
     end_as_interrupted()
     require_output()
-    target = settings.storage_dir if arguments.target is None else Path(arguments.target)
-    with backup.frozen(target) as file:
-        if file.copied:
-            show("the store is in use: a copy of it is checked")
-        problems = verify_file(file.path)
-        if not problems:
-            with reading_file(file.path, tables.ALL) as reading:
-                report = check.walk(reading)
-            show_columns({table.decode(): count for table, count in report.rows.items()})
-            for remark in report.remarks:
-                show(f"remark: {remark}")
-            problems = report.problems
+    if arguments.target is None and settings.store is not None:
+        target: object = settings.store
+        problems = _shown(with_store_to_read(settings, lambda store: store.view(check.walk)))
+    else:
+        target = settings.storage_dir if arguments.target is None else Path(arguments.target)
+        problems = _problems_of_file(target)
     for problem in problems:
         show(f"problem: {problem}")
     show(f"{target} is damaged" if problems else f"{target} is whole")
     return 1 if problems else 0
+
+
+def _problems_of_file(target: Path) -> list[str]:
+    with backup.frozen(target) as file:
+        if file.copied:
+            show("the store is in use: a copy of it is checked")
+        problems = verify_file(file.path)
+        if problems:
+            return problems
+        with reading_file(file.path, tables.ALL) as reading:
+            return _shown(check.walk(reading))
+
+
+def _shown(report: check.Report) -> list[str]:
+    """Print what was looked at; return the problems."""
+    show_columns({table.decode(): count for table, count in report.rows.items()})
+    for remark in report.remarks:
+        show(f"remark: {remark}")
+    return report.problems

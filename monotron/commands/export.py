@@ -2,14 +2,14 @@
 
 import argparse
 
-from monotron.commands.arguments import add_setting
+from monotron.commands.arguments import add_store
 from monotron.commands.files import writing
 from monotron.commands.output import require_output
 from monotron.commands.progress import progress
 from monotron.commands.stores import with_store_to_read
-from monotron.opening import ReadableStore
+from monotron.opening import frugal
 from monotron.settings import Settings
-from monotron.store.frugal import FrugalStore
+from monotron.store.contract import Store
 from monotron.transfer import exporting, lines
 
 
@@ -19,17 +19,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file", metavar="FILE", nargs="?", default="-", help="a new file; default stdout"
     )
-    add_setting(command, "storage_dir")
+    add_store(command)
 
 
 def _export(settings: Settings, arguments: argparse.Namespace) -> int:
     if arguments.file == "-":
         require_output()
 
-    def export(store: ReadableStore) -> None:
+    def export(store: Store) -> None:
         with writing(arguments.file) as write, progress(" lines") as bar:
             write(lines.header())
-            for line in exporting.lines(FrugalStore(store)):
+            for line in exporting.lines(frugal(store)):
                 write(lines.to_json(line))
                 bar.update()
 

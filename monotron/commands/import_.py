@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from monotron.commands.arguments import add_setting, whole_number
+from monotron.commands.arguments import add_setting, add_store, whole_number
 from monotron.commands.files import reading, size_of
 from monotron.commands.filling import with_store_to_fill
 from monotron.commands.output import report
@@ -65,7 +65,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         help="stop at the first broken line; fail if anything was skipped",
     )
     add_setting(command, "history")
-    add_setting(command, "storage_dir")
+    add_store(command)
 
 
 def _import_folder(settings: Settings, arguments: argparse.Namespace) -> int:

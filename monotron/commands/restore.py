@@ -5,9 +5,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from monotron.commands import taking_over
-from monotron.commands.arguments import add_setting, whole_number
+from monotron.commands.advance import show_advanced
+from monotron.commands.arguments import add_store, whole_number
 from monotron.commands.output import report
 from monotron.commands.signals import end_as_interrupted
+from monotron.commands.stores import require_folder
 from monotron.core import check, clock, restoring, tables
 from monotron.settings import Settings
 from monotron.store import backup
@@ -29,10 +31,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="move every series up by N, past the numbers given out since the backup was taken",
     )
-    add_setting(command, "storage_dir")
+    add_store(command)
 
 
 def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
+    require_folder(settings, "restore")
     end_as_interrupted()
     file, by, folder = Path(arguments.file), arguments.advance, settings.storage_dir
     counters = taking_over.is_due(folder)
@@ -79,12 +82,7 @@ def _show_restored(
         f"restored {found.rows[tables.SERIES]} series, last changed at "
         f"{newest:%Y-%m-%dT%H:%M:%S.%fZ}"
     )
-    if advanced is None:
+    if advanced is None or by is None:
         report("numbers given out after the backup was taken will be given out again")
-        return
-    report(f"moved {advanced.series} series up by {by}")
-    for state in advanced.capped:
-        report(
-            f"the series {state.key!r} of account {state.account} was at {state.value} and has now "
-            "reached its last value"
-        )
+    else:
+        show_advanced(advanced, by)

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 
 from monotron import logs
 from monotron.app import QUICK_PATHS, create_app, is_long
@@ -31,16 +32,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     logs.configure(settings.log_format, access_log=settings.access_log)
 
+    in_folder = settings.store is None
+
     def open_service(create: bool, slot: WorkerSlot, waiting: Waiting) -> Service:
-        taken_over = take_over(settings) if create else None
+        taken_over = take_over(settings) if create and in_folder else None
         if taken_over is not None:
             log.info("%s", taken_over)
         store = open_store(settings, create=create, waiting=waiting, observer=StoreMetrics(slot))
         app = create_app(store, settings, slot=slot, figures=store.figures)
         return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS, is_long)
 
+    def warnings() -> Sequence[str]:
+        return storage_folder.warnings(settings.storage_dir) if in_folder else ()
+
     try:
-        serve(settings, open_service, lambda: storage_folder.warnings(settings.storage_dir))
+        serve(settings, open_service, warnings)
     except MonotronError as error:
         if settings.log_format == "text":
             raise

@@ -1,4 +1,4 @@
-"""The store that a command works on, in the storage folder, even while a service runs."""
+"""The store that a command works on, even while a service runs."""
 
 import argparse
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from typing import TypeVar
 from monotron.commands.output import remark
 from monotron.core import accounts, clock, numbers
 from monotron.core.call import Call
-from monotron.opening import OpenStore, ReadableStore, open_store, open_to_read
+from monotron.errors import MonotronError
+from monotron.opening import FolderToRead, open_folder_to_read, open_store, open_to_read
 from monotron.settings import Settings
 from monotron.store import making
 from monotron.store.contract import Reading, Store
@@ -19,8 +20,12 @@ COMMAND_WAIT_SECONDS = 30.0
 """How long a command waits for its turn to write beside a busy service."""
 
 
-def with_store(settings: Settings, action: Callable[[OpenStore], T]) -> T:
-    """Return what `action` returns on the store in the storage folder.
+class OnlyForFolder(MonotronError):
+    """A command that a store on etcd has no use for; the message says what to use instead."""
+
+
+def with_store(settings: Settings, action: Callable[[Store], T]) -> T:
+    """Return what `action` returns on the store of the settings.
 
     It never creates an empty store: in a mistyped folder a series would start at 1 again. After ^C
     the store is not closed, because closing would wait for the holder of the write lock.
@@ -30,11 +35,28 @@ def with_store(settings: Settings, action: Callable[[OpenStore], T]) -> T:
     return used(store, action)
 
 
-def with_store_to_read(settings: Settings, action: Callable[[ReadableStore], T]) -> T:
+def with_store_to_read(settings: Settings, action: Callable[[Store], T]) -> T:
     """Do the same, but only to read, which works even if the folder cannot be written."""
     take_over_first(settings)
     store = open_to_read(settings, wait_seconds=COMMAND_WAIT_SECONDS)
     return used(store, action)
+
+
+def with_folder_to_read(settings: Settings, action: Callable[[FolderToRead], T]) -> T:
+    """Do the same with what only a store in a folder has."""
+    take_over_first(settings)
+    store = open_folder_to_read(settings.storage_dir, wait_seconds=COMMAND_WAIT_SECONDS)
+    return used(store, action)
+
+
+def require_folder(settings: Settings, command: str) -> None:
+    """Raise `OnlyForFolder` if the store is on etcd."""
+    if settings.store is not None:
+        raise OnlyForFolder(
+            f"monotron {command} is for a storage folder, but {settings.sources['store']} names a "
+            "store on etcd: etcdctl snapshot copies that one, and monotron export and import move "
+            "a store"
+        )
 
 
 def call_of(settings: Settings, arguments: argparse.Namespace) -> Call:
@@ -54,7 +76,7 @@ def account_of(reading: Reading, arguments: argparse.Namespace) -> int:
 
 def take_over_first(settings: Settings) -> None:
     """Take over the older service's counters, and say so; raises `StoreError`."""
-    if not making.is_missing(settings.storage_dir):
+    if settings.store is not None or not making.is_missing(settings.storage_dir):
         return
     # It takes as long to import as everything else, and few commands need it.
     from monotron.commands.taking_over import take_over

@@ -146,7 +146,7 @@ class _Watch:
             "dashboard at %s/",
             __version__,
             " and ".join(url(host, port) for host, port in addresses),
-            self.settings.storage_dir.resolve(),
+            self.settings.place,
             self.settings.workers,
             "s" if self.settings.workers > 1 else "",
             "on" if self.settings.authentication else "off",

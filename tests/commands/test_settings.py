@@ -209,7 +209,7 @@ def test_no_repr_shows_a_secret() -> None:
     assert SECRET not in str(replace(settings, port=81))
     # Anybody who adds a secret must think of this.
     hidden = {field.name for field in fields(Settings) if not field.repr}
-    assert hidden == {"root_api_key", "root_api_secret"}
+    assert hidden == {"root_api_key", "root_api_secret", "store_password"}
 
 
 @pytest.mark.parametrize("number", [0, 1, 1000, 100_000])

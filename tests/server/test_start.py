@@ -542,7 +542,7 @@ def test_help_names_every_setting_with_its_variable_and_default() -> None:
     assert ended.returncode == 0
     text = " ".join(ended.stdout.split())
     for setting in SETTINGS:
-        told = f"Variable {' or '.join(setting.variables)}, default {setting.default}."
+        told = f"Variable {' or '.join(setting.variables)}, default {setting.default or 'none'}."
         if setting.secret:
             told = (
                 f"A file that contains it. Variable {setting.variable} or {setting.variable}_FILE."

@@ -17,11 +17,13 @@ from tests.deploy.test_deploy import (
     K8S_SECRET,
     KUBERNETES,
     ROOT_PAIR,
+    SECRETS,
     load,
     shell_blocks,
     validate,
 )
 from tests.support import shown
+from tests.support.certificates import authority, signed
 
 if platform.machine() == "aarch64":
     pytest.skip("NOT SHOWN: helm-python-sdk has no wheel here", allow_module_level=True)
@@ -192,7 +194,9 @@ def test_an_upgrade_never_initializes_the_store(chart: helm.Chart) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_monotron_knows_every_setting_that_is_rendered(way: str, chart: helm.Chart) -> None:
+def test_monotron_takes_every_setting_that_is_rendered(
+    way: str, chart: helm.Chart, tmp_path: Path
+) -> None:
     known = {variable for setting in SETTINGS for variable in setting.variables}
     known |= {setting.file_variable for setting in SETTINGS if setting.secret}
     containers = monotron_containers(rendered(chart, WAYS[way]))
@@ -200,8 +204,20 @@ def test_monotron_knows_every_setting_that_is_rendered(way: str, chart: helm.Cha
     for container in containers:
         given = {entry["name"]: entry["value"] for entry in container["env"]}
         assert set(given) <= known
-        # Those that are read from files exist in the pod alone.
-        read_settings({name: given[name] for name in given if "/run/" not in given[name]}, {})
+        read_settings(with_files(given, tmp_path), {})
+
+
+def with_files(variables: dict[str, str], folder: Path) -> dict[str, str]:
+    """Return the variables with files of this machine in place of those that secrets mount."""
+    ca = authority(folder)
+    certificate = signed(ca, "monotron")
+    secret = folder / "secret"
+    secret.write_text("secret")
+    files = {"ca.crt": ca.file, "tls.crt": certificate.file, "tls.key": certificate.key}
+    return {
+        name: str(files.get(Path(value).name, secret)) if value.startswith(SECRETS) else value
+        for name, value in variables.items()
+    }
 
 
 def test_values_can_have_every_setting_that_the_chart_does_not_set() -> None:
@@ -359,6 +375,11 @@ def test_every_value_is_explained_and_has_a_rule() -> None:
         (
             {"etcd": {**ELSEWHERE["etcd"], "tlsSecret": "", "clientCertificate": True}},
             "/etcd/client",
+        ),
+        ({"etcd": {**ELSEWHERE["etcd"], "passwordSecret": ""}}, "/etcd/passwordSecret"),
+        (
+            {"etcd": {"enabled": True, "address": "etcd://a:2379", "passwordSecret": "etcd"}},
+            "/etcd/passwordSecret",
         ),
         ({"etcd": {"enabled": True, "quotaBytes": 2**34}}, "/etcd/quotaBytes"),
         ({"etcd": {"storage": {"size": "20"}}}, "/etcd/storage/size"),

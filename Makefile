@@ -8,7 +8,7 @@ SIDE_BY_SIDE ?= $(shell echo $$(($$(nproc) * 2)))
 # As a line in a .pth file, which Python reads 10 ms faster than setuptools' own finder: tests start it often.
 EDITABLE = --config-settings editable_mode=compat --editable
 
-.PHONY: run test quick lint types tests every-python bench dist format clean
+.PHONY: run test quick lint types tests every-python bench etcd-messages dist format clean
 
 run: .venv/run
 	$(BIN)/monotron serve
@@ -39,6 +39,12 @@ every-python: .venv/test
 
 bench: .venv/test
 	$(BIN)/python -m bench.throughput
+
+# The messages of etcd, from etcd.proto. grpcio-tools is needed for this alone, so no extra has it.
+etcd-messages: | .venv
+	$(BIN)/pip install --quiet grpcio-tools==1.74.0 --target build/grpcio-tools
+	cd monotron/store/etcd && PYTHONPATH=$(CURDIR)/build/grpcio-tools $(CURDIR)/$(BIN)/python -m grpc_tools.protoc \
+		-I . --python_out=. --pyi_out=. etcd.proto
 
 # The sdist, and the wheel made from it, in dist. MONOTRON_SOURCE says where the repository is: see setup.py.
 dist: .venv/test

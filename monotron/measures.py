@@ -110,6 +110,17 @@ BATCH_UPDATES = _measure(
     (),
     _UPDATES,
 )
+CONFLICTS = _measure(
+    "counter",
+    "monotron_store_conflicts_total",
+    "Commits that ran again because another replica had changed the same rows.",
+)
+LOST_ANSWERS = _measure(
+    "counter",
+    "monotron_store_lost_answers_total",
+    "Answers of etcd that did not come: `resolved` if the outcome was found out, else `unknown`.",
+    ("outcome",),
+)
 STORE_QUEUE = _measure(
     "gauge", "monotron_store_queue_length", "Updates waiting for the current commit to end."
 )
@@ -246,6 +257,18 @@ class StoreMetrics:
         self._slot.add(COMMITS, 1)
         self._slot.observe(BATCH_UPDATES, updates)
         self._slot.observe(COMMIT_SECONDS, seconds)
+
+    def conflicted(self) -> None:
+        """Record a commit that had to run again because of another replica."""
+        self._slot.add(CONFLICTS, 1)
+
+    def resolved(self) -> None:
+        """Record a lost answer whose outcome was found out."""
+        self._slot.add(LOST_ANSWERS, 1, "resolved")
+
+    def unknown(self) -> None:
+        """Record a lost answer whose outcome was not found out in time."""
+        self._slot.add(LOST_ANSWERS, 1, "unknown")
 
 
 # A slot begins with the number of its bytes in use. Then come rows: the length of a name, the name

@@ -46,6 +46,10 @@ class Waiting(Protocol):
         """End these waits, all at once; called by the writer's thread after each batch."""
         ...
 
+    def end_reads(self, waits: Sequence[Wait]) -> None:
+        """End these waits, all at once; called by a thread that reads."""
+        ...
+
 
 class BlockedThread:
     """The wait of a caller whose thread is blocked meanwhile."""
@@ -88,3 +92,7 @@ class BlockedThreads:
         for wait in waits:
             assert isinstance(wait, BlockedThread)  # noqa: S101
             wait.end()
+
+    def end_reads(self, waits: Sequence[Wait]) -> None:
+        """See `Waiting`."""
+        self.end(waits)

@@ -22,6 +22,7 @@ from monotron.store.contract import Store, Table, Transaction
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import WriteLock
 from tests.support.calls import call_in
+from tests.support.etcd import Cluster, cluster
 from tests.support.invariants import faults
 from tests.support.memory import MemoryStore
 from tests.support.service import Serve, Service, services
@@ -30,9 +31,10 @@ from tests.support.web import Api
 if TYPE_CHECKING:
     from tests.support import ci
 
-ENGINES: dict[str, Callable[[Path], Store]] = {
-    "memory": lambda folder: MemoryStore(),
-    "lmdb": lambda folder: LmdbStore(folder, tables.ALL),
+ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], Store]] = {
+    "memory": lambda request, folder: MemoryStore(),
+    "lmdb": lambda request, folder: LmdbStore(folder, tables.ALL),
+    "etcd": lambda request, folder: request.getfixturevalue("etcd").new_store(),
 }
 """Every engine that the contract's suite runs against: a new one is a line here."""
 
@@ -52,6 +54,11 @@ def installed(package: str, required: str, *commands: str) -> str:
             pytest.fail(why)
         pytest.skip(why)
     return found
+
+
+def need_etcd() -> None:
+    """Skip tests on a real etcd, or fail them, if it is missing."""
+    installed("etcd-server", "MONOTRON_REQUIRE_ETCD", "etcd")
 
 
 def need_curl() -> None:
@@ -117,7 +124,7 @@ def remove_all(txn: Transaction) -> None:
         txn.delete_range(table, b"", b"\xff" * 600)
 
 
-GROUPED = ("jenkins",)
+GROUPED = ("jenkins", "etcd_cluster")
 """Fixtures that are too costly for each process to have one, so their tests run in the same."""
 
 
@@ -146,10 +153,26 @@ def promtool() -> str:
     return installed("prometheus", "MONOTRON_REQUIRE_PROMTOOL", "promtool")
 
 
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One member of etcd, for all tests of a process."""
+    need_etcd()
+    with cluster(tmp_path_factory.mktemp("etcd"), 1) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def etcd_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three members of etcd."""
+    need_etcd()
+    with cluster(tmp_path_factory.mktemp("etcd-cluster"), 3) as three:
+        yield three
+
+
 @pytest.fixture(params=ENGINES)
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store of each engine in turn."""
-    store = ENGINES[request.param](tmp_path / "store")
+    store = ENGINES[request.param](request, tmp_path / "store")
     yield store
     store.close()
 

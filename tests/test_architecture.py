@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "address": set[str](),
     "settings": {"setting", "address", "errors", "limits"},
     "contract": {"contract", "errors"},
-    "engine": {"engine", "contract", "errors", "threads", "waiting"},
+    "engine": {"engine", "address", "contract", "errors", "threads", "waiting"},
     "opening": {"engine", "address", "contract", "core", "settings", "waiting"},
     "core": {"core", "contract", "errors", "digits", "limits"},
     "transfer": {"transfer", "core", "contract", "errors", "digits", "limits"},
@@ -47,6 +47,8 @@ ONLY_IN = {
     "falcon": {"api", "app"},
     "google": {"engine"},
     "greenlet": {"server"},
+    "grpc": {"engine"},
+    "google": {"engine"},
     "grpc": {"engine"},
     "httptools": {"server"},
     "lmdb": {"engine"},
@@ -129,7 +131,9 @@ def test_the_rules_know_nothing_of_http_or_an_engine(file: Path) -> None:
 )
 def test_the_store_knows_no_noun_of_the_product(file: Path) -> None:
     nouns = [re.escape(table.decode()) for table in tables.ALL if table != tables.SYSTEM]
-    assert not re.findall(rf"\b({'|'.join(nouns)}|token)\b", file.read_text(encoding="utf-8"))
+    # What etcd calls a token lets a user in.
+    nouns += [] if module_of(file) == "monotron.store.etcd.client" else ["token"]
+    assert not re.findall(rf"\b({'|'.join(nouns)})\b", file.read_text(encoding="utf-8"))
 
 
 def test_one_module_names_the_engine_that_is_opened() -> None:

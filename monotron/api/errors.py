@@ -22,7 +22,13 @@ from monotron.core.errors import (
     TooManyApiKeys,
 )
 from monotron.http.problems import PROBLEM_JSON, RETRY_SECONDS, problem
-from monotron.store.contract import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from monotron.store.contract import (
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    StoreUncertain,
+)
 
 log = logging.getLogger("monotron")
 
@@ -65,6 +71,7 @@ ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
     SeedTooLow: (409, "seed-too-low"),
     TooManyApiKeys: (409, "too-many-api-keys"),
     IdempotencyKeyReused: (422, "idempotency-key-reused"),
+    StoreUncertain: (503, "outcome-unknown"),
     StoreUnavailable: (503, "store-unavailable"),
     StoreCorrupt: (503, "store-corrupt"),
     StoreFull: (507, "store-full"),
@@ -73,10 +80,16 @@ ANSWERS: dict[type[RuleError | StoreError], tuple[int, str]] = {
 _failures: dict[type[StoreError], tuple[float, int]] = {}
 """When each kind of failure was last logged, and how many there have been since."""
 
-# The store's own messages name folders on the server, which callers need not know.
-STORE_DETAILS = {
-    503: "the store cannot be reached at present; nothing was taken, try again",
-    507: "the disk or the store is full; nothing was taken",
+_UNAVAILABLE = "the store cannot be reached at present; nothing was taken, try again"
+
+# The store's own messages name folders and hosts, which callers need not know.
+STORE_DETAILS: dict[type[RuleError | StoreError], str] = {
+    StoreUncertain: "it is not known whether a number was taken; repeat the call with the same "
+    "token or Idempotency-Key to get the same number",
+    StoreUnavailable: _UNAVAILABLE,
+    StoreCorrupt: _UNAVAILABLE,
+    StoreFull: "the disk or the store is full; nothing was taken",
+    UpdateTooLarge: "the store does not take that much at once; nothing was taken",
 }
 
 _DETAILS = {
@@ -92,7 +105,7 @@ def _answer(
     detail = str(error)
     if isinstance(error, StoreError):
         _log_failure(req.method, error)
-        detail = STORE_DETAILS[status]
+        detail = next(STORE_DETAILS[cls] for cls in type(error).__mro__ if cls in STORE_DETAILS)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         resp.retry_after = RETRY_SECONDS
     resp.status = status

@@ -62,6 +62,18 @@ class Observer(Protocol):
         """Note a commit: how many updates shared it, and how long it took."""
         ...
 
+    def conflicted(self) -> None:
+        """Note that a commit runs again, because another replica has changed what it had read."""
+        ...
+
+    def resolved(self) -> None:
+        """Note that the answer to a commit was lost, and that its outcome was found out."""
+        ...
+
+    def unknown(self) -> None:
+        """Note that the outcome of a commit could not be found out in time."""
+        ...
+
 
 class NoObserver:
     """An observer that does nothing."""
@@ -70,6 +82,15 @@ class NoObserver:
         """See `Observer`."""
 
     def committed(self, updates: int, seconds: float) -> None:
+        """See `Observer`."""
+
+    def conflicted(self) -> None:
+        """See `Observer`."""
+
+    def resolved(self) -> None:
+        """See `Observer`."""
+
+    def unknown(self) -> None:
         """See `Observer`."""
 
 
@@ -88,7 +109,10 @@ class GroupCommit:
         wait_seconds: float,
         waiting: Waiting,
         observer: Observer,
+        slow: str = "the disk",
     ) -> None:
+        """`slow` is what updates wait for while another batch is being committed."""
+        self._slow = slow
         self._lock = lock
         self._commit = commit
         self._wait_seconds = wait_seconds
@@ -173,7 +197,7 @@ class GroupCommit:
     def _why_it_took_so_long(self) -> str:
         seconds = f"for {self._wait_seconds:g} seconds; nothing was taken"
         if self._locking_since is None:
-            return f"the disk has not taken the updates before this one {seconds}"
+            return f"{self._slow} has not taken the updates before this one {seconds}"
         return f"another process held the write lock {seconds}"
 
     def _patience(self) -> float:

@@ -22,6 +22,9 @@ T = TypeVar("T")
 MAX_KEY_BYTES = 511
 """Keys are 1 to 511 bytes, which is LMDB's limit (MDB_MAXKEYSIZE); every engine keeps to it."""
 
+MAX_VALUE_BYTES = 2**20
+"""Values are up to 1 MiB: etcd takes requests of up to 1.5 MiB. Every engine keeps to it."""
+
 
 Table = bytes
 """The name of a table, in ASCII. An engine gets the list of tables when it opens a store, and knows
@@ -29,15 +32,27 @@ no others."""
 
 
 class StoreError(MonotronError):
-    """A failure of the store. None of the failed update's writes were kept."""
+    """A failure of the store. Unless it is `StoreUncertain`, none of the writes were kept."""
 
 
 class StoreFull(StoreError):
     """The disk or the map is full. The store works again once there is room."""
 
 
+class UpdateTooLarge(StoreFull):
+    """The engine does not take that much in one update. It takes smaller ones."""
+
+
 class StoreUnavailable(StoreError):
     """The store cannot be reached at present: closed, locked by another process, or failing I/O."""
+
+
+class StoreUncertain(StoreUnavailable):
+    """It is not known whether the update was kept: the engine's answer was lost.
+
+    It may also be kept later. The caller finds out by repeating the update in a way that shows
+    whether it was kept before.
+    """
 
 
 class StoreCorrupt(StoreError):
@@ -72,7 +87,7 @@ class Transaction(Reading, Protocol):
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Store `value` at `key`, in place of any value there.
 
-        Raises `ValueError` unless the key has 1 to 511 bytes.
+        Raises `ValueError` unless the key has 1 to 511 bytes and the value up to 1 MiB.
         """
         ...
 
@@ -94,8 +109,9 @@ class Store(Protocol):
     def view(self, fn: Callable[[Reading], T]) -> T:
         """Run `fn` on a snapshot with every update that has returned, and return its result.
 
-        That includes updates by other processes. It never waits for a writer. Raises what `fn`
-        raises, or a `StoreError`.
+        That includes updates by other processes, and on other machines. The snapshot is taken
+        before the first read returns. It never waits for a writer. As in `update`, `fn` may run
+        more than once. Raises what `fn` raises, or a `StoreError`.
         """
         ...
 
@@ -104,11 +120,13 @@ class Store(Protocol):
 
         Updates are serializable. Those that wait at the same moment share one durable commit; a
         lone one waits for nobody. `fn` may run more than once, on any thread, so it must have no
-        effect besides its writes; it must not call the store again.
+        effect besides its writes; it must not call the store again. It may be left at any read, by
+        an exception that is no `Exception`. Rows that it reads one after the other may be of
+        different moments, but then its result is thrown away and it runs again.
 
         If `fn` raises, the exception is raised here and none of its writes are kept; updates that
-        share its commit are not affected. Raises a `StoreError` if the store failed: nothing was
-        kept.
+        share its commit are not affected. Raises `StoreUncertain` if it is not known whether the
+        writes were kept, and another `StoreError` if the store failed: nothing was kept.
         """
         ...
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from monotron.store import paging
-from monotron.store.contract import MAX_KEY_BYTES, Reading, Table
+from monotron.store.contract import MAX_KEY_BYTES, MAX_VALUE_BYTES, Reading, Table
 
 
 class Target(Protocol):
@@ -63,22 +63,25 @@ class Draft:
         self, table: Table, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """See `contract.Reading.scan`."""
+        known = self._rows.setdefault(table, {})
         ours = {
-            key: value
-            for key, value in self._rows.get(table, {}).items()
-            if start <= key < stop and (table, key) in self._written
+            key: known[key]
+            for written, key in self._written
+            if written == table and start <= key < stop
         }
         # Even if ours hide that many of the rows below, enough are left to fill the limit.
-        rows: dict[bytes, bytes | None] = dict(
-            self._below.scan(table, start, stop, limit=limit + len(ours), reverse=reverse)
-        )
-        rows.update(ours)
+        below = self._below.scan(table, start, stop, limit=limit + len(ours), reverse=reverse)
+        for key, value in below:
+            known.setdefault(key, value)
+        rows: dict[bytes, bytes | None] = {**dict(below), **ours}
         merged = [(key, value) for key, value in rows.items() if value is not None]
         merged.sort(reverse=reverse)
         return merged[:limit]
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """See `contract.Transaction.put`."""
+        if len(value) > MAX_VALUE_BYTES:
+            raise ValueError(f"a value has up to {MAX_VALUE_BYTES} bytes, not {len(value)}")
         self._write(table, key, value)
 
     def delete(self, table: Table, key: bytes) -> bool:
@@ -92,10 +95,13 @@ class Draft:
         """See `contract.Transaction.delete_range`."""
         return sum(self.delete(table, key) for key, _ in paging.rows(self, table, start, stop))
 
+    def written(self) -> list[tuple[Table, bytes, bytes | None]]:
+        """Return the rows to write, in the order of their first writes; None removes a row."""
+        return [(table, key, self._rows[table][key]) for table, key in self._written]
+
     def apply(self, target: Target) -> None:
         """Write everything into `target`."""
-        for table, key in self._written:
-            value = self._rows[table][key]
+        for table, key, value in self.written():
             if value is None:
                 target.delete(table, key)
             else:

@@ -436,10 +436,14 @@ class Rules(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_any_calls_are_answered_as_the_model_says(engine: str, tmp_path: Path) -> None:
+def test_any_calls_are_answered_as_the_model_says(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as place:
-        stores = (ENGINES[engine](Path(place) / f"{number}") for number in itertools.count())
+        stores = (
+            ENGINES[engine](request, Path(place) / f"{number}") for number in itertools.count()
+        )
 
         class OnEngine(Rules):
             def __init__(self) -> None:

@@ -10,7 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monotron.core import tables
-from monotron.store.contract import Reading, Store, StoreUnavailable, Transaction
+from monotron.store.contract import (
+    MAX_VALUE_BYTES,
+    Reading,
+    Store,
+    StoreUnavailable,
+    Transaction,
+)
 
 ROWS = tables.SERIES
 OTHER_ROWS = tables.SYSTEM
@@ -67,9 +73,9 @@ def test_an_empty_value_is_a_value(any_store: Store) -> None:
     assert any_store.update(lambda txn: txn.delete(ROWS, b"key"))
 
 
-@pytest.mark.parametrize("size", [4_000, 100_000, 3_000_000])
+@pytest.mark.parametrize("size", [4_000, 100_000, MAX_VALUE_BYTES])
 def test_large_values_come_back_whole(any_store: Store, size: int) -> None:
-    value = bytes(range(256)) * (size // 256) + b"end"
+    value = (bytes(range(256)) * (size // 256 + 1))[-size:]
     any_store.update(putting(b"key", value=value))
     assert any_store.view(all_rows) == [(b"key", value)]
 
@@ -269,6 +275,12 @@ def test_delete_range_takes_any_number_of_rows(any_store: Store) -> None:
     assert keys(any_store.view(all_rows)) == [many[-1]]
 
 
+def test_larger_values_are_refused(any_store: Store) -> None:
+    with pytest.raises(ValueError, match=str(MAX_VALUE_BYTES)):
+        any_store.update(putting(b"key", value=bytes(MAX_VALUE_BYTES + 1)))
+    assert any_store.view(all_rows) == []
+
+
 @pytest.mark.parametrize("size", [1, 511])
 def test_keys_have_up_to_511_bytes(any_store: Store, size: int) -> None:
     key = b"k" * size
@@ -400,6 +412,7 @@ def test_a_snapshot_does_not_change(any_store: Store) -> None:
     with ThreadPoolExecutor(1) as pool:
 
         def look_around_an_update(reading: Reading) -> bytes | None:
+            assert reading.get(ROWS, b"b") == b"old"
             pool.submit(any_store.update, change).result(SECONDS)
             assert all_rows(reading) == [(b"a", b"old"), (b"b", b"old")]
             return reading.get(ROWS, b"a")

@@ -7,6 +7,7 @@ from typing import TypeVar
 from monotron.core.tables import ALL
 from monotron.store.contract import (
     MAX_KEY_BYTES,
+    MAX_VALUE_BYTES,
     Reading,
     StoreUnavailable,
     Table,
@@ -76,6 +77,8 @@ class _Rows:
         return sorted(rows, reverse=reverse)[:limit]
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
+        if len(value) > MAX_VALUE_BYTES:
+            raise ValueError(f"a value has up to {MAX_VALUE_BYTES} bytes, not {len(value)}")
         self._tables[table][_checked(key)] = value
 
     def delete(self, table: Table, key: bytes) -> bool:

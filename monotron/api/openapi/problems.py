@@ -26,7 +26,7 @@ from monotron.limits import (
     RANGE_VALUES,
     URL_BYTES,
 )
-from monotron.store.contract import StoreError, StoreFull
+from monotron.store.contract import StoreError, StoreFull, StoreUncertain
 
 CHANGES = ("POST", "PUT", "DELETE")
 """The methods of calls that change something."""
@@ -80,7 +80,8 @@ def _problems(
     if not route.quick:
         yield _OVERLOADED
     if method in CHANGES:
-        yield from (_INVALID_CONDITION, _CONDITION_FAILED, _OF_TYPE[StoreFull])
+        yield from (_INVALID_CONDITION, _CONDITION_FAILED)
+        yield from (_OF_TYPE[StoreUncertain], _OF_TYPE[StoreFull])
     if "account_id" in route.fields and call.needs not in (None, "root"):
         yield _OF_TYPE[errors.NoSuchAccount]
     if authentication and not route.open:
@@ -137,7 +138,7 @@ _DETAILS: dict[type[RuleError], str] = {
 
 
 def _detail(error: type[RuleError | StoreError]) -> str:
-    return STORE_DETAILS[ANSWERS[error][0]] if issubclass(error, StoreError) else _DETAILS[error]
+    return STORE_DETAILS[error] if issubclass(error, StoreError) else _DETAILS[error]
 
 
 _OF_TYPE = {
@@ -203,7 +204,8 @@ _STATUSES = {
     431: "The headers are too large",
     500: "The service failed; its log says why",
     501: "The request uses a transfer coding other than `chunked`",
-    503: "Overloaded, or the store cannot be reached; nothing was taken, try again",
+    503: "Overloaded, or the store cannot be reached; nothing was taken, try again. With replicas, "
+    "`outcome-unknown` means that a number may have been taken",
     507: "The disk or the store is full; nothing was taken",
 }
 

@@ -115,11 +115,12 @@ class Parking:
 
     def end(self, waits: Sequence[Wait]) -> None:
         """See `waiting.Waiting`. The loop wakes once for all of them."""
-        for wait in waits:
-            if isinstance(wait, Parked):
-                self._ended.append(wait)
-            elif isinstance(wait, BlockedThread):
-                wait.end()
+        self._note_end(waits)
+        self.wake(self._end_batch)
+
+    def end_reads(self, waits: Sequence[Wait]) -> None:
+        """See `waiting.Waiting`. The loop wakes once for all of them."""
+        self._note_end(waits)
         self.wake(self._go_on)
 
     def wake(self, fn: Callable[..., object], *arguments: Any) -> None:
@@ -152,6 +153,13 @@ class Parking:
             self._free.append(current)
             fn, arguments = self._hub.switch()
 
+    def _note_end(self, waits: Sequence[Wait]) -> None:
+        for wait in waits:
+            if isinstance(wait, Parked):
+                self._ended.append(wait)
+            elif isinstance(wait, BlockedThread):
+                wait.end()
+
     # Batches
 
     def _note_start(self, write: Callable[[], None]) -> None:
@@ -169,9 +177,12 @@ class Parking:
         write()
         self._has_let_go.wait(HAND_OVER_SECONDS)
 
-    def _go_on(self) -> None:
+    def _end_batch(self) -> None:
         self._is_writing = False
         self._hand_over()
+        self._go_on()
+
+    def _go_on(self) -> None:
         while self._ended:
             wait = self._ended.popleft()
             wait.over = True

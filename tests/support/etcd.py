@@ -1,0 +1,171 @@
+"""Real members of etcd, on loopback: one that all tests of a process share, or a cluster."""
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from monotron.core import tables
+from monotron.store.etcd import etcd_pb2 as pb
+from monotron.store.etcd.address import Address
+from monotron.store.etcd.client import Client, Security
+from monotron.store.etcd.store import EtcdStore, initialize
+from monotron.store.etcd.transaction import get
+
+START_SECONDS = 60.0
+
+_numbers = itertools.count()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listened on just now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@dataclass
+class Member:
+    """A member of a cluster, as a child process."""
+
+    name: str
+    folder: Path
+    client_port: int
+    peer_port: int
+    flags: Sequence[str] = ()
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.client_port}"
+
+    @property
+    def peer(self) -> str:
+        return f"{self.name}=http://127.0.0.1:{self.peer_port}"
+
+    def start(self, peers: Sequence[str]) -> None:
+        """Start it, or start it again with the data that it has."""
+        client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{self.peer_port}"
+        command = [
+            "etcd",
+            *("--name", self.name),
+            *("--data-dir", str(self.folder)),
+            *("--listen-client-urls", client),
+            *("--advertise-client-urls", client),
+            *("--listen-peer-urls", peer),
+            *("--initial-advertise-peer-urls", peer),
+            *("--initial-cluster", ",".join(peers)),
+            *("--log-level", "error"),
+            # An upload of attributes may have 5 MiB.
+            *("--max-request-bytes", str(8 * 2**20)),
+            *self.flags,
+        ]
+        with self.folder.with_suffix(".log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill it, even if it is stopped."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@dataclass
+class Cluster:
+    """Members that know each other."""
+
+    members: list[Member]
+
+    @property
+    def peers(self) -> list[str]:
+        return [member.peer for member in self.members]
+
+    def start(self) -> None:
+        for member in self.members:
+            member.start(self.peers)
+        self.wait_until_whole()
+
+    def wait_until_whole(self) -> None:
+        """Wait until every member answers, and knows a leader."""
+        for member in self.members:
+            wait_for(member.endpoint)
+
+    def address(self, prefix: str) -> Address:
+        return Address(tuple(member.endpoint for member in self.members), prefix, None)
+
+    def new_address(self) -> Address:
+        """Return the address of a new store."""
+        address = self.address(f"test-{os.getpid()}-{next(_numbers)}")
+        initialize(address, wait_seconds=START_SECONDS)
+        return address
+
+    def new_store(self) -> EtcdStore:
+        """Return a new store with the tables of the product, which waits long for this machine."""
+        return EtcdStore(self.new_address(), tables.ALL, wait_seconds=START_SECONDS)
+
+    def leader(self) -> Member:
+        """Return the member that leads."""
+        return next(member for member in self.members if leads(member.endpoint))
+
+    def followers(self) -> list[Member]:
+        return [member for member in self.members if not leads(member.endpoint)]
+
+    def stop(self) -> None:
+        for member in self.members:
+            member.kill()
+
+
+@contextmanager
+def client_of(*endpoints: str, wait_seconds: float = 1.0) -> Iterator[Client]:
+    """A client of these members."""
+    client = Client(Address(endpoints, "", None), Security(), wait_seconds=wait_seconds)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def leads(endpoint: str) -> bool:
+    with client_of(endpoint) as client:
+        status = client.status(client.patience())
+        return status.header.member_id == status.leader
+
+
+def wait_for(endpoint: str) -> None:
+    """Wait until this member can read what a majority knows."""
+    with client_of(endpoint, wait_seconds=START_SECONDS) as client:
+        client.ask(pb.TxnRequest(success=[get(b"/")]), client.patience())
+
+
+@contextmanager
+def cluster(folder: Path, size: int, *flags: str) -> Iterator[Cluster]:
+    """A running cluster; its data is removed at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = iter(free_ports(2 * size))
+    members = [
+        Member(name, folder / name, next(ports), next(ports), flags)
+        for name in (f"m{number}" for number in range(size))
+    ]
+    running = Cluster(members)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)

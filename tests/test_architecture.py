@@ -48,8 +48,6 @@ ONLY_IN = {
     "google": {"engine"},
     "greenlet": {"server"},
     "grpc": {"engine"},
-    "google": {"engine"},
-    "grpc": {"engine"},
     "httptools": {"server"},
     "lmdb": {"engine"},
     "orjson": {"api"},

@@ -28,6 +28,7 @@ from monotron.store.contract import (
     StoreFull,
     StoreUnavailable,
     StoreUncertain,
+    UpdateTooLarge,
 )
 
 log = logging.getLogger("monotron")

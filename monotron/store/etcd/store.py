@@ -115,7 +115,7 @@ class EtcdStore:
         )
         yield Figure(
             "database_used_bytes",
-            "Part of etcd's database that is in use, with older revisions that are not compacted yet.",
+            "Part of etcd's database that is in use, with revisions that are not compacted yet.",
             status.db_size_in_use,
         )
         if status.db_size_quota:

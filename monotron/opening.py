@@ -28,6 +28,9 @@ OpenStore: TypeAlias = "LmdbStore | EtcdStore"
 FolderToRead: TypeAlias = read_only.OpenStore
 """A store in a folder, which it may not be possible to write."""
 
+Cluster: TypeAlias = "EtcdStore"
+"""A store on a cluster."""
+
 SCRATCH_MAP_SIZE = 16 * 2**30
 """The most that a dry run can write, in bytes: some 100 million series. It is address space in
 addition to the store's own, and there may be little more (39 bits, `ulimit -v`)."""
@@ -49,7 +52,7 @@ def open_store(
     that opens it: open it after a fork. Raises a `StoreError`.
     """
     if settings.store is not None:
-        return _open_etcd(settings, settings.store, waiting=waiting, observer=observer)
+        return open_cluster(settings, settings.store, waiting=waiting, observer=observer)
     return LmdbStore(
         settings.storage_dir,
         tables.ALL,
@@ -66,7 +69,7 @@ def open_to_read(settings: Settings, *, wait_seconds: float) -> "FolderToRead | 
     Raises a `StoreError`.
     """
     if settings.store is not None:
-        return _open_etcd(settings, settings.store)
+        return open_cluster(settings, settings.store)
     return open_folder_to_read(settings.storage_dir, wait_seconds=wait_seconds)
 
 
@@ -76,6 +79,24 @@ def open_folder_to_read(folder: Path, *, wait_seconds: float) -> FolderToRead:
     Raises a `StoreError`.
     """
     return read_only.open_to_read(folder, tables.ALL, wait_seconds=wait_seconds)
+
+
+def open_cluster(
+    settings: Settings,
+    store: Address,
+    *,
+    waiting: Waiting | None = None,
+    observer: Observer | None = None,
+) -> "EtcdStore":
+    """Open and return a store on etcd; see `open_store`."""
+    # It takes long to import, and only this store needs it.
+    try:
+        from monotron.store.etcd.store import EtcdStore
+    except ModuleNotFoundError as error:
+        raise _without_extra(store, error) from error
+    return EtcdStore(
+        store, tables.ALL, security=_security(settings), waiting=waiting, observer=observer
+    )
 
 
 def initialize(settings: Settings, store: Address) -> str:
@@ -95,23 +116,6 @@ def frugal(store: Store) -> Store:
 def open_scratch(folder: Path) -> OpenStore:
     """Create and return a store for what a dry run writes."""
     return LmdbStore(folder, tables.ALL, map_size=SCRATCH_MAP_SIZE)
-
-
-def _open_etcd(
-    settings: Settings,
-    store: Address,
-    *,
-    waiting: Waiting | None = None,
-    observer: Observer | None = None,
-) -> "EtcdStore":
-    # It takes long to import, and only this store needs it.
-    try:
-        from monotron.store.etcd.store import EtcdStore
-    except ModuleNotFoundError as error:
-        raise _without_extra(store, error) from error
-    return EtcdStore(
-        store, tables.ALL, security=_security(settings), waiting=waiting, observer=observer
-    )
 
 
 def _security(settings: Settings) -> "Security":

@@ -17,9 +17,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _init(settings: Settings, arguments: argparse.Namespace) -> int:
     if settings.store is None:
         return fail(
-            "monotron init is for a store on etcd (--store or MONOTRON_STORE); a storage folder "
-            "needs none",
+            "init is for a store on etcd (--store or MONOTRON_STORE); a storage folder needs none",
             2,
         )
-    report(f"{settings.store} has the store {initialize(settings, settings.store)}")
+    initialize(settings, settings.store)
+    report(f"made the store {settings.store}")
     return 0

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import mmap
 from collections.abc import Sequence
 
 from monotron import logs
@@ -10,12 +11,16 @@ from monotron.commands.arguments import add_setting
 from monotron.commands.taking_over import take_over
 from monotron.errors import MonotronError
 from monotron.measures import StoreMetrics, WorkerSlot
-from monotron.opening import open_store
+from monotron.opening import OpenStore, open_cluster, open_store
 from monotron.server.service import Service
 from monotron.server.supervisor import serve
 from monotron.settings import SETTINGS, Settings
 from monotron.store import folder as storage_folder
+from monotron.store.contract import StoreUnavailable
 from monotron.waiting import Waiting
+
+_ID_BYTES = 64
+"""More than the id of a store has."""
 
 log = logging.getLogger("monotron")
 
@@ -32,18 +37,24 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     logs.configure(settings.log_format, access_log=settings.access_log)
 
-    in_folder = settings.store is None
+    same = _SameStore()
 
     def open_service(create: bool, slot: WorkerSlot, waiting: Waiting) -> Service:
-        taken_over = take_over(settings) if create and in_folder else None
-        if taken_over is not None:
-            log.info("%s", taken_over)
-        store = open_store(settings, create=create, waiting=waiting, observer=StoreMetrics(slot))
+        observer = StoreMetrics(slot)
+        store: OpenStore
+        if settings.store is None:
+            taken_over = take_over(settings) if create else None
+            if taken_over is not None:
+                log.info("%s", taken_over)
+            store = open_store(settings, create=create, waiting=waiting, observer=observer)
+        else:
+            store = open_cluster(settings, settings.store, waiting=waiting, observer=observer)
+            same.require(store.id)
         app = create_app(store, settings, slot=slot, figures=store.figures)
         return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS, is_long)
 
     def warnings() -> Sequence[str]:
-        return storage_folder.warnings(settings.storage_dir) if in_folder else ()
+        return storage_folder.warnings(settings.storage_dir) if settings.store is None else ()
 
     try:
         serve(settings, open_service, warnings)
@@ -54,3 +65,20 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         log.critical("%s", error)
         return 1
     return 0
+
+
+class _SameStore:
+    """The id of the store that the first worker opened, in memory that all workers share."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _ID_BYTES)
+
+    def require(self, store_id: bytes) -> None:
+        """Raise `StoreUnavailable` if another store has the address now."""
+        first = self._memory[:_ID_BYTES].rstrip(b"\0")
+        if first and first != store_id:
+            raise StoreUnavailable(
+                "the store is not the one that this service was started with; restart the service "
+                "if that is intended"
+            )
+        self._memory[: len(store_id)] = store_id

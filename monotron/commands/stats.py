@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from monotron.commands.arguments import add_store
 from monotron.commands.output import require_output, show, show_columns
-from monotron.commands.stores import with_folder_to_read, with_store_to_read
+from monotron.commands.stores import with_cluster, with_folder_to_read
 from monotron.core import stats, tables
+from monotron.opening import Cluster
 from monotron.settings import Settings
 from monotron.store.contract import Table
 
@@ -21,7 +22,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def _stats(settings: Settings, arguments: argparse.Namespace) -> int:
     require_output()
-    figures = _of_folder(settings) if settings.store is None else _of_etcd(settings)
+    if settings.store is None:
+        figures = _of_folder(settings)
+    else:
+        figures = with_cluster(settings, settings.store, _of_cluster)
     if arguments.json:
         show(json.dumps(figures))
     else:
@@ -46,11 +50,14 @@ def _of_folder(settings: Settings) -> dict[str, int]:
     }
 
 
-def _of_etcd(settings: Settings) -> dict[str, int]:
-    """Return the figures without those of a file: the metrics of etcd have the rest."""
-    return with_store_to_read(
-        settings, lambda store: _of_rows(stats.rows(store), stats.history_values(store))
-    )
+def _of_cluster(store: Cluster) -> dict[str, int]:
+    # The others are about the process that asks.
+    figures = {
+        figure.name: int(figure.value)
+        for figure in store.figures()
+        if figure.name.startswith("database_")
+    }
+    return _of_rows(store.count(), stats.history_values(store)) | figures
 
 
 def _of_rows(rows: Mapping[Table, int], history_values: int) -> dict[str, int]:

@@ -8,10 +8,18 @@ from monotron.commands.output import remark
 from monotron.core import accounts, clock, numbers
 from monotron.core.call import Call
 from monotron.errors import MonotronError
-from monotron.opening import FolderToRead, open_folder_to_read, open_store, open_to_read
+from monotron.opening import (
+    Cluster,
+    FolderToRead,
+    open_cluster,
+    open_folder_to_read,
+    open_store,
+    open_to_read,
+)
 from monotron.settings import Settings
 from monotron.store import making
 from monotron.store.contract import Reading, Store
+from monotron.store.etcd.address import Address
 
 S = TypeVar("S", bound=Store)
 T = TypeVar("T")
@@ -49,11 +57,16 @@ def with_folder_to_read(settings: Settings, action: Callable[[FolderToRead], T])
     return used(store, action)
 
 
+def with_cluster(settings: Settings, address: Address, action: Callable[[Cluster], T]) -> T:
+    """Do the same with what only a store on etcd has."""
+    return used(open_cluster(settings, address), action)
+
+
 def require_folder(settings: Settings, command: str) -> None:
     """Raise `OnlyForFolder` if the store is on etcd."""
     if settings.store is not None:
         raise OnlyForFolder(
-            f"monotron {command} is for a storage folder, but {settings.sources['store']} names a "
+            f"{command} is for a storage folder, but {settings.sources['store']} names a "
             "store on etcd: etcdctl snapshot copies that one, and monotron export and import move "
             "a store"
         )

@@ -2,7 +2,7 @@
 
 from monotron.core import records, tables
 from monotron.store import paging
-from monotron.store.contract import Reading, Store, Table
+from monotron.store.contract import Reading, Store
 from monotron.store.paging import PAGE_ROWS, Page
 
 
@@ -14,16 +14,3 @@ def history_values(store: Store) -> int:
         return Page([records.count_history(value) for _, value in page.items], page.next)
 
     return sum(paging.through(store.view, read))
-
-
-def rows(store: Store) -> dict[Table, int]:
-    """Return how many rows each table has."""
-
-    def count(table: Table) -> int:
-        def read(reading: Reading, after: bytes | None) -> Page[None, bytes]:
-            page = paging.page(reading, table, after, size=PAGE_ROWS)
-            return Page([None] * len(page.items), page.next)
-
-        return sum(1 for _ in paging.through(store.view, read))
-
-    return {table: count(table) for table in tables.ALL}

@@ -221,7 +221,7 @@ def read_many_rows(txn: Reading) -> object:
 
 
 def read_page_by_page(txn: Reading) -> object:
-    pages = [txn.scan(ROWS, b"many/%d" % n, b"many/%d" % (n + 1), limit=200) for n in range(10)]
+    pages = [txn.scan(ROWS, b"many/%02d" % n, b"many/%02d:" % n, limit=200) for n in range(20)]
     return [row for page in pages for row in page]
 
 

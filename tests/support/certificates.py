@@ -18,11 +18,7 @@ class Certificate:
 def authority(folder: Path, name: str = "ca") -> Certificate:
     """Make a CA."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
-    _openssl(
-        *["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-        *["-days", "2", "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.file],
-        *["-addext", "keyUsage=critical,keyCertSign"],
-    )
+    _request(name, made.key, "-x509", "-days", "2", "-out", made.file)
     return made
 
 
@@ -32,13 +28,23 @@ def signed(ca: Certificate, name: str) -> Certificate:
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
     extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    _request(name, made.key, "-out", request)
     _openssl(
-        *["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-        *["-subj", f"/CN={name}", "-keyout", made.key, "-out", request],
-    )
-    _openssl(
-        *["x509", "-req", "-in", request, "-CA", ca.file, "-CAkey", ca.key, "-CAcreateserial"],
-        *["-days", "2", "-extfile", extensions, "-out", made.file],
+        "x509",
+        "-req",
+        "-in",
+        request,
+        "-extfile",
+        extensions,
+        "-days",
+        "2",
+        "-out",
+        made.file,
+        "-CA",
+        ca.file,
+        "-CAkey",
+        ca.key,
+        "-CAcreateserial",
     )
     return made
 
@@ -48,6 +54,11 @@ def encrypted(key: Path, password: str) -> Path:
     copy = key.with_suffix(".encrypted")
     _openssl("pkey", "-in", key, "-aes256", "-passout", f"pass:{password}", "-out", copy)
     return copy
+
+
+def _request(name: str, key: Path, *more: str | Path) -> None:
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    _openssl("req", *curve, "-nodes", "-subj", f"/CN={name}", "-keyout", key, *more)
 
 
 def _openssl(*arguments: str | Path) -> None:

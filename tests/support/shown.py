@@ -127,7 +127,9 @@ def run(script: str, service: Service | None, cwd: Path | None = None, **variabl
     return done.stdout
 
 
-def assert_prints_what_is_shown(text: str, service: Service, cwd: Path, **variables: str) -> None:
+def assert_prints_what_is_shown(
+    text: str, service: Service | None, cwd: Path, **variables: str
+) -> None:
     """Run a page's commands in order, all in one shell, and compare their output."""
     shown = commands(text)
     script = "".join(f"{command.text}\nprintf '{_END}'\n" for command in shown)

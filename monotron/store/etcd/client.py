@@ -8,6 +8,7 @@ Channels are opened by the process that uses them, never before a fork (grpc #15
 
 import itertools
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -75,6 +76,8 @@ class Client:
     """A client of a cluster. Its methods may be called from any thread."""
 
     def __init__(self, address: Address, security: Security, *, wait_seconds: float) -> None:
+        # Otherwise gRPC writes its own lines to stderr, several for each attempt to connect.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         self._user = address.user
         self._password = security.password
         self._members = [_Member(endpoint, security) for endpoint in address.endpoints]

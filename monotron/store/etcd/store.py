@@ -91,6 +91,11 @@ class EtcdStore:
         )
         self._readers = Readers(self._read, waiting)
 
+    @property
+    def id(self) -> bytes:
+        """The id that `initialize` gave to the store."""
+        return self._id
+
     def view(self, fn: Callable[[Reading], T]) -> T:
         """See `contract.Store.view`."""
         self._guard()

@@ -82,7 +82,7 @@ class EtcdStore:
         observer, waiting = observer or NoObserver(), waiting or BlockedThreads()
         self._writer = Writer(self._client, self._keys, self._id, tables, observer)
         self._batches = GroupCommit(
-            _NoLock(),
+            self._writer.turns,
             self._writer.commit,
             wait_seconds=wait_seconds,
             waiting=waiting,
@@ -207,13 +207,3 @@ def initialize(
     if row_of(answer.responses[-1].response_range).value != store_id.encode():
         raise StoreUnavailable(f"the store at {address} has been initialized already")
     return store_id
-
-
-class _NoLock:
-    """In place of a lock that keeps out other processes: the transactions do that."""
-
-    def acquire(self, *, blocking: bool) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass

@@ -25,7 +25,6 @@ from tests.deploy.test_deploy import (
     of,
     pod,
 )
-from tests.deploy.test_monitoring import OF_ETCD, RULES
 from tests.support import nginx
 from tests.support.etcd import cluster
 from tests.support.nginx import REPLICAS, in_front_of, nobody, stubs
@@ -516,12 +515,3 @@ def takes_part(service: Service) -> bool:
     return bool(
         re.search(r"^monotron_values_total\S* [1-9]", service.get("/metrics").body.decode(), re.M)
     )
-
-
-def test_the_alert_asks_for_what_a_store_on_etcd_exports(running: Running) -> None:
-    text = running.replicas[0].get("/metrics").body.decode()
-    exported = set(re.findall(r"^(monotron_store_database_\w+) ", text, re.MULTILINE))
-    (alert,) = [rule["expr"] for rule in RULES if OF_ETCD in rule["expr"]]
-    asked = set(re.findall(rf"{OF_ETCD}\w+", alert))
-    # Debian's etcd may be too old to tell its quota.
-    assert asked - exported <= {"monotron_store_database_quota_bytes"}

@@ -8,7 +8,7 @@ long as a commit takes. Its next updates gather meanwhile, so nothing is lost by
 Two that pause for as long as they commit take turns of themselves. With more of them a commit loses
 more often, and who has lost twice pauses for twice as long. A replica that is alone never pauses.
 
-Of 64 clients at one series, half at each of two replicas on two cores, TODO.
+Of 64 clients at one row, half at each of two replicas on two cores, TODO.
 """
 
 import time

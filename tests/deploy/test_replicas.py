@@ -142,7 +142,7 @@ def test_composed_etcd_forgets_old_values_and_has_a_quota() -> None:
     for each in etcds().values():
         settings = each["environment"]
         assert settings["ETCD_AUTO_COMPACTION_MODE"] == "periodic"
-        assert settings["ETCD_AUTO_COMPACTION_RETENTION"] == "1h"
+        assert settings["ETCD_AUTO_COMPACTION_RETENTION"] == "10m"
         assert settings["ETCD_QUOTA_BACKEND_BYTES"] == str(8 * 2**30)
         assert int(settings["ETCD_MAX_REQUEST_BYTES"]) > ATTRIBUTES_BYTES
         assert_has_no_known_faults(each["image"].rpartition(":")[2])

@@ -21,6 +21,10 @@ there still is another: that may be a loss."""
 
 SMOOTHING = 0.2
 
+SLACK = 1.25
+"""A pause is longer than a commit. If it were as long, the other one's commit would end after the
+pause as often as before it."""
+
 
 class Turns:
     """The writer's lock (see `batch.Lock`): it is free once the pause is over."""
@@ -58,5 +62,5 @@ class Turns:
         elif self._left:
             self._left -= 1
         if self._left:
-            pause = self._seconds * max(1, losses)
+            pause = self._seconds * SLACK * max(1, losses)
             self._free_at = time.monotonic() + min(pause, LONGEST_SECONDS)

@@ -99,8 +99,8 @@ class Writer:
         try:
             while True:
                 run = None
+                tried = time.perf_counter()
                 run = self._run(batch, until)
-                sent = time.perf_counter()
                 why = self._try(run, until)
                 if why is None:
                     break
@@ -118,7 +118,7 @@ class Writer:
             # If it ran, only it is affected, but there is no time left for those after it.
             return _fail(run.updates if run else batch, failure)
         if run.commit.written:
-            self.turns.note(time.perf_counter() - sent, losses)
+            self.turns.note(time.perf_counter() - tried, losses)
             self._observer.committed(len(run.updates), time.perf_counter() - began)
         return len(run.updates)
 

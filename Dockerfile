@@ -9,7 +9,7 @@ COPY monotron ./monotron
 # Unchecked hashes keep the bytecode valid if a builder rewrites the files' times.
 RUN python -m venv --without-pip /opt/monotron \
     && pip --python /opt/monotron/bin/python install \
-        --no-cache-dir --no-compile --constraint constraints.txt . \
+        --no-cache-dir --no-compile --constraint constraints.txt '.[etcd]' \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/monotron/lib
 
 

@@ -118,15 +118,9 @@ def settled_total(peer: Peer, server: Server) -> int:
 
 @contextmanager
 def _ours(command: list[str], folder: Path, variables: Mapping[str, str]) -> Iterator[Server]:
-    command = [
-        *command,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--storage-dir",
-        str(folder / "store"),
-    ]
+    command = [*command, "--host", "127.0.0.1", "--port", "0"]
+    # As a variable it counts only if the variables name no other store.
+    variables = {"STORAGE_DIR": str(folder / "store"), **variables}
     listens = r"http://127\.0\.0\.1:([0-9]+)"
     with running(command, folder / "log", listens, variables) as (pid, ready):
         yield Server(int(ready[1]), (pid,), folder)

@@ -88,7 +88,7 @@ class Settings:
         metadata=described(
             "MONOTRON_STORE_KEY",
             "",
-            "A PEM file with the key of that certificate.",
+            "A PEM file with the private half of that certificate.",
             pem_file,
         )
     )

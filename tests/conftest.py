@@ -246,15 +246,21 @@ def shared(service: Service) -> Iterator[Service]:
 class Kept:
     """What takes longer to make than most tests take."""
 
-    store: LmdbStore
+    store: Store
     open: App
     guarded: App
 
 
 @pytest.fixture(scope="session")
-def kept_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """A store, and the API on it without and with authentication, for a whole process."""
-    store = LmdbStore(tmp_path_factory.mktemp("kept"), tables.ALL)
+def kept_api(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kept]:
+    """A store, and the API on it without and with authentication, for a whole process.
+
+    The variable `MONOTRON_TEST_STORE` names another engine than LMDB.
+    """
+    engine = ENGINES[os.environ.get("MONOTRON_TEST_STORE", "lmdb")]
+    store = engine(request, tmp_path_factory.mktemp("kept"))
     nothing_set = read_settings({}, {})
     with_root = replace(nothing_set, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
     yield Kept(store, create_app(store, nothing_set), create_app(store, with_root))

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     | {"monotron", "waiting"},
     "health": {"errors", "settings"},
     "commands": {"commands", "server", "app", "opening", "transfer", "core", "contract", "engine"}
-    | {"digits", "errors", "logs", "measures", "settings", "waiting"},
+    | {"address", "digits", "errors", "logs", "measures", "settings", "waiting"},
     "cli": {"commands", "errors", "logs", "settings", "monotron"},
     "__main__": {"cli"},
 }

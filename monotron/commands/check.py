@@ -1,16 +1,22 @@
 """`monotron check`."""
 
 import argparse
+import tempfile
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from monotron.commands.arguments import add_store
 from monotron.commands.output import require_output, show, show_columns
 from monotron.commands.signals import end_as_interrupted
-from monotron.commands.stores import with_store_to_read
+from monotron.commands.stores import with_cluster
 from monotron.core import check, tables
+from monotron.opening import open_scratch
 from monotron.settings import Settings
-from monotron.store import backup
+from monotron.store import backup, paging
+from monotron.store.contract import Reading, Store, Table, Transaction
 from monotron.store.data_file import reading_file, verify_file
+from monotron.store.etcd.address import Address
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -30,7 +36,7 @@ def _check(settings: Settings, arguments: argparse.Namespace) -> int:
     require_output()
     if arguments.target is None and settings.store is not None:
         target: object = settings.store
-        problems = _shown(with_store_to_read(settings, lambda store: store.view(check.walk)))
+        problems = _problems_of_cluster(settings, settings.store)
     else:
         target = settings.storage_dir if arguments.target is None else Path(arguments.target)
         problems = _problems_of_file(target)
@@ -38,6 +44,35 @@ def _check(settings: Settings, arguments: argparse.Namespace) -> int:
         show(f"problem: {problem}")
     show(f"{target} is damaged" if problems else f"{target} is whole")
     return 1 if problems else 0
+
+
+def _problems_of_cluster(settings: Settings, store: Address) -> list[str]:
+    """Check a copy of one moment: row by row, each would be asked for over the network."""
+    with tempfile.TemporaryDirectory(prefix="monotron-") as folder:
+        copy = open_scratch(Path(folder))
+        try:
+            with_cluster(settings, store, lambda cluster: cluster.view(partial(_copy, copy)))
+            return _shown(copy.view(check.walk))
+        finally:
+            copy.close()
+
+
+def _copy(copy: Store, reading: Reading) -> None:
+    """Copy every row; what was copied at an older moment is removed."""
+    for table in tables.ALL:
+        copy.update(partial(_remove_all, table))
+        rows = paging.rows(reading, table, *paging.EVERYTHING)
+        while some := list(islice(rows, paging.PAGE_ROWS)):
+            copy.update(partial(_put, table, some))
+
+
+def _remove_all(table: Table, txn: Transaction) -> None:
+    txn.delete_range(table, *paging.EVERYTHING)
+
+
+def _put(table: Table, rows: list[paging.Row], txn: Transaction) -> None:
+    for row in rows:
+        txn.put(table, *row)
 
 
 def _problems_of_file(target: Path) -> list[str]:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from monotron.store.etcd.client import Security
-from monotron.store.etcd.store import EtcdStore, initialize
 
 from monotron.app import create_app
 from monotron.commands import SUBCOMMANDS
@@ -21,6 +19,8 @@ from monotron.limits import LAST_VALUE
 from monotron.settings import InvalidSetting, Settings, read_settings
 from monotron.store.etcd import etcd_pb2 as pb
 from monotron.store.etcd.address import Address, parse
+from monotron.store.etcd.client import Security
+from monotron.store.etcd.store import EtcdStore, initialize
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import need_etcd
 from tests.core import test_check

@@ -40,21 +40,26 @@ K8S = ROOT / "deploy" / "k8s"
 AUTHENTICATION = ROOT / "deploy" / "compose" / "authentication.yml"
 """Turns authentication on in the compose file of the root folder, copied beside it."""
 
+CLUSTER = ROOT / "deploy" / "cluster" / "docker-compose.yml"
+"""Several Monotron on an etcd; tests/deploy/test_replicas.py looks at it."""
+
 COMPOSE_FILES = [COMPOSE, TRAEFIK / "docker-compose.yml"]
 CLOSED_COMPOSE_FILES = [AUTHENTICATION, TRAEFIK / "docker-compose.yml"]
-KUSTOMIZATIONS = [K8S, K8S / "ingress", K8S / "backup"]
-OURS = [K8S, K8S / "backup"]
-"""Those with an image of Monotron."""
+KUSTOMIZATIONS = sorted(path.parent for path in K8S.rglob("kustomization.yaml"))
 MANIFESTS = sorted(path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml")
 
 KUBERNETES = ["1.29", "1.37"]
 """The first with ReadWriteOncePod for everybody, and the newest that kubernetes-validate knows."""
 
 DEPLOYED = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file())
+CHART = ROOT / "deploy" / "helm" / "monotron"
+"""tests/deploy/test_chart.py looks at it; its templates are no YAML."""
 YAML = {".yml", ".yaml"}
 
-ROOT_PAIR = [setting.name for setting in SETTINGS if setting.secret]
+ROOT_PAIR = [s.name for s in SETTINGS if s.secret and s.name.startswith("root_")]
 K8S_SECRET = "monotron-root"
+GUIDES = [ROOT / "docs/deployment.md", K8S / "README.md", K8S / "replicas/README.md"]
+"""Pages that set Monotron up on Kubernetes, without Helm."""
 STORAGE = "/data"
 SECRETS = "/run/secrets"
 """Where Docker and Compose mount secrets, and Kubernetes too."""
@@ -125,25 +130,36 @@ def container() -> Any:
     return only
 
 
+def images(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the images that a kustomization names, by what the manifests call them."""
+    found = load(folder / "kustomization.yaml").get("images", [])
+    return {image["name"]: image for image in found}
+
+
 # The version
 
 
 def named_images() -> list[tuple[str, str]]:
     """Return the place of a tag of Monotron's image, and the tag."""
-    tag = r"\bmonotron:(\d[\w.]*)|\bMONOTRON_TAG=(\S*)|/monotron\n +newTag: (\S*)"
+    tag = (
+        r"\bmonotron:(\d[\w.]*)|\bMONOTRON_TAG=(\S*)|/monotron\n +newTag: (\S*)"
+        r"|^(?:appVersion|version): (\S*)"
+    )
     pages = [COMPOSE, *DEPLOYED, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [
         (name(path), "".join(found.groups(default="")))
         for path in pages
-        for found in re.finditer(tag, path.read_text(encoding="utf-8"))
+        for found in re.finditer(tag, path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
 
 
 def test_every_tag_of_the_image_is_the_version() -> None:
     named = named_images()
-    assert {"deploy/traefik/.env.sample", *(name(k / "kustomization.yaml") for k in OURS)} <= {
-        path for path, _ in named
-    }
+    ours = [folder for folder in KUSTOMIZATIONS if "monotron" in images(folder)]
+    assert len(ours) >= 4
+    pages = {TRAEFIK / ".env.sample", CHART / "Chart.yaml"}
+    pages |= {folder / "kustomization.yaml" for folder in ours}
+    assert set(map(name, pages)) <= {path for path, _ in named}
     assert [(path, tag) for path, tag in named if tag != __version__] == []
 
 
@@ -375,7 +391,7 @@ def test_the_health_check_finds_the_service_however_it_was_started(
 # Compose
 
 
-@pytest.mark.parametrize("path", [*COMPOSE_FILES, AUTHENTICATION], ids=name)
+@pytest.mark.parametrize("path", [*COMPOSE_FILES, AUTHENTICATION, CLUSTER], ids=name)
 def test_a_compose_file_is_valid(path: Path) -> None:
     found = run(
         sys.executable,
@@ -474,6 +490,8 @@ def test_no_secret_gets_into_the_repository_or_the_image() -> None:
     assert {"secrets/", ".env", "/docker-compose.override.yml"} <= set(rules)
     written = [*ROOT.glob("*.yml"), *(path for path in DEPLOYED if path.suffix in YAML)]
     for path in written:
+        if path.is_relative_to(CHART / "templates"):
+            continue
         for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             for keys, value in leaves(manifest):
                 where = f"{name(path)}: {'.'.join(keys)}"
@@ -618,9 +636,9 @@ def test_kustomize_builds_valid_manifests_in_the_namespace(folder: Path) -> None
             assert manifest["metadata"]["name"] == "monotron"
         else:
             assert manifest["metadata"]["namespace"] == "monotron"
-        if manifest["kind"] == "StatefulSet":
-            image = manifest["spec"]["template"]["spec"]["containers"][0]["image"]
-            assert re.fullmatch(r"\S+/monotron:\d+\.\d+\.\d+", image), "no fixed version"
+        for keys, value in leaves(manifest):
+            if keys[-1] == "image":
+                assert re.fullmatch(r"\S+/\S+:v?\d+\.\d+\.\d+", value), "no fixed version"
 
 
 def test_there_is_one_pod_and_no_other_can_mount_its_volume() -> None:
@@ -679,7 +697,7 @@ def test_the_pod_takes_the_root_pair_from_a_secret_that_it_can_read_and_not_writ
     }
 
 
-@pytest.mark.parametrize("path", [ROOT / "docs/deployment.md", K8S / "README.md"], ids=name)
+@pytest.mark.parametrize("path", GUIDES, ids=name)
 def test_the_guide_makes_the_secret_that_the_pod_mounts(path: Path) -> None:
     (block,) = [block for block in shell_blocks(path) if "create secret" in block]
     lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()
@@ -757,7 +775,8 @@ def test_the_ingress_passes_paths_on_as_they_are() -> None:
 
 
 def test_no_disruption_budget_holds_up_a_node_drain() -> None:
-    assert "PodDisruptionBudget" not in {load(path)["kind"] for path in MANIFESTS}
+    files = load(K8S / "kustomization.yaml")["resources"]
+    assert "PodDisruptionBudget" not in {load(K8S / file)["kind"] for file in files}
 
 
 # Backups in Kubernetes
@@ -798,11 +817,10 @@ def test_the_backup_job_may_run_commands_in_the_pod_of_monotron_only() -> None:
 
 
 def test_the_backup_job_has_fixed_versions_and_that_of_the_service() -> None:
-    images = {image["name"]: image for image in load(K8S / "backup/kustomization.yaml")["images"]}
-    (ours,) = load(K8S / "kustomization.yaml")["images"]
-    assert images["monotron"] == ours
-    assert {each["image"] for each in backup_containers().values()} == set(images)
-    assert all(re.search(r"\d+\.\d+\.\d+$", image["newTag"]) for image in images.values())
+    named = images(K8S / "backup")
+    assert named["monotron"] == images(K8S)["monotron"]
+    assert {each["image"] for each in backup_containers().values()} == set(named)
+    assert all(re.search(r"\d+\.\d+\.\d+$", image["newTag"]) for image in named.values())
 
 
 def run_backup_job(data: Path, backups: Path) -> subprocess.CompletedProcess[str]:

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from monotron.store.etcd.store import EtcdStore
 
 from monotron.core import tables
 from monotron.store.contract import Store, StoreFull, Transaction
 from monotron.store.etcd.address import parse
+from monotron.store.etcd.store import EtcdStore
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import installed, need_etcd
 from tests.support import shown

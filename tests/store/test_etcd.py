@@ -221,9 +221,12 @@ def read_many_rows(txn: Reading) -> object:
 
 
 def read_page_by_page(txn: Reading) -> object:
-    pages = [txn.scan(ROWS, b"many/%d" % n, b"many/%d" % (n + 1), limit=200) for n in range(10)]
+    pages = [txn.scan(ROWS, b"many/%02d" % n, b"many/%02d:" % n, limit=200) for n in range(20)]
     return [row for page in pages for row in page]
 
+
+LARGE = (read_many_rows, read_page_by_page)
+"""Reads so much that an update runs once to find it out, and then begins anew."""
 
 PHANTOMS: list[tuple[Callable[[Reading], object], str, bytes]] = [
     (read_row, "put", b"some/3"),
@@ -269,7 +272,7 @@ def test_an_update_runs_again_if_another_replica_changes_what_it_has_read(
 
     def read_and_write(txn: Transaction) -> object:
         found = read(txn)
-        if not seen:
+        if len(seen) == (read in LARGE):
             other.update(change_it)
         seen.append(found)
         txn.put(ROWS, b"written", repr(found).encode())
@@ -279,6 +282,26 @@ def test_an_update_runs_again_if_another_replica_changes_what_it_has_read(
     assert seen[0] == before
     assert result == other.view(read) != before
     assert other.view(lambda reading: reading.get(ROWS, b"written")) == repr(result).encode()
+
+
+def test_an_update_runs_again_if_a_row_is_removed_between_two_of_its_reads(
+    one: EtcdStore, other: EtcdStore
+) -> None:
+    """The second read brings the removals of the table as they are by then."""
+    other.update(putting(*MANY, *(b"more/%03d" % number for number in range(50))))
+    turns = 0
+
+    def read_twice(txn: Transaction) -> tuple[int, int]:
+        nonlocal turns
+        first = len(txn.scan(ROWS, b"many/", b"many0", limit=500))
+        turns += 1
+        if turns == 1:
+            other.update(lambda theirs: theirs.delete(ROWS, b"many/007"))
+        second = len(txn.scan(ROWS, b"more/", b"more0", limit=500))
+        txn.put(ROWS, b"written", b"%d" % first)
+        return first, second
+
+    assert one.update(read_twice) == (len(MANY) - 1, 50)
 
 
 def test_an_update_may_write_and_remove_thousands_of_rows(one: EtcdStore) -> None:

@@ -15,7 +15,7 @@ from monotron.core import tables
 from monotron.store.etcd import etcd_pb2 as pb
 from monotron.store.etcd.address import Address
 from monotron.store.etcd.client import Client, Security
-from monotron.store.etcd.store import EtcdStore, initialize
+from monotron.store.etcd.store import NO_SECURITY, EtcdStore, initialize
 from monotron.store.etcd.transaction import get
 
 START_SECONDS = 60.0
@@ -44,6 +44,8 @@ class Member:
     client_port: int
     peer_port: int
     flags: Sequence[str] = ()
+    security: Security = NO_SECURITY
+    """What its clients need; with a CA it speaks TLS to them."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,7 +58,8 @@ class Member:
 
     def start(self, peers: Sequence[str]) -> None:
         """Start it, or start it again with the data that it has."""
-        client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{self.peer_port}"
+        scheme = "http" if self.security.ca is None else "https"
+        client, peer = f"{scheme}://{self.endpoint}", f"http://127.0.0.1:{self.peer_port}"
         command = [
             "etcd",
             *("--name", self.name),
@@ -104,7 +107,7 @@ class Cluster:
     def wait_until_whole(self) -> None:
         """Wait until every member answers, and knows a leader."""
         for member in self.members:
-            wait_for(member.endpoint)
+            wait_for(member)
 
     def address(self, prefix: str) -> Address:
         return Address(tuple(member.endpoint for member in self.members), prefix, None)
@@ -112,7 +115,7 @@ class Cluster:
     def new_address(self) -> Address:
         """Return the address of a new store."""
         address = self.address(f"test-{os.getpid()}-{next(_numbers)}")
-        initialize(address, wait_seconds=START_SECONDS)
+        initialize(address, security=self.members[0].security, wait_seconds=START_SECONDS)
         return address
 
     def new_store(self) -> EtcdStore:
@@ -132,9 +135,11 @@ class Cluster:
 
 
 @contextmanager
-def client_of(*endpoints: str, wait_seconds: float = 1.0) -> Iterator[Client]:
+def client_of(
+    *endpoints: str, wait_seconds: float = 1.0, security: Security = NO_SECURITY
+) -> Iterator[Client]:
     """A client of these members."""
-    client = Client(Address(endpoints, "", None), Security(), wait_seconds=wait_seconds)
+    client = Client(Address(endpoints, "", None), security, wait_seconds=wait_seconds)
     try:
         yield client
     finally:
@@ -147,19 +152,22 @@ def leads(endpoint: str) -> bool:
         return status.header.member_id == status.leader
 
 
-def wait_for(endpoint: str) -> None:
+def wait_for(member: Member) -> None:
     """Wait until this member can read what a majority knows."""
-    with client_of(endpoint, wait_seconds=START_SECONDS) as client:
+    patient = client_of(member.endpoint, wait_seconds=START_SECONDS, security=member.security)
+    with patient as client:
         client.ask(pb.TxnRequest(success=[get(b"/")]), client.patience())
 
 
 @contextmanager
-def cluster(folder: Path, size: int, *flags: str) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, size: int, *flags: str, security: Security = NO_SECURITY
+) -> Iterator[Cluster]:
     """A running cluster; its data is removed at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     ports = iter(free_ports(2 * size))
     members = [
-        Member(name, folder / name, next(ports), next(ports), flags)
+        Member(name, folder / name, next(ports), next(ports), flags, security)
         for name in (f"m{number}" for number in range(size))
     ]
     running = Cluster(members)

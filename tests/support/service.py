@@ -369,6 +369,12 @@ def services(place: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Serve]
             print(log.read_text(errors="backslashreplace"))
 
 
+class Connecting(Protocol):
+    """What clients can connect to: a service, or a proxy before several."""
+
+    def connect(self) -> http.client.HTTPConnection: ...
+
+
 @dataclass
 class Load:
     """Clients that take numbers, each on a keep-alive connection, until the block ends.
@@ -376,7 +382,7 @@ class Load:
     One whose connection ends makes another; where nobody listens it tries again.
     """
 
-    service: Service
+    service: Connecting
     clients: int = 16
     path: str = "/v1/series/load"
     answered: list[int] = field(default_factory=list)

@@ -8,6 +8,7 @@ Channels are opened by the process that uses them, never before a fork (grpc #15
 
 import itertools
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -75,11 +76,12 @@ class Client:
     """A client of a cluster. Its methods may be called from any thread."""
 
     def __init__(self, address: Address, security: Security, *, wait_seconds: float) -> None:
+        # Otherwise gRPC writes its own lines to stderr, several for each attempt to connect.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         self._user = address.user
         self._password = security.password
         self._members = [_Member(endpoint, security) for endpoint in address.endpoints]
         self._at = 0
-        """The member that is asked."""
         self._answered: _Member | None = None
         """The member that answered last."""
         self._term = 0
@@ -89,6 +91,11 @@ class Client:
         """When the first request failed since the last answer; None if none has."""
         self.last_answer = time.monotonic()
         """When the last answer came, by the monotonic clock."""
+
+    @property
+    def member(self) -> int:
+        """The member that is asked, by its place in the address, from 0."""
+        return self._at
 
     def patience(self) -> float:
         """Return until when a call that begins now may try, by the monotonic clock."""

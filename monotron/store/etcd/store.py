@@ -82,7 +82,7 @@ class EtcdStore:
         observer, waiting = observer or NoObserver(), waiting or BlockedThreads()
         self._writer = Writer(self._client, self._keys, self._id, tables, observer)
         self._batches = GroupCommit(
-            _NoLock(),
+            self._writer.turns,
             self._writer.commit,
             wait_seconds=wait_seconds,
             waiting=waiting,
@@ -90,6 +90,11 @@ class EtcdStore:
             slow="etcd",
         )
         self._readers = Readers(self._read, waiting)
+
+    @property
+    def id(self) -> bytes:
+        """The id that `initialize` gave to the store."""
+        return self._id
 
     def view(self, fn: Callable[[Reading], T]) -> T:
         """See `contract.Store.view`."""
@@ -124,6 +129,11 @@ class EtcdStore:
                 "Size at which etcd takes no more writes; told by etcd 3.6 and newer.",
                 status.db_size_quota,
             )
+        yield Figure(
+            "member_number",
+            "The member that is asked at present, by its place in the address, from 0.",
+            self._client.member,
+        )
         yield Figure(
             "last_answer_seconds",
             "Time since the last answer of etcd to this process.",
@@ -202,13 +212,3 @@ def initialize(
     if row_of(answer.responses[-1].response_range).value != store_id.encode():
         raise StoreUnavailable(f"the store at {address} has been initialized already")
     return store_id
-
-
-class _NoLock:
-    """In place of a lock that keeps out other processes: the transactions do that."""
-
-    def acquire(self, *, blocking: bool) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass

@@ -31,6 +31,7 @@ from monotron.store.etcd.transaction import (
     span_of,
     take_fresh,
 )
+from monotron.store.etcd.turns import Turns
 from monotron.store.rounds import Known, Place, Range, Row, run_updates
 
 KNOWN_ROWS = 20_000
@@ -66,6 +67,8 @@ class Writer:
         self._tables = tables
         self._observer = observer
         self._known = Known()
+        self.turns = Turns()
+        """The lock of the batches."""
         self._mark: Mark | None = None
 
     def commit(self, batch: list[Update]) -> None:
@@ -89,13 +92,19 @@ class Writer:
         """Run the first updates of a batch that fit into a commit; return how many that were."""
         run: _Run | None = None
         began = time.perf_counter()
+        if self.turns.are_taken:
+            # What is remembered has changed meanwhile, and a fetch costs less than a loss.
+            self._known = Known()
+        losses = 0
         try:
             while True:
                 run = None
+                tried = time.perf_counter()
                 run = self._run(batch, until)
                 why = self._try(run, until)
                 if why is None:
                     break
+                losses += 1
                 if time.monotonic() >= until:
                     raise StoreUnavailable(f"{why}; nothing was taken")
         except StoreFull as failure:
@@ -109,6 +118,7 @@ class Writer:
             # If it ran, only it is affected, but there is no time left for those after it.
             return _fail(run.updates if run else batch, failure)
         if run.commit.written:
+            self.turns.note(time.perf_counter() - tried, losses)
             self._observer.committed(len(run.updates), time.perf_counter() - began)
         return len(run.updates)
 

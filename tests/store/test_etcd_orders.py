@@ -35,7 +35,7 @@ from monotron.store.contract import (
     Table,
     Transaction,
 )
-from monotron.store.etcd import client, mark, writer
+from monotron.store.etcd import client, mark, turns, writer
 from monotron.store.etcd import etcd_pb2 as pb
 from monotron.store.etcd.store import EtcdStore
 from monotron.store.paging import EVERYTHING
@@ -461,40 +461,52 @@ KINDS: tuple[st.SearchStrategy[Update], ...] = (
     st.builds(Clear),
 )
 
-STEPS_AHEAD = st.integers(0, 2)
-LATER = st.integers(0, 3)
+OVERTAKING = st.sampled_from([0, 0, 1, 1, 2])
+LATER = (0, 1, 2, 3)
 
-WRITES = st.one_of(
-    st.just(PLAIN),
-    st.builds(Fate, before=STEPS_AHEAD, after=STEPS_AHEAD),
-    st.builds(Fate, before=STEPS_AHEAD, is_slow=st.booleans(), is_lost=st.booleans()),
-    st.builds(Fate, times=st.just(0), late=LATER, after=STEPS_AHEAD, is_slow=st.booleans()),
-    st.builds(Fate, times=st.just(0), is_slow=st.booleans()),
-    st.builds(Fate, times=st.just(2), is_lost=st.booleans()),
-    st.builds(Fate, late=LATER, is_lost=st.booleans()),
+BECOMES = (
+    *(
+        PLAIN,
+        PLAIN,
+        PLAIN,
+        Fate(is_lost=True),
+        Fate(is_slow=True),
+        Fate(is_slow=True, is_lost=True),
+    ),
+    *(Fate(times=0), Fate(times=0, is_slow=True), Fate(times=2), Fate(times=2, is_lost=True)),
+    *(Fate(times=0, late=late) for late in LATER),
+    *(Fate(times=0, late=late, is_slow=True) for late in LATER),
+    *(Fate(late=late, is_lost=is_lost) for late in LATER for is_lost in (False, True)),
+)
+
+WRITES = st.builds(
+    lambda becomes, before, after: replace(becomes, before=before, after=after),
+    st.sampled_from(BECOMES),
+    OVERTAKING,
+    OVERTAKING,
 )
 
 READS = st.builds(
-    Fate, before=STEPS_AHEAD, after=STEPS_AHEAD, is_slow=st.booleans(), is_lost=st.booleans()
+    Fate, before=OVERTAKING, after=OVERTAKING, is_slow=st.booleans(), is_lost=st.booleans()
 )
 
 
 @st.composite
 def steps(draw: st.DrawFn) -> list[Step]:
-    """Return steps with updates of few kinds, so that they meet."""
-    kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3))
-    update = st.one_of(kinds)
+    """Return steps with updates of one or two kinds, so that they meet."""
+    update = draw(st.sampled_from(KINDS)) | draw(st.sampled_from(KINDS))
     updates = st.one_of(
-        st.tuples(update), st.tuples(update), st.tuples(update, update), st.just(())
+        *(st.tuples(update), st.tuples(update), st.tuples(update)),
+        *(st.tuples(update, update), st.just(())),
     )
     step = st.builds(
         Step,
         st.integers(0, 1),
         updates,
-        writes=st.lists(WRITES, max_size=4).map(tuple),
-        reads=st.just(()) | st.lists(READS, max_size=3).map(tuple),
+        writes=st.lists(WRITES, min_size=1, max_size=4).map(tuple),
+        reads=st.just(()) | st.just(()) | st.lists(READS, max_size=3).map(tuple),
     )
-    return draw(st.lists(step, min_size=2, max_size=6))
+    return draw(st.lists(step, min_size=3, max_size=6))
 
 
 @pytest.fixture(scope="module")
@@ -571,7 +583,7 @@ KNOWN: dict[str, tuple[int, list[Step]]] = {
         [Step(0, (Note(1),), writes=(Fate(times=0, late=1), PLAIN, Fate(times=0, late=2)))],
     ),
 }
-"""Orders in which an engine with a mistake answers wrongly, with how many slips are there before."""
+"""Orders in which an engine with a mistake answers wrongly, and how many slips there are before."""
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -622,7 +634,7 @@ def check(
     for _ in range(slips):
         straight.update(Append().run)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (client, mark, writer):
+        for module in (client, mark, turns, writer):
             patch.setattr(module, "time", clock)
         patch.setattr(client, "TRY_SECONDS", PATIENCE)
         replicas = list[Replica]()

@@ -572,6 +572,58 @@ def numbers_kept(reading: Reading, names: Iterable[str]) -> dict[str, dict[str, 
     return kept
 
 
+# The checker
+
+
+def answers(*seen: tuple[str | None, int, float, float]) -> list[Answer]:
+    return [Answer(HOT, value, begin, end, name) for name, value, begin, end in seen]
+
+
+def test_what_can_be_true_is_no_contradiction() -> None:
+    seen = answers(
+        ("a", 1, 0, 1),
+        # Side by side, the later number may be answered first, and a read may see either.
+        ("b", 3, 1.5, 3),
+        ("c", 2, 1.5, 4),
+        (None, 1, 1.5, 2),
+        (None, 3, 1.5, 4),
+        # A repeat gets what it had.
+        ("a", 1, 5, 6),
+    )
+    # The answer of one never came.
+    assert contradictions(seen, {HOT: {"a": 1, "b": 3, "c": 2, "d": 4}}) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept", "told"),
+    [
+        (answers(("a", 1, 0, 1), ("b", 1, 0, 1)), {"a": 1, "b": 1}, "1 was given twice"),
+        (answers(("a", 1, 0, 1), ("a", 2, 2, 3)), {"a": 1, "b": 2}, "a got [1, 2]"),
+        (answers(("a", 1, 0, 1)), {}, "a was answered 1, but it has None"),
+        (answers(("a", 1, 0, 1)), {"a": 2, "b": 1}, "a was answered 1, but it has 2"),
+        (answers(("a", 1, 0, 1), ("b", 2, 0, 1)), {"a": 1, "b": 1}, "not each kept once"),
+        (answers(("a", 1, 0, 1), ("b", 2, 0, 1), (None, 1, 2, 3)), None, "read began after 2"),
+        (answers((None, 2, 0, 1), (None, 1, 2, 3)), None, "read began after 2"),
+        (answers(("b", 2, 0, 1), ("a", 1, 2, 3)), {"a": 1, "b": 2}, "a began after 2 was seen: 1"),
+    ],
+)
+def test_what_cannot_be_true_is_found(
+    seen: list[Answer], kept: dict[str, int] | None, told: str
+) -> None:
+    names = {each.name: each.value for each in seen if each.name is not None}
+    found = contradictions(seen, {HOT: names if kept is None else kept})
+    assert any(told in each for each in found), found
+
+
+def test_a_pause_is_between_two_new_numbers() -> None:
+    seen = answers(("a", 1, 0, 1), ("b", 2, 1, 2), ("a", 1, 3, 4), (None, 2, 4, 5), ("c", 3, 5, 9))
+    assert longest_pause(seen, 1.5, 3) == 7
+    assert longest_pause(seen, 1.2, 1.8) == 1
+
+
+# The faults
+
+
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
     need_etcd()

@@ -42,7 +42,7 @@ from monotron.store.paging import EVERYTHING
 from monotron.waiting import BlockedThread, BlockedThreads
 from tests.support.calls import call_in
 from tests.support.etcd import Cluster
-from tests.support.etcd_proxy import Broken, CarryOut, Proxy, proxies, untouched
+from tests.support.etcd_proxy import Broken, CarryOut, Proxy, Silent, proxies, untouched
 from tests.support.invariants import faults
 from tests.support.linearizable import Called, explains
 from tests.support.service import PATIENCE
@@ -401,16 +401,16 @@ class Order:
 
     def _between(self, replica: Replica) -> Callable[[pb.TxnRequest, CarryOut], pb.TxnResponse]:
         def decide(request: pb.TxnRequest, carry_out: CarryOut) -> pb.TxnResponse:
-            writes = any(each.HasField("request_put") for each in request.success)
-            fates = replica.writes if writes else replica.reads
+            is_write = writes(request)
+            fates = replica.writes if is_write else replica.reads
             fate = fates.popleft() if fates else PLAIN
             self._let_overtake(replica, fate.before)
-            if writes:
+            if is_write:
                 self._land()
             answer: pb.TxnResponse | None = None
             for _ in range(fate.times):
                 answer = carry_out()
-            if writes and fate.late is not None:
+            if is_write and fate.late is not None:
                 self._held.append((fate.late, carry_out))
             self._let_overtake(replica, fate.after)
             if fate.is_slow:
@@ -439,6 +439,10 @@ class Order:
             if at is not None:
                 self._run_step(self._steps.pop(at))
         self._is_overtaking = False
+
+
+def writes(request: pb.TxnRequest) -> bool:
+    return any(each.HasField("request_put") for each in request.success)
 
 
 def _carry_out_unheard(carry_out: CarryOut) -> None:
@@ -613,6 +617,73 @@ def test_every_answer_holds_whatever_becomes_of_requests(
     is_warm: bool,
 ) -> None:
     check(etcd, two_proxies, steps, slips=slips, is_warm=is_warm)
+
+
+def test_a_commit_may_land_after_its_replica_has_stopped_waiting_for_it(
+    etcd: Cluster, two_proxies: list[Proxy]
+) -> None:
+    """The same by the real clock: nothing breaks, but no answer comes."""
+    address = etcd.new_address()
+    near, far = (
+        EtcdStore(replace(address, endpoints=(proxy.endpoint,)), TABLES, wait_seconds=seconds)
+        for proxy, seconds in zip(two_proxies, (0.5, PATIENCE), strict=True)
+    )
+    near.update(Note(1).run)
+    held = list[CarryOut]()
+
+    def hold(request: pb.TxnRequest, carry_out: CarryOut) -> pb.TxnResponse:
+        if not writes(request):
+            return carry_out()
+        held.append(carry_out)
+        raise Silent
+
+    two_proxies[0].between = hold
+    with pytest.raises(StoreUncertain):
+        near.update(Take("x").run)
+    two_proxies[0].between = untouched
+    for carry_out in held:
+        carry_out()
+    assert [far.update(Take("x").run), far.update(Take("x").run)] == [1, 1]
+    near.close()
+    far.close()
+
+
+def called(action: Update | Look, begin: int, end: int | None, answer: Result) -> Called[State]:
+    """Return a call; without an end its outcome is not known."""
+    made = Called[State](action, "a replica", begin, answer=answer, is_unknown=end is None)
+    if end is not None:
+        made.end = end
+    return made
+
+
+ONE, TWO = State(value=1), State(value=2)
+
+
+@pytest.mark.parametrize(
+    ("calls", "is_possible"),
+    [
+        ([called(Take(), 0, 1, 1), called(Take(), 2, 3, 2)], True),
+        # The other way round, but side by side.
+        ([called(Take(), 0, 3, 2), called(Take(), 1, 2, 1)], True),
+        ([called(Take(), 0, 1, 2), called(Take(), 2, 3, 1)], False),
+        # Twice, lost, and skipped though nothing was taken.
+        ([called(Take(), 0, 3, 1), called(Take(), 1, 2, 1)], False),
+        ([called(Take(), 0, 1, 1), called(Look(), 2, 3, State())], False),
+        ([called(Take(), 0, 1, 2)], False),
+        # A read that goes back.
+        (
+            [called(Take(), 0, 9, 1), called(Look(), 1, 2, ONE), called(Look(), 3, 4, State())],
+            False,
+        ),
+        # What is not known may have been taken at any time since, once, or never.
+        ([called(Take(), 0, None, None), called(Look(), 1, 2, State())], True),
+        ([called(Take(), 0, None, None), called(Look(), 1, 2, ONE)], True),
+        ([called(Take(), 0, None, None), called(Look(), 1, 2, TWO)], False),
+        ([called(Look(), 0, 1, ONE), called(Take(), 2, None, None)], False),
+    ],
+)
+def test_the_checker_knows_what_can_be_true(calls: list[Called[State]], is_possible: bool) -> None:
+    assert explains(State(), calls) == is_possible
 
 
 def check(

@@ -1,5 +1,6 @@
 """What only the store on etcd promises: several replicas, lost answers, a full database."""
 
+import itertools
 import os
 import subprocess
 import threading
@@ -501,6 +502,30 @@ def test_a_full_database_takes_nothing_and_goes_on_once_there_is_room(tmp_path: 
         ctl("alarm", "disarm")
         assert store.update(increment) == 2
         store.close()
+
+
+def test_an_update_that_is_told_to_have_no_room_was_not_kept(tmp_path: Path) -> None:
+    """Etcd itself says that of what it has kept too, if others filled the database meanwhile."""
+    need_etcd()
+    with cluster(tmp_path / "cluster", 1, "--quota-backend-bytes", str(4 * 2**20)) as full:
+        address = full.new_address()
+        replicas = [EtcdStore(address, tables.ALL, wait_seconds=PATIENCE) for _ in range(8)]
+
+        def fill(replica: int) -> bytes:
+            for number in itertools.count():
+                key = b"%d-%d" % (replica, number)
+                try:
+                    replicas[replica].update(putting(key, value=bytes(4_000)))
+                except StoreFull:
+                    return key
+            raise AssertionError
+
+        with ThreadPoolExecutor(len(replicas)) as pool:
+            refused = list(pool.map(fill, range(len(replicas))))
+        rows = replicas[0].view(lambda reading: [reading.get(ROWS, key) for key in refused])
+        assert rows == [None] * len(refused)
+        for replica in replicas:
+            replica.close()
 
 
 def test_a_view_never_waits_for_a_commit(one: EtcdStore) -> None:

@@ -42,7 +42,7 @@ from monotron.store.paging import EVERYTHING
 from monotron.waiting import BlockedThread, BlockedThreads
 from tests.support.calls import call_in
 from tests.support.etcd import Cluster
-from tests.support.etcd_proxy import Broken, CarryOut, Proxy, Silent, proxies, untouched
+from tests.support.etcd_proxy import Broken, CarryOut, Full, Proxy, Silent, proxies, untouched
 from tests.support.invariants import faults
 from tests.support.linearizable import Called, explains
 from tests.support.service import PATIENCE
@@ -237,6 +237,9 @@ class Fate:
     """Whether its answer comes when its replica has waited for so long as it may."""
     is_lost: bool = False
     """Whether no answer comes at all."""
+    is_full: bool = False
+    """Whether the answer is that the database is full. Etcd says that of what it has carried out as
+    well, where it had room for it when it came."""
 
 
 PLAIN = Fate()
@@ -415,6 +418,8 @@ class Order:
             self._let_overtake(replica, fate.after)
             if fate.is_slow:
                 self._clock.sleep(2 * WAIT_SECONDS)
+            if fate.is_full:
+                raise Full
             if fate.is_lost or answer is None:
                 raise Broken
             return answer
@@ -477,6 +482,7 @@ BECOMES = (
         Fate(is_slow=True),
         Fate(is_slow=True, is_lost=True),
     ),
+    *(Fate(is_full=True), Fate(times=0, is_full=True)),
     *(Fate(times=0), Fate(times=0, is_slow=True), Fate(times=2), Fate(times=2, is_lost=True)),
     *(Fate(times=0, late=late) for late in LATER),
     *(Fate(times=0, late=late, is_slow=True) for late in LATER),
@@ -542,6 +548,14 @@ KNOWN: dict[str, tuple[int, list[Step]]] = {
     "a commit arrives, its answer does not": (
         0,
         [Step(0, (Take(), Append()), writes=(Fate(is_lost=True),))],
+    ),
+    "a commit that was kept is told to have had no room": (
+        0,
+        [Step(0, (Take(), Append()), writes=(Fate(is_full=True),))],
+    ),
+    "there is no room for a commit": (
+        0,
+        [Step(0, (Take(), Append()), writes=(Fate(times=0, is_full=True),))],
     ),
     "a commit does not arrive": (0, [Step(0, (Take(), Append()), writes=(Fate(times=0),))]),
     "a commit lands before the question what became of it": (

@@ -25,7 +25,7 @@ CarryOut = Callable[[], pb.TxnResponse]
 """Sends the transaction to the member, each time that it is called, and returns the answer."""
 
 Between = Callable[[pb.TxnRequest, CarryOut], pb.TxnResponse]
-"""Returns what is answered to a transaction; raises `Broken` or `Silent`."""
+"""Returns what is answered to a transaction; raises one of these."""
 
 
 class Broken(Exception):
@@ -34,6 +34,10 @@ class Broken(Exception):
 
 class Silent(Exception):
     """No answer comes until the replica stops waiting for it."""
+
+
+class Full(Exception):
+    """The member says that its database is full."""
 
 
 def untouched(request: pb.TxnRequest, carry_out: CarryOut) -> pb.TxnResponse:
@@ -84,6 +88,10 @@ class Proxy(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             self._in_hand += 1
         try:
             return self.between(pb.TxnRequest.FromString(request), carry_out).SerializeToString()
+        except Full:
+            context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"
+            )
         except Broken:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
         except Silent:

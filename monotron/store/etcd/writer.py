@@ -12,6 +12,7 @@ from monotron.store.contract import (
     StoreUnavailable,
     StoreUncertain,
     Table,
+    UpdateTooLarge,
 )
 from monotron.store.etcd import etcd_pb2 as pb
 from monotron.store.etcd.client import PAUSE_SECONDS, Client, LeaseNotFound, Lost
@@ -151,6 +152,11 @@ class Writer:
             return "the lease of this replica had expired"
         except Lost as lost:
             return self._resolve(mark, name, run, lost, until)
+        except UpdateTooLarge:
+            raise
+        except StoreFull as full:
+            self._doubt(mark, name, run, full, until)
+            return None
         if answer.succeeded:
             self._note_kept(mark, answer.header.revision, run)
             return None
@@ -212,6 +218,24 @@ class Writer:
             self._note_mark(mark, found)
             return str(lost)
         raise self._uncertain(lost)
+
+    def _doubt(self, mark: Mark, name: bytes, run: _Run, full: StoreFull, until: float) -> None:
+        """Return if a commit was kept though etcd says that its database is full; raises it if not.
+
+        Etcd refuses what comes when it is full. But what came before it was, and is carried out
+        after, it keeps, and says the same (`quotaApplierV3` in etcd's apply.go). Either way it is
+        done with it. Raises `StoreUncertain` if that cannot be found out in time.
+        """
+        try:
+            answer = self._client.ask(pb.TxnRequest(success=[get(mark.key)]), until)
+        except StoreError as error:
+            raise self._uncertain(error) from error
+        found = row_of(answer.responses[0].response_range)
+        if found.value is None:
+            raise self._uncertain(full)
+        if found.value != name:
+            raise full
+        self._note_kept(mark, found.version, run)
 
     def _uncertain(self, error: Exception) -> StoreUncertain:
         self._observer.unknown()

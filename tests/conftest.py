@@ -130,11 +130,19 @@ GROUPED = ("jenkins", "etcd_cluster")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put together what shares a costly fixture; xdist looks at the groups after this."""
+    """Put together what shares a costly fixture; xdist looks at the groups after this.
+
+    On each other Python, the rules need not run on each engine again: the contract's suite does.
+    """
     for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
         for name in GROUPED:
-            if isinstance(item, pytest.Function) and name in item.fixturenames:
+            if name in item.fixturenames:
                 item.add_marker(pytest.mark.xdist_group(name))
+        is_on_etcd = hasattr(item, "callspec") and "etcd" in item.callspec.params.values()
+        if is_on_etcd and item.path.name != "test_store.py":
+            item.add_marker(pytest.mark.same_on_each_python)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ PAGE_ROWS = 256
 
 BATCH_ROWS = 1_000
 BATCH_BYTES = 2**18
-"""How much an update writes at most, unless it is one row: etcd takes several times as much."""
+"""How much an update writes at most, but for a larger row; etcd takes several times as much."""
 
 
 def put_all(tables: Sequence[Table], target: Store, reading: Reading) -> None:

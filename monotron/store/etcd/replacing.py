@@ -20,13 +20,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from monotron.store.contract import StoreError, StoreUnavailable, Table
-from monotron.store.copying import PAGE_ROWS
 from monotron.store.etcd import etcd_pb2 as pb
 from monotron.store.etcd.address import Address
 from monotron.store.etcd.client import Client, Security
 from monotron.store.etcd.keys import Keys
 from monotron.store.etcd.store import NO_SECURITY, WAIT_SECONDS, EtcdStore, not_initialized
 from monotron.store.etcd.transaction import equal, get, put, remove, row_of, unwritten
+
+REMOVED_ROWS = 4_096
+"""How many rows a commit removes: members do nothing else until they have carried it out."""
 
 
 @contextmanager
@@ -128,7 +130,7 @@ class _Replacement:
     def remove_rows(self) -> None:
         """Remove all rows, a few at a time: other stores in the cluster go on meanwhile."""
         start, stop = self._keys.rows
-        page = pb.RangeRequest(key=start, range_end=stop, limit=PAGE_ROWS)
+        page = pb.RangeRequest(key=start, range_end=stop, limit=REMOVED_ROWS, keys_only=True)
         while True:
             answer = self._ask_ours([pb.RequestOp(request_range=page)])
             rows = answer.responses[0].response_range.kvs

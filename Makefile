@@ -27,8 +27,12 @@ lint: .venv/test
 types: .venv/test
 	$(BIN)/mypy
 
+# The parts of the API that stand for all that a store is used for.
+ON_ETCD = series semver retries history attributes build_numbers
+
 tests: .venv/test
 	$(BIN)/pytest -n $(SIDE_BY_SIDE) -m 'not alone' --cov --cov-report=
+	MONOTRON_TEST_STORE=etcd $(BIN)/pytest -n $(SIDE_BY_SIDE) $(ON_ETCD:%=tests/api/test_%.py)
 	$(BIN)/pytest -m alone --cov --cov-append --cov-report=term-missing:skip-covered
 	@echo 'The rules and the API alone:'
 	$(BIN)/coverage report --include='monotron/core/*,monotron/api/*' --skip-covered --fail-under=99

@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.replicas", description=__doc__)
     add = parser.add_argument
     add("--rounds", type=int, default=3)
-    add("--seconds", type=int, default=5, help="how long each load lasts (%(default)s)")
+    add("--seconds", type=float, default=5, help="how long each load lasts (%(default)s)")
     add("--storage-dir", type=Path, default=Path.cwd(), help="which disk (the current folder)")
     add("--own-clients", action="store_true", help="do not use wrk, even if it is installed")
     given = parser.parse_args(argv)

@@ -130,11 +130,19 @@ GROUPED = ("jenkins", "etcd_cluster")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put together what shares a costly fixture; xdist looks at the groups after this."""
+    """Put together what shares a costly fixture; xdist looks at the groups after this.
+
+    On each other Python, the rules need not run on each engine again: the contract's suite does.
+    """
     for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
         for name in GROUPED:
-            if isinstance(item, pytest.Function) and name in item.fixturenames:
+            if name in item.fixturenames:
                 item.add_marker(pytest.mark.xdist_group(name))
+        is_on_etcd = hasattr(item, "callspec") and "etcd" in item.callspec.params.values()
+        if is_on_etcd and item.path.name != "test_store.py":
+            item.add_marker(pytest.mark.same_on_each_python)
 
 
 @pytest.fixture(scope="session")
@@ -246,15 +254,21 @@ def shared(service: Service) -> Iterator[Service]:
 class Kept:
     """What takes longer to make than most tests take."""
 
-    store: LmdbStore
+    store: Store
     open: App
     guarded: App
 
 
 @pytest.fixture(scope="session")
-def kept_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """A store, and the API on it without and with authentication, for a whole process."""
-    store = LmdbStore(tmp_path_factory.mktemp("kept"), tables.ALL)
+def kept_api(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kept]:
+    """A store, and the API on it without and with authentication, for a whole process.
+
+    The variable `MONOTRON_TEST_STORE` names another engine than LMDB.
+    """
+    engine = ENGINES[os.environ.get("MONOTRON_TEST_STORE", "lmdb")]
+    store = engine(request, tmp_path_factory.mktemp("kept"))
     nothing_set = read_settings({}, {})
     with_root = replace(nothing_set, root_api_key=ROOT.key, root_api_secret=ROOT.secret)
     yield Kept(store, create_app(store, nothing_set), create_app(store, with_root))

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import growth, path
+from bench import growth, path, replicas
 from bench.idle import idle_connections
 from bench.load import POST, PUT, TOKEN, Case, Load, Request, generator
 from bench.memory import Memory
@@ -25,6 +25,7 @@ from bench.processor import memory_mib, processor_seconds
 from bench.report import SERVICE, WEBDIS
 from bench.throughput import NAMES, loads, read_options
 from bench.webdis import webdis
+from tests.conftest import need_etcd
 
 pytestmark = pytest.mark.xdist_group("bench")
 
@@ -159,6 +160,33 @@ def test_a_store_of_more_series_is_compared_with_one_of_few(
     assert (status, few.split()[0], many.split()[0]) == (0, "10", "100")
     assert ratio.startswith("processor time for a number: ")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_replicas_are_compared_with_one_node_and_with_bare_transactions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need_etcd()
+    quick = ["--own-clients", "--rounds", "1", "--seconds", "0.3", "--storage-dir", str(tmp_path)]
+    assert replicas.main(quick) == 0
+    said = capsys.readouterr()
+    bars = [line for line in said.out.splitlines() if line.endswith(" reached")]
+    missed = [line for line in said.out.splitlines() if line.endswith("NOT REACHED")]
+    assert len(bars) + len(missed) == len(replicas.BARS)
+    assert said.out.startswith(f"{replicas.LMDB}: ")
+    assert [*tmp_path.iterdir()] == []
+
+
+def load_of(*, per_second: float) -> Load:
+    return Load(int(per_second), 1.0, 1_000 / per_second, 1.0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("two", "said"), [(80, "reached"), (79, "NOT REACHED")])
+def test_a_bar_is_the_median_ratio_of_all_rounds(two: float, said: str) -> None:
+    rounds = [
+        {"one": load_of(per_second=100), "two": load_of(per_second=each)} for each in (1, two, 500)
+    ]
+    line = replicas.Bar("two", "one", least=0.8).report(rounds)
+    assert line == f"two : one: {two / 100:.2f} (0.01 to 5.00), at least 0.8 {said}"
 
 
 def test_each_part_of_the_path_is_compared_with_a_run_before(

@@ -7,6 +7,7 @@ import pytest
 
 from monotron.core import tables
 from monotron.settings import read_settings
+from monotron.store.contract import Store
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import Kept
 from tests.support.furnished import open_api
@@ -15,7 +16,7 @@ from tests.support.web import Api
 
 
 @pytest.fixture
-def store(emptied: Kept) -> LmdbStore:
+def store(emptied: Kept) -> Store:
     """The empty store of `api` and `guarded`, which a test may neither close nor break."""
     return emptied.store
 

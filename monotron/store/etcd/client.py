@@ -82,7 +82,6 @@ class Client:
         self._password = security.password
         self._members = [_Member(endpoint, security) for endpoint in address.endpoints]
         self._at = 0
-        """The member that is asked."""
         self._answered: _Member | None = None
         """The member that answered last."""
         self._term = 0
@@ -92,6 +91,11 @@ class Client:
         """When the first request failed since the last answer; None if none has."""
         self.last_answer = time.monotonic()
         """When the last answer came, by the monotonic clock."""
+
+    @property
+    def member(self) -> int:
+        """The member that is asked, by its place in the address, from 0."""
+        return self._at
 
     def patience(self) -> float:
         """Return until when a call that begins now may try, by the monotonic clock."""

@@ -131,6 +131,11 @@ class EtcdStore:
                 status.db_size_quota,
             )
         yield Figure(
+            "member_number",
+            "The member that is asked at present, by its place in the address, from 0.",
+            self._client.member,
+        )
+        yield Figure(
             "last_answer_seconds",
             "Time since the last answer of etcd to this process.",
             max(0.0, time.monotonic() - self._client.last_answer),

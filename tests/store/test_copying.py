@@ -26,7 +26,8 @@ def test_every_row_is_copied_however_large_or_many(any_store: Store) -> None:
 
 def test_rows_of_an_older_moment_are_gone_from_a_copy_that_is_made_anew() -> None:
     source, copy = MemoryStore(), MemoryStore()
-    source.update(lambda txn: [txn.put(ROWS, key, b"older") for key in (b"a", b"b")])
+    source.update(lambda txn: txn.put(ROWS, b"a", b"older"))
+    source.update(lambda txn: txn.put(ROWS, b"b", b"older"))
     source.view(lambda reading: copying.copy_anew(tables.ALL, copy, reading))
     source.update(lambda txn: txn.delete(ROWS, b"a"))
     source.view(lambda reading: copying.copy_anew(tables.ALL, copy, reading))

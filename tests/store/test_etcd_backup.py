@@ -342,6 +342,15 @@ def test_where_there_is_no_store_nothing_is_restored(
     nowhere("init")
 
 
+def test_without_the_extra_a_restore_names_it(backup: Path, tmp_path: Path) -> None:
+    (tmp_path / "grpc.py").write_text('raise ModuleNotFoundError("no grpc", name="grpc")\n')
+    nowhere = Command("etcd://a/builds", PYTHONPATH=str(tmp_path))
+    line = nowhere.failure("restore", str(backup))
+    assert line == (
+        "monotron: the store etcd://a:2379/builds needs the extra: pip install monotron[etcd]"
+    )
+
+
 def test_a_store_that_is_written_to_while_it_is_accepted_stays(address: Address) -> None:
     with opened(address) as store:
         before = store.id

@@ -7,8 +7,10 @@ from monotron.store import paging
 from monotron.store.contract import Reading, Store, Table, Transaction
 from monotron.store.paging import Row
 
-PAGE_ROWS = 256
-"""How many rows are read at a time: rows of 64 KiB are then some 16 MiB."""
+FIRST_ROWS = 64
+PAGE_BYTES = 2**20
+"""How much is read at a time, going by the rows before. Small pages take long: for each, etcd goes
+through the keys of all the rows after it."""
 
 BATCH_ROWS = 1_000
 BATCH_BYTES = 2**18
@@ -21,8 +23,7 @@ def put_all(tables: Sequence[Table], target: Store, reading: Reading) -> None:
     It takes many updates: if it is interrupted, the store has a part of the rows.
     """
     for table in tables:
-        rows = paging.rows(reading, table, *paging.EVERYTHING, size=PAGE_ROWS)
-        for batch in _batches(rows):
+        for batch in _batches(_rows(reading, table)):
             target.update(partial(_put, table, batch))
 
 
@@ -33,10 +34,20 @@ def copy_anew(tables: Sequence[Table], target: Store, reading: Reading) -> None:
     put_all(tables, target, reading)
 
 
+def _rows(reading: Reading, table: Table) -> Iterator[Row]:
+    (start, stop), limit = paging.EVERYTHING, FIRST_ROWS
+    while found := reading.scan(table, start, stop, limit=limit):
+        yield from found
+        if len(found) < limit:
+            return
+        start = paging.key_after(found[-1][0])
+        limit = min(paging.PAGE_ROWS, 1 + PAGE_BYTES * len(found) // sum(map(_size, found)))
+
+
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     batch, size = list[Row](), 0
     for row in rows:
-        more = sum(map(len, row))
+        more = _size(row)
         if batch and (len(batch) == BATCH_ROWS or size + more > BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -44,6 +55,11 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         size += more
     if batch:
         yield batch
+
+
+def _size(row: Row) -> int:
+    key, value = row
+    return len(key) + len(value)
 
 
 def _put(table: Table, rows: Sequence[Row], txn: Transaction) -> None:

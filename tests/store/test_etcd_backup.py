@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 NOW = 10**15
 KEEP = 10_000
-MANY = 700
+MANY = 1_500
 """So many rows that a table has several pages."""
 
 

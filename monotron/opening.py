@@ -4,6 +4,8 @@ The service and every subcommand open their stores here. A new engine is one mod
 `monotron/store` and its line below.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -106,6 +108,19 @@ def initialize(settings: Settings, store: Address) -> str:
     except ModuleNotFoundError as error:
         raise _without_extra(store, error) from error
     return initialize(store, security=_security(settings))
+
+
+@contextmanager
+def replacing_cluster(
+    settings: Settings, store: Address, accept: "Callable[[EtcdStore | None], None]"
+) -> "Iterator[EtcdStore]":
+    """Empty the store on etcd, and return it for the block to fill: see `replacing`."""
+    try:
+        from monotron.store.etcd.replacing import replacing
+    except ModuleNotFoundError as error:
+        raise _without_extra(store, error) from error
+    with replacing(store, tables.ALL, accept, security=_security(settings)) as empty:
+        yield empty
 
 
 def frugal(store: Store) -> Store:

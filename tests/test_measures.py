@@ -182,5 +182,5 @@ def test_names_are_as_prometheus_asks(measure: Measure) -> None:
     assert "milli" not in measure.name
     assert bool(measure.buckets) is (measure.kind == "histogram")
     assert list(measure.buckets) == sorted(set(measure.buckets))
-    assert set(measure.labels) <= {"route", "method", "status"}
+    assert set(measure.labels) <= {"route", "method", "status", "outcome"}
     assert measure.meaning.endswith(".")

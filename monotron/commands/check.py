@@ -3,7 +3,6 @@
 import argparse
 import tempfile
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from monotron.commands.arguments import add_store
@@ -13,8 +12,7 @@ from monotron.commands.stores import with_cluster
 from monotron.core import check, tables
 from monotron.opening import open_scratch
 from monotron.settings import Settings
-from monotron.store import backup, paging
-from monotron.store.contract import Reading, Store, Table, Transaction
+from monotron.store import backup, copying
 from monotron.store.data_file import reading_file, verify_file
 from monotron.store.etcd.address import Address
 
@@ -51,28 +49,11 @@ def _problems_of_cluster(settings: Settings, store: Address) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="monotron-") as folder:
         copy = open_scratch(Path(folder))
         try:
-            with_cluster(settings, store, lambda cluster: cluster.view(partial(_copy, copy)))
+            copy_anew = partial(copying.copy_anew, tables.ALL, copy)
+            with_cluster(settings, store, lambda cluster: cluster.view(copy_anew))
             return _shown(copy.view(check.walk))
         finally:
             copy.close()
-
-
-def _copy(copy: Store, reading: Reading) -> None:
-    """Copy every row; what was copied at an older moment is removed."""
-    for table in tables.ALL:
-        copy.update(partial(_remove_all, table))
-        rows = paging.rows(reading, table, *paging.EVERYTHING)
-        while some := list(islice(rows, paging.PAGE_ROWS)):
-            copy.update(partial(_put, table, some))
-
-
-def _remove_all(table: Table, txn: Transaction) -> None:
-    txn.delete_range(table, *paging.EVERYTHING)
-
-
-def _put(table: Table, rows: list[paging.Row], txn: Transaction) -> None:
-    for row in rows:
-        txn.put(table, *row)
 
 
 def _problems_of_file(target: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from monotron.commands import taking_over
@@ -9,12 +10,13 @@ from monotron.commands.advance import show_advanced
 from monotron.commands.arguments import add_store, whole_number
 from monotron.commands.output import report
 from monotron.commands.signals import end_as_interrupted
-from monotron.commands.stores import require_folder
 from monotron.core import check, clock, restoring, tables
+from monotron.opening import replacing_cluster
 from monotron.settings import Settings
-from monotron.store import backup
+from monotron.store import backup, copying
 from monotron.store.backup import CannotCopy
 from monotron.store.contract import Reading, Store, StoreCorrupt
+from monotron.store.etcd.address import Address
 from monotron.transfer.takeover import TakenOver
 
 
@@ -23,7 +25,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_restore)
     command.add_argument("file", metavar="FILE", help="a backup from `monotron backup`")
     command.add_argument(
-        "--replace", action="store_true", help="even if series move back or are lost"
+        "--replace",
+        action="store_true",
+        help="even if series move back or are lost; on etcd, even if the store has any rows",
     )
     command.add_argument(
         "--advance",
@@ -35,34 +39,78 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
-    require_folder(settings, "restore")
     end_as_interrupted()
-    file, by, folder = Path(arguments.file), arguments.advance, settings.storage_dir
-    counters = taking_over.is_due(folder)
+    file, by = Path(arguments.file), arguments.advance
     if by is not None:
         restoring.distance(by)
+    if settings.store is None:
+        return _into_folder(settings, file, by, replace=arguments.replace)
+    return _into_cluster(settings, settings.store, file, by, replace=arguments.replace)
+
+
+def _into_folder(settings: Settings, file: Path, by: int | None, *, replace: bool) -> int:
+    folder = settings.storage_dir
+    counters = taking_over.is_due(folder)
 
     def accept(
         copy: Store, present: Reading | None
     ) -> tuple[check.Report, restoring.Advanced | None, TakenOver | None]:
-        found = copy.view(check.walk)
-        if found.problems:
-            raise StoreCorrupt(f"{file} is damaged: {found.problems[0]}")
+        found = _checked(file, copy)
         if present is not None:
             _refuse_loss(copy.view(lambda reading: restoring.loss(present, reading)))
-        now = clock.now()
-        advanced = None if by is None else restoring.advance_all(copy, by, now=now)
+        advanced = _advanced(copy, by)
         if not counters:
             return found, advanced, None
         return found, advanced, taking_over.bring_in(settings, copy, folder)
 
-    found, advanced, taken_over = backup.restore(
-        file, folder, tables.ALL, accept, replace=arguments.replace
-    )
+    found, advanced, taken_over = backup.restore(file, folder, tables.ALL, accept, replace=replace)
     _show_restored(found, advanced, by)
     if taken_over is not None:
         report(taken_over)
     return 0
+
+
+def _into_cluster(
+    settings: Settings, address: Address, file: Path, by: int | None, *, replace: bool
+) -> int:
+    advanced: restoring.Advanced | None = None
+    with backup.unpacked(file, tables.ALL) as copy:
+        found = _checked(file, copy)
+
+        def accept(present: Store | None) -> None:
+            nonlocal advanced
+            if present is not None and not replace:
+                copy.view(lambda reading: _refuse_rows(address, present, reading))
+            advanced = _advanced(copy, by)
+
+        with replacing_cluster(settings, address, accept) as empty:
+            copy.view(partial(copying.put_all, tables.ALL, empty))
+    _show_restored(found, advanced, by)
+    return 0
+
+
+def _checked(file: Path, copy: Store) -> check.Report:
+    """Return what is in a backup; raises `StoreCorrupt` if it is damaged."""
+    found = copy.view(check.walk)
+    if found.problems:
+        raise StoreCorrupt(f"{file} is damaged: {found.problems[0]}")
+    return found
+
+
+def _advanced(copy: Store, by: int | None) -> restoring.Advanced | None:
+    return None if by is None else restoring.advance_all(copy, by, now=clock.now())
+
+
+def _refuse_rows(address: Address, present: Store, copy: Reading) -> None:
+    """Raise `CannotCopy` if the store on etcd has rows; it says which numbers would be lost."""
+    is_empty, loss = present.view(
+        lambda reading: (restoring.is_empty(reading), restoring.loss(reading, copy))
+    )
+    _refuse_loss(loss)
+    if not is_empty:
+        raise CannotCopy(
+            f"the store at {address} is not empty; --replace puts the backup in its place"
+        )
 
 
 def _refuse_loss(loss: restoring.Loss | None) -> None:

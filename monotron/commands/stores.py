@@ -7,7 +7,6 @@ from typing import TypeVar
 from monotron.commands.output import remark
 from monotron.core import accounts, clock, numbers
 from monotron.core.call import Call
-from monotron.errors import MonotronError
 from monotron.opening import (
     Cluster,
     FolderToRead,
@@ -26,10 +25,6 @@ T = TypeVar("T")
 
 COMMAND_WAIT_SECONDS = 30.0
 """How long a command waits for its turn to write beside a busy service."""
-
-
-class OnlyForFolder(MonotronError):
-    """A command that a store on etcd has no use for; the message says what to use instead."""
 
 
 def with_store(settings: Settings, action: Callable[[Store], T]) -> T:
@@ -60,16 +55,6 @@ def with_folder_to_read(settings: Settings, action: Callable[[FolderToRead], T])
 def with_cluster(settings: Settings, address: Address, action: Callable[[Cluster], T]) -> T:
     """Do the same with what only a store on etcd has."""
     return used(open_cluster(settings, address), action)
-
-
-def require_folder(settings: Settings, command: str) -> None:
-    """Raise `OnlyForFolder` if the store is on etcd."""
-    if settings.store is not None:
-        raise OnlyForFolder(
-            f"{command} is for a storage folder, but {settings.sources['store']} names a "
-            "store on etcd: etcdctl snapshot copies that one, and monotron export and import move "
-            "a store"
-        )
 
 
 def call_of(settings: Settings, arguments: argparse.Namespace) -> Call:

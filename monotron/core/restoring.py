@@ -51,6 +51,16 @@ def loss(present: Reading, backup: Reading) -> Loss | None:
     return Loss(behind, missing, example) if example else None
 
 
+def is_empty(reading: Reading) -> bool:
+    """Return whether a store has nothing that anybody would miss."""
+    # A readiness check writes to SYSTEM.
+    return not any(
+        reading.scan(table, *paging.EVERYTHING, limit=1)
+        for table in tables.ALL
+        if table != tables.SYSTEM
+    )
+
+
 def advance_all(store: Store, by: int, *, now: int) -> Advanced:
     """Move every series of all accounts up by `by`, like a seed, but not past the last value.
 

@@ -5,20 +5,22 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
 from monotron.errors import MonotronError
+from monotron.store import copying
 from monotron.store import folder as storage_folder
-from monotron.store.contract import StoreCorrupt, StoreUnavailable, Table
+from monotron.store.contract import Store, StoreCorrupt, StoreFull, StoreUnavailable, Table
 from monotron.store.data_file import FileReading, reading_file, verify_file
 from monotron.store.folder import DATA_FILE, LOCK_FILE
 from monotron.store.lmdb import LmdbStore
 from monotron.store.lock import OpenLock
-from monotron.store.read_only import OpenStore, nobody_writing
+from monotron.store.read_only import nobody_writing
 
 T = TypeVar("T")
 
@@ -37,11 +39,12 @@ def path_of(target: str, now: datetime) -> Path:
     return Path(target)
 
 
-def take(store: OpenStore, path: Path, counted: Table) -> int:
+def take(write: Callable[[IO[bytes]], None], path: Path, counted: Table) -> int:
     """Write a backup to a new file, durably; return how many rows the table `counted` has in it.
 
-    Others can go on writing to the store meanwhile. Raises `CannotCopy` if the file exists or
-    cannot be written; nothing of it is left behind.
+    `write` is the `copy` of a store in a folder, or `write_rows`. Others can go on writing to the
+    store meanwhile. Raises `CannotCopy` if the file exists or cannot be written; nothing of it is
+    left behind.
     """
     try:
         if os.path.lexists(path):
@@ -51,7 +54,7 @@ def take(store: OpenStore, path: Path, counted: Table) -> int:
         partial = Path(name)
         try:
             with open(handle, "wb") as file:
-                store.copy(file)
+                write(file)
                 os.fsync(file.fileno())
             with reading_file(partial, [counted]) as reading:
                 count = reading.count(counted)
@@ -62,6 +65,22 @@ def take(store: OpenStore, path: Path, counted: Table) -> int:
     except OSError as error:
         raise CannotCopy(f"{path} cannot be written: {error.strerror}") from error
     return count
+
+
+def write_rows(store: Store, tables: Sequence[Table], file: IO[bytes]) -> None:
+    """Write one moment of a store of any engine to a file or pipe, as LMDB's data file.
+
+    The folder for temporary files needs as much room. Raises `OSError` if the file cannot be
+    written, and what a view raises.
+    """
+    try:
+        with _scratch() as folder, closing(LmdbStore(folder, tables)) as copy:
+            store.view(partial(copying.copy_anew, tables, copy))
+            copy.copy(file)
+    except StoreFull as error:
+        raise CannotCopy(
+            f"the disk of {tempfile.gettempdir()}, for temporary files, is full"
+        ) from error
 
 
 def _name(partial: Path, path: Path) -> None:
@@ -148,8 +167,7 @@ def restore(
     Until the last moment the store is unchanged, and nobody can open it meanwhile. Raises
     `CannotCopy` if it is open, and `StoreCorrupt` if the backup is damaged.
     """
-    if not file.is_file():
-        raise CannotCopy(f"the file {file} does not exist")
+    _require_file(file)
     folder = storage_folder.prepare(folder)
     with _lock(folder) as lock:
         if not lock.take_alone():
@@ -171,6 +189,31 @@ def restore(
     return result
 
 
+@contextmanager
+def unpacked(file: Path, tables: Sequence[Table]) -> Iterator[LmdbStore]:
+    """Return a copy of a backup, in the folder for temporary files.
+
+    Raises `CannotCopy`, and `StoreCorrupt` if the backup is damaged.
+    """
+    _require_file(file)
+    with _scratch() as folder:
+        try:
+            _copy_durably(file, folder / DATA_FILE)
+        except OSError as error:
+            raise CannotCopy(f"{file} cannot be copied to {folder}: {error.strerror}") from error
+        with closing(_opened(file, folder, tables)) as copy:
+            yield copy
+
+
+def _opened(file: Path, work: Path, tables: Sequence[Table]) -> LmdbStore:
+    """Open a copy of a backup; raises `StoreCorrupt` if it is damaged."""
+    if problems := verify_file(work / DATA_FILE):
+        raise StoreCorrupt(f"{file} is damaged, or not a backup: {problems[0]}")
+    with reading_file(work / DATA_FILE, tables):
+        pass
+    return LmdbStore(work, tables, create=False)
+
+
 def _accepted(
     file: Path,
     work: Path,
@@ -178,11 +221,7 @@ def _accepted(
     tables: Sequence[Table],
     accept: Callable[[LmdbStore, FileReading | None], T],
 ) -> T:
-    if problems := verify_file(work / DATA_FILE):
-        raise StoreCorrupt(f"{file} is damaged, or not a backup: {problems[0]}")
-    with reading_file(work / DATA_FILE, tables):
-        pass
-    copy = LmdbStore(work, tables, create=False)
+    copy = _opened(file, work, tables)
     try:
         if present is None or not present.exists():
             return accept(copy, None)
@@ -195,6 +234,18 @@ def _accepted(
             return accept(copy, reading)
     finally:
         copy.close()
+
+
+def _require_file(file: Path) -> None:
+    if not file.is_file():
+        raise CannotCopy(f"the file {file} does not exist")
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Return a new folder for temporary files, which is removed after the block."""
+    with tempfile.TemporaryDirectory(prefix="monotron-") as folder:
+        yield Path(folder)
 
 
 def _copy_durably(source: Path, target: Path) -> None:

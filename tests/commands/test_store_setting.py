@@ -187,15 +187,6 @@ def test_a_folder_needs_no_init(folder: Path) -> None:
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("command", [["backup", "-"], ["restore", "copy.mdb"]])
-def test_backup_and_restore_are_for_a_folder(command: list[str], folder: Path) -> None:
-    variables = {"STORAGE_DIR": str(folder), "MONOTRON_STORE": STORE}
-    _, line = refusal(*command, variables=variables)
-    assert f"monotron: {command[0]} is for a storage folder" in line
-    assert "export and import move a store" in line
-    assert not folder.exists()
-
-
 @pytest.mark.parametrize("command", [["init"], ["serve", "--port", "0"], ["next", "svc"]])
 def test_without_the_extra_the_error_names_it(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "grpc.py").write_text('raise ModuleNotFoundError("no grpc", name="grpc")\n')

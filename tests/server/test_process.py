@@ -293,7 +293,9 @@ def test_kill_9_of_one_worker_under_load_loses_nothing_and_it_is_replaced(serve:
     with Load(running) as load:
         load.wait_for_more(100)
         for _ in range(5):
-            victim, other = running.workers()
+            # The older one stays. The new one may still wait for the lock, and while it is asked,
+            # the victim is halted, perhaps with the lock in hand.
+            other, victim = sorted(running.workers())
             # A connection on which the other one answers, before and after.
             connection = running.connect_to(other)
             held = connection.sock

@@ -3,6 +3,7 @@
 Everything of a store lies below its prefix:
 
     /PREFIX/@id                      the store's id, written once
+    /PREFIX/@restoring               the id that it will get, in place of @id (see replacing.py)
     /PREFIX/@mark/NAME               one for each replica that is running (see mark.py)
     /PREFIX/@rows/TABLE/KEY          the rows
     /PREFIX/@rows/@removals/TABLE    changes whenever rows of the table are removed
@@ -22,11 +23,18 @@ REMOVALS: Final[Table] = b"@removals"
 class Keys:
     """The keys of one store."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, restoring: bool = False) -> None:
+        """With `restoring`, they are those of a store whose rows are being replaced."""
         root = f"/{prefix}/" if prefix else "/"
         self._root = root.encode()
-        self.store_id = self._root + b"@id"
+        self.restoring = self._root + b"@restoring"
+        self.store_id = self.restoring if restoring else self._root + b"@id"
         self._tables: dict[Table, bytes] = {}
+
+    @property
+    def rows(self) -> tuple[bytes, bytes]:
+        """The first key of all rows, and the first key after them."""
+        return self._root + b"@rows/", self._root + b"@rows0"
 
     def mark(self, name: str) -> bytes:
         """Return the key of a replica's mark."""

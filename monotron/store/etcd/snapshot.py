@@ -75,7 +75,8 @@ class Snapshot:
             (answer,) = self._ask([operation])
         except Compacted as error:
             raise StoreUnavailable(
-                "reading took so long that etcd has removed the revision that was being read"
+                "reading took so long that etcd has removed the revision that was being read; its "
+                "flag --auto-compaction-retention says how long it keeps one"
             ) from error
         return answer
 

@@ -60,18 +60,19 @@ class EtcdStore:
         wait_seconds: float = WAIT_SECONDS,
         waiting: Waiting | None = None,
         observer: Observer | None = None,
+        restoring: bool = False,
     ) -> None:
         """Open the store at an address, which `initialize` has made.
 
         It belongs to the process that opened it: a forked child must open its own. `waiting` is how
         its callers wait: by default, their threads are blocked. The `observer` hears of each
-        commit.
+        commit. With `restoring`, it is the store that `replacing` fills, and nobody else opens it.
 
         Raises `StoreUnavailable` if no member answers within `wait_seconds`, and
         `StoreNotInitialized`.
         """
         self._tables = tables
-        self._keys = Keys(address.prefix)
+        self._keys = Keys(address.prefix, restoring=restoring)
         self._client = Client(address, security, wait_seconds=wait_seconds)
         self._closed = False
         try:
@@ -173,14 +174,12 @@ class EtcdStore:
             raise StoreUnavailable("the store is closed")
 
     def _read_id(self, address: Address) -> bytes:
-        request = pb.TxnRequest(success=[get(self._keys.store_id)])
+        places = (self._keys.store_id, self._keys.restoring)
+        request = pb.TxnRequest(success=[get(key) for key in places])
         answer = self._client.ask(request, self._client.patience())
-        found = row_of(answer.responses[0].response_range).value
+        found, restored = (row_of(each.response_range).value for each in answer.responses)
         if found is None:
-            raise StoreNotInitialized(
-                f"there is no store at {address}; to begin with an empty one, run "
-                f"`monotron init --store {address}` once"
-            )
+            raise not_initialized(address) if restored is None else _unfinished(address)
         return found
 
     # Reading
@@ -201,14 +200,34 @@ def initialize(
     client = Client(address, security, wait_seconds=wait_seconds)
     try:
         # If it is sent again because its answer was lost, it finds its own id.
+        places = (keys.store_id, keys.restoring)
+        look = [get(key) for key in places]
         request = pb.TxnRequest(
-            compare=[unchanged(keys.store_id, 0)],
-            success=[put(keys.store_id, store_id.encode()), get(keys.store_id)],
-            failure=[get(keys.store_id)],
+            compare=[unchanged(key, 0) for key in places],
+            success=[put(keys.store_id, store_id.encode()), *look],
+            failure=look,
         )
         answer = client.ask(request, client.patience())
     finally:
         client.close()
-    if row_of(answer.responses[-1].response_range).value != store_id.encode():
+    found, restored = (row_of(each.response_range).value for each in answer.responses[-2:])
+    if restored is not None:
+        raise _unfinished(address)
+    if found != store_id.encode():
         raise StoreUnavailable(f"the store at {address} has been initialized already")
     return store_id
+
+
+def not_initialized(address: Address) -> StoreNotInitialized:
+    """Return the error for an address that has no store."""
+    return StoreNotInitialized(
+        f"there is no store at {address}; to begin with an empty one, run "
+        f"`monotron init --store {address}` once"
+    )
+
+
+def _unfinished(address: Address) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"a restore into {address} has begun and not ended; unless it is still running, run "
+        "`monotron restore` again"
+    )

@@ -78,7 +78,7 @@ def commit_of(reads: Reads, draft: Draft, known: Known, keys: Keys) -> Commit:
     compares = list[pb.Compare]()
     for range_, limit in reads.spans.items():
         span = known.spans[range_]
-        compares.append(_unwritten(*_part_read(range_, span, limit, keys), span.version))
+        compares.append(unwritten(*_part_read(range_, span, limit, keys), span.version))
         seen = span.rows[:limit]
         if len(seen) > ROWS_COMPARED:
             places[REMOVALS, range_.table] = None
@@ -111,7 +111,7 @@ def large_commit_of(reads: Reads, draft: Draft, known: Known, keys: Keys, *, sin
         ranges.sort()
         for at in range(0, len(ranges), each):
             some = ranges[at : at + each]
-            compares.append(_unwritten(some[0][0], max(stop for _, stop in some), since))
+            compares.append(unwritten(some[0][0], max(stop for _, stop in some), since))
         place = (REMOVALS, table)
         compares.append(unchanged(keys.row(place), known.rows[place].version))
     return Commit(compares, [], [], _written(draft))
@@ -163,9 +163,25 @@ def unchanged(key: bytes, revision: int) -> pb.Compare:
     )
 
 
+def unwritten(start: bytes, stop: bytes, revision: int) -> pb.Compare:
+    """Return the condition that no key of a range has been written since a revision."""
+    return pb.Compare(
+        result=pb.Compare.LESS,
+        target=pb.Compare.MOD,
+        key=start,
+        range_end=stop,
+        mod_revision=revision + 1,
+    )
+
+
 def put(key: bytes, value: bytes, lease: int = 0) -> pb.RequestOp:
     """Return the operation that writes a key."""
     return pb.RequestOp(request_put=pb.PutRequest(key=key, value=value, lease=lease))
+
+
+def remove(key: bytes) -> pb.RequestOp:
+    """Return the operation that removes a key."""
+    return pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=key))
 
 
 def get(key: bytes, *, revision: int = 0, serializable: bool = False) -> pb.RequestOp:
@@ -213,17 +229,6 @@ def _compares_needed(reads: Reads) -> int:
     return len(reads.rows) + ranges
 
 
-def _unwritten(start: bytes, stop: bytes, revision: int) -> pb.Compare:
-    """Return the condition that no key of a range has been written since a revision."""
-    return pb.Compare(
-        result=pb.Compare.LESS,
-        target=pb.Compare.MOD,
-        key=start,
-        range_end=stop,
-        mod_revision=revision + 1,
-    )
-
-
 def _part_read(range_: Range, span: Span, limit: int, keys: Keys) -> tuple[bytes, bytes]:
     """Return the part of a range that decides what a scan with this limit returns."""
     start, stop = keys.range(range_)
@@ -242,7 +247,7 @@ def _written(draft: Draft) -> Written:
 
 def _write(key: bytes, value: bytes | None) -> pb.RequestOp:
     if value is None:
-        return pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=key))
+        return remove(key)
     return put(key, value)
 
 

@@ -39,11 +39,15 @@ def contradictions(answers: Iterable[Answer], kept: Mapping[str, Mapping[str, in
 
 
 def longest_pause(answers: Iterable[Answer], begin: float, end: float) -> float:
-    """Return the longest time without a number that overlaps these times."""
+    """Return the longest time without a number that reaches into these times, up to their end."""
     ends = sorted(
         answer.end for answer in _first_answers(answers) if begin - 10 < answer.end < end + 60
     )
-    pauses = [after - before for before, after in pairwise(ends) if after > begin and before < end]
+    pauses = [
+        min(after, end) - before
+        for before, after in pairwise(ends)
+        if after > begin and before < end
+    ]
     return max(pauses, default=float("inf"))
 
 

@@ -207,7 +207,7 @@ class Writer:
             if answer.succeeded:
                 mark.revision = answer.header.revision
                 self._observer.resolved()
-                return str(lost)
+                return f"etcd does not answer: {lost}"
             found = row_of(answer.responses[0].response_range)
             if found.value is None:
                 raise self._uncertain(lost)
@@ -216,7 +216,7 @@ class Writer:
                 self._note_kept(mark, found.version, run)
                 return None
             self._note_mark(mark, found)
-            return str(lost)
+            return f"etcd does not answer: {lost}"
         raise self._uncertain(lost)
 
     def _doubt(self, mark: Mark, name: bytes, run: _Run, full: StoreFull, until: float) -> None:

@@ -48,8 +48,12 @@ FAULTS = int(os.environ.get("MONOTRON_FAULTS", "10"))
 SEED = int(os.environ.get("MONOTRON_FAULTS_SEED", "1"))
 
 REPLICAS = 2
-CLIENTS = 9
+CLIENTS = 12
 """A third of them take numbers with Idempotency-Keys, another third with tokens; the rest read."""
+
+SETTLED = 6
+"""So many of them ask the other replica only if their own does not answer. The rest also ask it now
+and then for what they know, so all of them may wait for one that hangs."""
 
 HOT = "hot"
 
@@ -260,9 +264,10 @@ class Clients:
             else:
                 asked = partial(client.ask, HOT, None, "GET", f"/v1/series/{HOT}")
             asked()
-            if chance.random() < 0.3:
+            if number >= SETTLED and chance.random() < 0.3:
                 client.move()
                 asked()
+            client.go_home()
             self._over.wait(BREATH_SECONDS)
         client.close()
 
@@ -273,7 +278,7 @@ class Clients:
 class _Client:
     def __init__(self, number: int, clients: Clients) -> None:
         self._all = clients
-        self._replica = number % REPLICAS
+        self._home = self._replica = number % REPLICAS
         self._connect()
 
     def ask(
@@ -302,6 +307,11 @@ class _Client:
         self.close()
         self._replica = (self._replica + 1) % REPLICAS
         self._connect()
+
+    def go_home(self) -> None:
+        """Go on with its own replica."""
+        while self._replica != self._home:
+            self.move()
 
     def close(self) -> None:
         self._connection.close()

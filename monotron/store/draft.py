@@ -95,6 +95,11 @@ class Draft:
         """See `contract.Transaction.delete_range`."""
         return sum(self.delete(table, key) for key, _ in paging.rows(self, table, start, stop))
 
+    @property
+    def rows_written(self) -> int:
+        """How many rows are to be written."""
+        return len(self._written)
+
     def written(self) -> list[tuple[Table, bytes, bytes | None]]:
         """Return the rows to write, in the order of their first writes; None removes a row."""
         return [(table, key, self._rows[table][key]) for table, key in self._written]

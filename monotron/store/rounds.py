@@ -179,6 +179,7 @@ def _run_once(batch: Sequence[Update], reads: Reads, fits: Callable[[Reads, Draf
     """Run the updates, each on top of those before it; one that misses something is passed over."""
     draft = Draft(reads)
     part = Part([], reads, draft)
+    size = (0, 0, 0)
     for update in batch:
         reads.begin()
         draft.begin()
@@ -191,7 +192,9 @@ def _run_once(batch: Sequence[Update], reads: Reads, fits: Callable[[Reads, Draf
         except BaseException as error:  # noqa: BLE001
             draft.undo()
             update.error = error
-        if part.updates and not fits(reads, draft):
+        # An update that read and wrote only what others of the batch did takes no more room.
+        size_before, size = size, (len(reads.rows), len(reads.spans), draft.rows_written)
+        if part.updates and size != size_before and not fits(reads, draft):
             draft.undo()
             reads.forget()
             break

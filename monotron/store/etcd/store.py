@@ -81,7 +81,7 @@ class EtcdStore:
             self._client.close()
             raise
         observer, waiting = observer or NoObserver(), waiting or BlockedThreads()
-        self._writer = Writer(self._client, self._keys, self._id, tables, observer)
+        self._writer = Writer(self._client, self._keys, self._id, tables, observer, waiting)
         self._batches = GroupCommit(
             self._writer.turns,
             self._writer.commit,

@@ -34,6 +34,7 @@ from monotron.store.etcd.transaction import (
 )
 from monotron.store.etcd.turns import Turns
 from monotron.store.rounds import Known, Place, Range, Row, run_updates
+from monotron.waiting import Waiting
 
 KNOWN_ROWS = 20_000
 """How many rows are remembered from commits: a commit that finds them unchanged fetches nothing."""
@@ -61,8 +62,11 @@ class Writer:
         store_id: bytes,
         tables: Sequence[Table],
         observer: Observer,
+        waiting: Waiting,
     ) -> None:
+        """Tell `waiting` before the writer's thread waits for etcd."""
         self._client = client
+        self._waiting = waiting
         self._keys = keys
         self._id = store_id
         self._tables = tables
@@ -145,6 +149,7 @@ class Writer:
         name = mark.next_commit()
         move = mark.move(name)
         request = request_of(run.commit, self._keys, self._id, mark.as_it_was_left(), move)
+        self._waiting.let_go()
         try:
             answer = self._client.send(request, until)
         except LeaseNotFound:
@@ -168,6 +173,7 @@ class Writer:
         if not commit.compares:
             return None
         request = request_of(commit, self._keys, self._id, None, None)
+        self._waiting.let_go()
         answer = self._client.ask(request, until)
         if answer.succeeded:
             return None
@@ -207,7 +213,7 @@ class Writer:
             if answer.succeeded:
                 mark.revision = answer.header.revision
                 self._observer.resolved()
-                return str(lost)
+                return f"etcd does not answer: {lost}"
             found = row_of(answer.responses[0].response_range)
             if found.value is None:
                 raise self._uncertain(lost)
@@ -216,7 +222,7 @@ class Writer:
                 self._note_kept(mark, found.version, run)
                 return None
             self._note_mark(mark, found)
-            return str(lost)
+            return f"etcd does not answer: {lost}"
         raise self._uncertain(lost)
 
     def _doubt(self, mark: Mark, name: bytes, run: _Run, full: StoreFull, until: float) -> None:
@@ -300,6 +306,7 @@ class Writer:
             answers = list[tuple[int, pb.RangeResponse]]()
             for at in range(0, len(asked), MAX_OPERATIONS):
                 request = pb.TxnRequest(success=asked[at : at + MAX_OPERATIONS])
+                self._waiting.let_go()
                 answer = self._client.ask(request, until)
                 revision = answer.header.revision
                 answers += [(revision, each.response_range) for each in answer.responses]

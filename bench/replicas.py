@@ -21,7 +21,7 @@ from bench.servers import Peer, Server, monotron, settled_total
 from monotron.store.etcd import etcd_pb2 as pb
 from monotron.store.etcd.address import Address
 from monotron.store.etcd.client import Client, Security
-from monotron.store.etcd.transaction import put, unchanged
+from monotron.store.etcd.transaction import get, put, unchanged
 from tests.support.etcd import Cluster, cluster
 
 CLIENTS = 64
@@ -157,14 +157,16 @@ def bare_transactions(address: Address, seconds: float) -> Load:
     client = Client(address, Security(), wait_seconds=5.0)
     mark = f"/{address.prefix}/mark".encode()
     until = time.monotonic() + 60.0
-    first = pb.TxnRequest(success=[put(mark, b"0")])
+    first = pb.TxnRequest(success=[put(mark + end, b"0") for end in (b"", b"/row", b"/new")])
     revision = client.ask(first, until).header.revision
     times = list[float]()
     end = time.perf_counter() + seconds
     while (began := time.perf_counter()) < end:
+        keys = (mark, mark + b"/row", mark + b"/new")
         request = pb.TxnRequest(
-            compare=[unchanged(mark, revision)],
-            success=[put(mark, b"1"), put(mark + b"/row", ROW[0]), put(mark + b"/new", ROW[1])],
+            compare=[unchanged(key, revision) for key in keys],
+            success=[put(key, value) for key, value in zip(keys, (b"1", *ROW), strict=True)],
+            failure=[get(key) for key in keys],
         )
         answer = client.send(request, until)
         assert answer.succeeded

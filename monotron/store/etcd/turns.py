@@ -9,8 +9,9 @@ Two that pause for as long as they commit take turns of themselves. With more of
 more often, and who has lost twice pauses for twice as long. A replica that is alone never pauses.
 
 64 clients wrote one row, half of them at each of two replicas on two cores, with all three members
-on them too. With turns both together gave 0.75 to 0.81 of what one replica gives, and a third of the
-commits lost; without, 0.62 to 0.67, and nine of ten lost. A pause of twice a commit gave 0.67 to 0.70.
+on them too. With turns, both together gave 0.75 to 0.81 of what one replica gives, and a third of
+the commits lost. Without, it was 0.62 to 0.67, and nine of ten lost. With pauses of two commits it
+was 0.67 to 0.70.
 """
 
 import time

@@ -22,6 +22,14 @@ SESSIONS = {
 """Which tests run together, and how."""
 
 
+QUICK = {
+    "not alone and not long and not same_on_each_python": [
+        *("-n", SIDE_BY_SIDE),
+        *("tests/core", "tests/api", "tests/store"),
+    ],
+}
+"""The same for a Python between the oldest and the newest, where what works on both works."""
+
 FEWER = {"MONOTRON_KILLS": "50"}
 """`make test` has killed writers often enough; another Python is killed in the same way."""
 
@@ -43,7 +51,10 @@ def starts(python: str) -> bool:
         return False
 
 
-@nox.session(python=pythons() or False, venv_backend="venv")
+VERSIONS = pythons()
+
+
+@nox.session(python=VERSIONS or False, venv_backend="venv")
 def tests(session: nox.Session) -> None:
     """Run the tests, with the pinned versions."""
     if not session.python:
@@ -52,5 +63,6 @@ def tests(session: nox.Session) -> None:
     # As in the Makefile.
     editable = ("--config-settings", "editable_mode=compat", "--editable")
     session.install("--constraint", "constraints.txt", *editable, ".[test]")
-    for marks, how in SESSIONS.items():
+    between = session.python not in (VERSIONS[0], VERSIONS[-1])
+    for marks, how in (QUICK if between else SESSIONS).items():
         session.run("pytest", "-m", marks, *how, *session.posargs, env=FEWER)

@@ -4,6 +4,7 @@ import base64
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -124,7 +125,7 @@ def remove_all(txn: Transaction) -> None:
         txn.delete_range(table, b"", b"\xff" * 600)
 
 
-GROUPED = ("jenkins", "etcd_cluster")
+GROUPED = ("jenkins",)
 """Fixtures that are too costly for each process to have one, so their tests run in the same."""
 
 
@@ -132,7 +133,7 @@ GROUPED = ("jenkins", "etcd_cluster")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put together what shares a costly fixture; xdist looks at the groups after this.
 
-    On each other Python, the rules need not run on each engine again: the contract's suite does.
+    On each other Python, not everything need run on etcd again: the contract's suite does.
     """
     for item in items:
         if not isinstance(item, pytest.Function):
@@ -140,8 +141,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in GROUPED:
             if name in item.fixturenames:
                 item.add_marker(pytest.mark.xdist_group(name))
-        is_on_etcd = hasattr(item, "callspec") and "etcd" in item.callspec.params.values()
-        if is_on_etcd and item.path.name != "test_store.py":
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        is_on_etcd = "etcd" in parameters or "etcd" in item.fixturenames
+        if is_on_etcd and item.path.name not in ("test_store.py", "test_etcd.py"):
             item.add_marker(pytest.mark.same_on_each_python)
 
 
@@ -163,18 +165,18 @@ def promtool() -> str:
 
 @pytest.fixture(scope="session")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One member of etcd, for all tests of a process."""
+    """One member of etcd, for all tests of a process.
+
+    Its data is in memory where that is possible: what a disk costs is for other tests.
+    """
     need_etcd()
-    with cluster(tmp_path_factory.mktemp("etcd"), 1) as one:
+    memory = Path("/dev/shm")
+    parent = memory if memory.is_dir() else tmp_path_factory.mktemp("etcd")
+    with (
+        tempfile.TemporaryDirectory(prefix="monotron-etcd-", dir=parent) as place,
+        cluster(Path(place) / "etcd", 1) as one,
+    ):
         yield one
-
-
-@pytest.fixture(scope="session")
-def etcd_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three members of etcd."""
-    need_etcd()
-    with cluster(tmp_path_factory.mktemp("etcd-cluster"), 3) as three:
-        yield three
 
 
 @pytest.fixture(params=ENGINES)

@@ -83,7 +83,7 @@ SHOWN = {
 }
 """Each expression of the dashboard, by its place."""
 
-OF_ETCD = re.compile("monotron_store_(database|conflicts|lost_answers|last_answer)_")
+OF_ETCD = re.compile("monotron_store_(database|conflicts|lost_answers|last_answer|member)_")
 """How the metrics begin that only a store on etcd counts."""
 
 ALERTING = {rule["alert"]: rule["expr"] for rule in RULES}

@@ -40,7 +40,7 @@ from tests.support.invariants import faults
 from tests.support.relay import Relay, opener
 from tests.support.service import CODE, Serve, Service, ask, wait_until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.same_on_each_python]
 
 FAULTS = int(os.environ.get("MONOTRON_FAULTS", "10"))
 """How many faults there are; the kinds take turns."""

@@ -18,9 +18,8 @@ def set_limit(api: Api, value: int, path: str = LIMIT) -> Any:
 
 
 def counted(api: Api, metric: str) -> float:
-    (line,) = (
-        line for line in api.get("/metrics").text.splitlines() if line.startswith(f"{metric} ")
-    )
+    lines = api.get("/metrics").text.splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{metric} "))
     return float(line.split()[1])
 
 

@@ -32,7 +32,7 @@ HOSTILE = [
     "`touch pwned`",
     "; touch pwned #",
     "a'b\"c\\d",
-    "$HOME ${MONOTRON_API_SECRET} $$",
+    "$HOME ${MONOTRON_KEY} $$",
     "100% %2F %s +&?=#",
     "${{ github.token }}",
     "../..",
@@ -115,7 +115,7 @@ def key() -> str:
 
 
 def as_caller(pair: Pair) -> dict[str, str]:
-    return {"MONOTRON_API_KEY": pair.key, "MONOTRON_API_SECRET": pair.secret}
+    return {"MONOTRON_KEY": f"{pair.key}:{pair.secret}"}
 
 
 def current(service: Service, key: str) -> dict[str, object]:

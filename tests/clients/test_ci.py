@@ -251,11 +251,9 @@ def test_github_number_stands_for_the_commit_where_no_token_is_given(
 
 
 def test_github_marketplace_can_list_the_action() -> None:
-    """It lists one action of a repository: at its root, with an icon of Feather and a colour."""
-    assert ci.ACTION.parent == ci.ROOT
-    colours = {"white", "black", "yellow", "blue", "green", "orange", "red", "purple", "gray-dark"}
-    assert ACTION["branding"]["color"] in colours
-    assert ACTION["branding"]["icon"] == "hash"
+    """It lists the one at the root of a repository, with an icon that its schema knows."""
+    assert ci.ACTION.relative_to(ci.ROOT) == Path("action.yml")
+    assert ACTION["branding"].keys() == {"icon", "color"}
     assert len(ACTION["description"]) < 125
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.same_on_each_python
 
 
 ACTION = yaml.safe_load(ci.ACTION.read_text(encoding="utf-8"))
-TEMPLATES = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text(encoding="utf-8"))
+TEMPLATES = yaml.safe_load(ci.TEMPLATE.read_text(encoding="utf-8"))
 NUMBER_JOB = ci.gitlab_job({"extends": ".monotron"})
 
 

@@ -37,7 +37,7 @@ NO_PRE_RELEASES = [
     "1.2.3-beta.1\n",
     "1.2-rc.1\n",
 ]
-NO_CALENDAR_VERSIONS = ["5\n", "2026.\n", ".11.3\n", "2026..3\n", "2026-11-\n", "today.3\n"]
+NO_CALENDAR_VERSIONS = ["5\n", "2026.\n", ".11.3\n", "2026..3\n", "2026-11.1\n", "today.3\n"]
 NO_PADDED_NUMBERS = ["42\n", "000000\n", "0000042\n", "0000.2\n"]
 
 CALLS: dict[Words, tuple[str, str]] = {
@@ -61,9 +61,9 @@ CALLS: dict[Words, tuple[str, str]] = {
         "/v1/calver/shop/t?scheme=YYYY.0M.MICRO",
         "2026.03.1",
     ),
-    ("--tz=Europe/Berlin", "calver", "shop", "0Y-MM_MICRO", "a/b"): (
-        "/v1/calver/shop/a%2Fb?tz=Europe%2FBerlin&scheme=0Y-MM_MICRO",
-        "09-11_0",
+    ("--tz=Europe/Berlin", "calver", "shop", "0Y.WW.MICRO", "a/b"): (
+        "/v1/calver/shop/a%2Fb?tz=Europe%2FBerlin&scheme=0Y.WW.MICRO",
+        "09.11.1",
     ),
 }
 """What is asked for: the path that is called, and an answer."""

@@ -212,7 +212,7 @@ def names_of_table(text: str, heading: str) -> set[str]:
 def test_tables_of_inputs_and_variables_are_complete() -> None:
     action: dict[str, Any] = yaml.safe_load(ci.ACTION.read_text())
     assert names_of_table(GITHUB, "input") == set(action["inputs"])
-    template = yaml.safe_load((ci.CLIENTS / "gitlab" / "monotron.yml").read_text())[".monotron"]
+    template = yaml.safe_load(ci.TEMPLATE.read_text())[".monotron"]
     settings = set(re.findall(r"\$\{(MONOTRON_\w+)[-:]", ci.SCRIPT.read_text()))
     assert names_of_table(SHELL, "variable") == settings
     given_in_text = {"MONOTRON_URL"}

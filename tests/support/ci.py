@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
 SCRIPT = CLIENTS / "monotron.sh"
 ACTION = ROOT / "action.yml"
+TEMPLATE = CLIENTS / "gitlab" / "monotron.yml"
 COMPONENT = CLIENTS / "gitlab" / "templates" / "number.yml"
 COMMIT = "90d8c75c8e7d4c3795884be0643f1d98573b97cd"
 """The commit that a CI system builds here."""
@@ -270,7 +271,7 @@ class GitlabTemplate:
 
 def gitlab_job(job: Mapping[str, Any]) -> dict[str, Any]:
     """Return a job merged with what it extends, as GitLab does it: only maps are merged."""
-    templates = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text())
+    templates = yaml.safe_load(TEMPLATE.read_text())
     own = dict(job)
     base = own.pop("extends", None)
     return own if base is None else _merged(gitlab_job(templates[base]), own)

@@ -328,10 +328,6 @@ is_expected() {
             esac
         fi
         ;;
-    'calendar version')
-        # The separators are those of the scheme.
-        plain=$(printf '%s' "$found" | tr '_-' '..')
-        ;;
     esac
     case $expected:$plain in
     *:*[!0123456789.]*) return 1 ;;

@@ -141,6 +141,13 @@ def test_versions_are_bumped_once_for_a_token(client: Client, service: Service, 
     assert [done.answer for done in outcomes] == ["0.1.0", "0.1.0", "0.1.1", "1.0.0"]
 
 
+def test_an_earlier_token_is_remembered_where_that_is_asked_for(
+    client: Client, service: Service, key: str
+) -> None:
+    calls = [("next", key, "a"), ("next", key, "b"), ("--remember", "next", key, "a")]
+    assert [client(words, at(service)).answer for words in calls] == ["1", "2", "1"]
+
+
 @pytest.mark.parametrize(
     ("words", "path", "answer"),
     [

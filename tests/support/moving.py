@@ -88,7 +88,7 @@ def rows(store: Store) -> dict[Table, Rows]:
     """
     found = rows_of_store(store)
     found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
-    del found[tables.TOKENS], found[tables.CHANGES]
+    del found[tables.TOKENS], found[tables.CHANGE_TIMES]
     found[tables.SERIES] = [_without_indexes(*row) for row in found[tables.SERIES]]
     return found
 

@@ -10,7 +10,7 @@ from monotron.core import accounts, api_keys, attributes, bumps, retries, semver
 from monotron.core.api_keys import Pair
 from monotron.core.errors import RuleError
 from monotron.core.records import request_digest
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Reading, Store, Table, Transaction
 from monotron.transfer import exporting, importing, jsonl, lines
 from monotron.transfer.importing import Options
 from monotron.transfer.items import Item
@@ -73,6 +73,15 @@ def rows(store: Store) -> dict[Table, Rows]:
     """Return all rows except the one that a readiness check writes."""
     found = rows_of_store(store)
     found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
+    return found
+
+
+def values(reading: Reading) -> dict[tuple[int, str], int]:
+    """Return the value of each series, by its account and its key."""
+    found = {}
+    for account in accounts.page(reading, after=0, limit=1_000).items:
+        for each in series.page(reading, account, prefix="", after="", limit=1_000).items:
+            found[account, each.key] = each.value
     return found
 
 

@@ -8,7 +8,7 @@ SIDE_BY_SIDE ?= $(shell echo $$(($$(nproc) * 2)))
 # As a line in a .pth file, which Python reads 10 ms faster than setuptools' own finder: tests start it often.
 EDITABLE = --config-settings editable_mode=compat --editable
 
-.PHONY: run test quick lint types tests every-python bench etcd-messages dist format clean
+.PHONY: run test quick lint types tests every-python bench etcd-messages dist deb format clean
 
 run: .venv/run
 	$(BIN)/monotron serve
@@ -54,6 +54,10 @@ etcd-messages: | .venv
 dist: .venv/test
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+
+# The package for the Debian or Ubuntu that this runs on, in build.
+deb: | .venv
+	PIP=$(BIN)/pip deploy/debian/build.sh
 
 format: .venv/test
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -230,6 +231,30 @@ def test_what_the_dockerfile_imports_exists() -> None:
     imported = re.findall(r"monotron\.(\w+)", " ".join(of("RUN")))
     assert imported
     assert [module for module in imported if not (ROOT / f"monotron/{module}.py").exists()] == []
+
+
+def test_the_image_is_labelled_as_the_package_is() -> None:
+    said = ConfigParser()
+    said.read(ROOT / "setup.cfg")
+    labels = dict(re.findall(r'(\S+)="([^"]*)"', " ".join(of("LABEL"))))
+    assert labels == {
+        "org.opencontainers.image.title": "Monotron",
+        "org.opencontainers.image.description": said["metadata"]["description"],
+        "org.opencontainers.image.licenses": said["metadata"]["license_expression"],
+    }
+
+
+def test_make_adds_what_differs_from_image_to_image() -> None:
+    elsewhere = "https://git.example.com/ada/monotron"
+    made = run("make", "--dry-run", "image", f"MONOTRON_SOURCE={elsewhere}").stdout
+    labels = dict(
+        re.findall(r"--label org\.opencontainers\.image\.(\w+)=(.*?)(?: \\\n| \.\n)", made)
+    )
+    assert labels == {
+        "version": __version__,
+        "revision": "$(git rev-parse HEAD)",
+        "source": elsewhere,
+    }
 
 
 def test_the_image_runs_as_a_number_that_is_not_root() -> None:

@@ -68,6 +68,7 @@ def test_systemd_rates_the_unit_as_it_did(analyze: str) -> None:
     found = run(analyze, "security", "--offline=true", rated, UNIT)
     assert found.returncode == 0, found.stdout
     assert f"level for monotron.service: {MOST_EXPOSED / 10} OK" in found.stdout
+    assert f"rates the unit {MOST_EXPOSED / 10} of 10" in page("docs/deployment.md")
 
 
 def test_nothing_is_set_twice_but_lists() -> None:

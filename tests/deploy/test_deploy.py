@@ -500,7 +500,7 @@ def test_composed_monotron_takes_the_root_pair_from_secrets(path: Path) -> None:
 def test_the_secrets_that_the_guide_makes_are_read_by_the_container_and_by_nobody_else(
     path: Path, umask: str, tmp_path: Path
 ) -> None:
-    (script,) = [block for block in shell_blocks(path) if "install -d" in block]
+    (script,) = [block for block in shell_blocks(path) if "> secrets/" in block]
     making = script.partition("export ")[0]
     found = run("sh", "-ec", f"umask {umask}; {making}", cwd=tmp_path)
     assert (found.returncode, found.stderr) == (0, "")
@@ -729,7 +729,7 @@ def test_the_pod_takes_the_root_pair_from_a_secret_that_it_can_read_and_not_writ
 
 @pytest.mark.parametrize("path", GUIDES, ids=name)
 def test_the_guide_makes_the_secret_that_the_pod_mounts(path: Path) -> None:
-    (block,) = [block for block in shell_blocks(path) if "create secret" in block]
+    (block,) = [block for block in shell_blocks(path) if f"secret generic {K8S_SECRET}" in block]
     lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()
     (command,) = [line for line in lines if "create secret" in line]
     # The namespace exists before it, and it exists before the pod.

@@ -9,7 +9,7 @@ SUBCOMMANDS = {
     "next": "take the next value of a series and print it",
     "get": "print the current value of a series",
     "list": "print every series: key, value and token",
-    "import": "import the series of another service, or an export",
+    "import": "import the series of another service, of Jenkins or of a file",
     "export": "write the whole store as JSON lines",
     "advance": "move every series up, after an older state of the store was restored",
     "backup": "copy the store, even while a service runs",

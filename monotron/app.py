@@ -30,7 +30,7 @@ from monotron.api.paths import RawPath
 from monotron.api.request_id import RequestId
 from monotron.api.request_measures import RequestMeasures
 from monotron.api.route import Route, below, in_each_account, matcher
-from monotron.api.semver import CurrentVersion, NextVersion
+from monotron.api.semver import CurrentVersion, NextVersion, Versions
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
 from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
@@ -56,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
                 Route("/attrs/{name}", OneAttribute),
             ),
         ),
+        Route("/semver", Versions, long=True),
         Route("/semver/{name}", CurrentVersion),
         Route("/semver/{name}/{part}/{token}", NextVersion),
         Route("/badges/{key}", BadgeData, badge=True),

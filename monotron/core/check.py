@@ -258,27 +258,25 @@ def _attributes(found: _Found) -> None:
 
 
 def _bumps(found: _Found) -> None:
-    given: set[tuple[int, str, int]] = set()
+    given: dict[tuple[int, str, int], str] = {}
     for row_key, (account, name, bump) in found.rows(tables.BUMPS, _read_bump):
         what = f"version {name!r} of account {account}, token {bump.token!r}"
         found.belongs(what, account)
         found.obeys(what, _token, bump.token)
-        if bump.part not in bumps.PARTS.values():
+        if bump.part not in bumps.PARTS.values() or not 0 <= bump.raised < bump.part:
             found.problem(what, f"it bumped part {bump.part}, which does not exist")
-        elif found.obeys(what, _version_name, name):
-            if row_key != records.bump_row_key(account, name, bump.part, bump.token):
+        elif found.obeys(what, _version_name, name) and found.obeys(what, _pre_release, bump.pre):
+            if row_key != records.bump_row_key(account, name, bump.part, bump.token, bump.pre):
                 found.problem(what, "it is in another's row")
             with suppress(StoreCorrupt):
                 got = _bumped(found, what, account, name, bump)
-                if got in given:
+                if given.setdefault(got, bump.token) != bump.token:
                     found.problem(what, "another token got the same version")
-                given.add(got)
 
 
 def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tuple[int, str, int]:
     """Check a bump against its series; return the account, the series key and the value."""
-    key = bumps.series_key(name, bump.part, bump.major, bump.minor)
-    number = (bump.major, bump.minor, bump.patch)[bump.part - 1]
+    key, number = bumps.made_with(name, bump)
     state = found.series(account, key)
     if state is None:
         found.problem(what, f"it got {number} from the series {key!r}, which is missing")
@@ -369,6 +367,11 @@ _series_key = partial(names.series_key, new=False)
 _token = partial(names.token, new=False)
 _attribute = partial(names.attribute, new=False)
 _version_name = partial(names.version_name, new=False)
+
+
+def _pre_release(text: str) -> None:
+    if text:
+        names.pre_release(text)
 
 
 def _name(account: int, key: str) -> str:

@@ -23,6 +23,10 @@ class SeedTooLow(RuleError):
     """The seed would move the series back, and numbers would be given out twice."""
 
 
+class PreReleaseTooLow(RuleError):
+    """The pre-release would come before the current version."""
+
+
 class InvalidScope(RuleError):
     """A text that does not name operations on a resource."""
 

@@ -75,22 +75,23 @@ def add_attribute(txn: Transaction, account: int, key: str, attribute: Attribute
 
 
 def add_bumps(
-    txn: Transaction, account: int, name: str, part: int, brought: Sequence[Bump], *, now: int
+    txn: Transaction, account: int, name: str, brought: Sequence[Bump], *, now: int
 ) -> list[tuple[Outcome, Outcome]]:
-    """Remember the versions that tokens got, and move the part's series up to them.
+    """Remember the versions that tokens got, and move their series up to them.
 
     A version that another token has here stays with that token. Returns what happened to each bump
     and to its series.
     """
-    taken = {_made(name, bump) for bump in bumps.all_of(txn, account, name, part)}
+    owners = {bumps.made_with(name, bump): bump.token for bump in bumps.all_of(txn, account, name)}
     outcomes = []
     for bump in brought:
-        made = key, value = _made(name, bump)
-        known = bumps.find(txn, account, name, part, bump.token) is not None
-        if made in taken or known or _is_of_another(series.get(txn, account, key), value, bump):
+        made = key, value = bumps.made_with(name, bump)
+        known = bumps.find(txn, account, name, bump.part, bump.token, bump.pre) is not None
+        taken = owners.get(made, bump.token) != bump.token
+        if taken or known or _is_of_another(series.get(txn, account, key), value, bump):
             outcomes.append((Outcome.KEPT, Outcome.KEPT))
             continue
-        taken.add(made)
+        owners[made] = bump.token
         moved = add_series(txn, Series(account, key, value, None, now, now), (), keep=0)
         bumps.remember(txn, account, name, bump)
         outcomes.append((Outcome.NEW, moved.outcome))
@@ -162,12 +163,6 @@ def _newer(
         newer.append((number, replace(entry, count=entry.value - first)))
         top = entry.value
     return newer
-
-
-def _made(name: str, bump: Bump) -> tuple[str, int]:
-    """Return the key of a bump's series, and the value that the bump got from it."""
-    key = bumps.series_key(name, bump.part, bump.major, bump.minor)
-    return key, (bump.major, bump.minor, bump.patch)[bump.part - 1]
 
 
 def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:

@@ -259,36 +259,64 @@ class Bump:
     """The version that a token got when it bumped a part."""
 
     part: int
-    """1 for major, 2 for minor, 3 for patch."""
+    """The part it asked for: 1 for major, 2 for minor, 3 for patch."""
     token: str
     major: int
     minor: int
     patch: int
+    raised: int = 0
+    """The part that was raised for it, if it was a higher one than `part`; otherwise 0."""
+    pre: str = ""
+    """The identifier of a pre-release, such as `rc`; empty for a release."""
+    number: int = 0
+    """The number of the pre-release, from 1; 0 for a release."""
 
 
-def bump_row_key(account: int, name: str, part: int, token: str) -> bytes:
+def bump_row_key(account: int, name: str, part: int, token: str, pre: str = "") -> bytes:
     """Return the row key of a bump."""
-    return bump_range(account, name, part)[0] + _digest(token)
-
-
-def bump_range(account: int, name: str, part: int) -> Range:
-    """Return the range of the bumps of a part."""
     start = series_row_key(account, name)
-    return start + bytes([part]), start + bytes([part + 1])
+    if pre:
+        # A name has no zero byte.
+        return start + bytes([_PRE_RELEASES + part]) + _digest(f"{pre}\0{token}")
+    return start + bytes([part]) + _digest(token)
+
+
+def bump_range(account: int, name: str) -> Range:
+    """Return the range of the bumps of a name."""
+    start = series_row_key(account, name)
+    return start, start + b"\xff"
+
+
+def bumped_range(account: int, prefix: str, after: str | None) -> Range:
+    """Return the range of the bumps of the names that start with `prefix` and follow `after`."""
+    start, stop = series_range(account, prefix)
+    return max(start, bump_range(account, after)[1]) if after else start, stop
 
 
 def pack_bump(bump: Bump) -> bytes:
     """Return the value of a bump's row."""
-    head = _BUMP.pack(_BUMP_FORMAT, bump.part, bump.major, bump.minor, bump.patch)
-    return head + bump.token.encode()
+    version = bump.part, bump.major, bump.minor, bump.patch
+    if not bump.raised and not bump.pre:
+        return _BUMP.pack(_BUMP_FORMAT, *version) + bump.token.encode()
+    pre = bump.pre.encode()
+    more = _BUMP_MORE.pack(bump.raised, bump.number, len(pre))
+    return _BUMP.pack(_BUMP_FORMAT_2, *version) + more + pre + bump.token.encode()
 
 
 @_reads("a version")
 def unpack_bump(value: bytes) -> Bump:
     """Read a bump from its row."""
-    _check_format("a version", value, _BUMP_FORMAT)
+    if value and value[0] == _BUMP_FORMAT:
+        _, part, major, minor, patch = _BUMP.unpack_from(value)
+        return Bump(part, value[_BUMP.size :].decode(), major, minor, patch)
+    _check_format("a version", value, _BUMP_FORMAT_2)
     _, part, major, minor, patch = _BUMP.unpack_from(value)
-    return Bump(part, value[_BUMP.size :].decode(), major, minor, patch)
+    raised, number, size = _BUMP_MORE.unpack_from(value, _BUMP.size)
+    place = _BUMP.size + _BUMP_MORE.size
+    if place + size > len(value):
+        raise IndexError("its pre-release is cut short")
+    pre, token = value[place : place + size].decode(), value[place + size :].decode()
+    return Bump(part, token, major, minor, patch, raised, pre, number)
 
 
 # Accounts and API keys
@@ -493,7 +521,11 @@ _ENTRY = struct.Struct(">qIqHH")
 _ATTRIBUTE_FORMAT = 1
 _ATTRIBUTE = struct.Struct(">BHH")
 _BUMP_FORMAT = 1
+_BUMP_FORMAT_2 = 2
 _BUMP = struct.Struct(">BBqqq")
+_BUMP_MORE = struct.Struct(">BqH")
+_PRE_RELEASES = 16
+"""What the rows of pre-releases add to their part, so that they come after all releases."""
 _ACCOUNT_FORMAT = 1
 _ACCOUNT = struct.Struct(">Bq")
 _API_KEY_FORMAT = 1

@@ -163,17 +163,17 @@ def _add_series(txn: Transaction, line: SeriesLine, keep: int) -> list[Result]:
     return results
 
 
-def _bumped(line: Line) -> tuple[int, str, int] | None:
-    """Return the account, name and part that a bump belongs to; None for other lines."""
-    return (line.account, line.name, line.bump.part) if isinstance(line, BumpLine) else None
+def _bumped(line: Line) -> tuple[int, str] | None:
+    """Return the account and name that a bump belongs to; None for other lines."""
+    return (line.account, line.name) if isinstance(line, BumpLine) else None
 
 
 def _add_bumps(txn: Transaction, together: Sequence[Line], options: Options) -> list[Result]:
     bumped = [line for line in together if isinstance(line, BumpLine)]
-    account, name, part = bumped[0].account, bumped[0].name, bumped[0].bump.part
+    account, name = bumped[0].account, bumped[0].name
     results = _make(txn, account, options)
     outcomes = imports.add_bumps(
-        txn, account, name, part, [line.bump for line in bumped], now=options.now
+        txn, account, name, [line.bump for line in bumped], now=options.now
     )
     for outcome, moved in outcomes:
         results.append(Result(VERSIONS, outcome))

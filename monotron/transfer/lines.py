@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from monotron.core import attributes, names, numbers, scopes
-from monotron.core.bumps import PARTS
+from monotron.core.bumps import PARTS, PATCH
 from monotron.core.errors import RuleError
 from monotron.core.imports import Numbered
 from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
@@ -270,23 +270,37 @@ class BumpLine:
         part = text(members, "part")
         if part not in PARTS:
             raise BrokenLine("part must be major, minor or patch")
-        version = [
-            integer(members, each, least=1 if each == part else 0)
-            for each in ("major", "minor", "patch")
-        ]
-        bump = Bump(PARTS[part], names.token(text(members, "token"), new=False), *version)
+        raised = text(members, "raised") if "raised" in members else ""
+        if raised and PARTS.get(raised, PATCH) >= PARTS[part]:
+            raise BrokenLine("raised must be a part above part")
+        pre = names.pre_release(text(members, "pre")) if "pre" in members else ""
+        counted = "" if pre else raised or part
+        major, minor, patch = (integer(members, each, least=int(each == counted)) for each in PARTS)
+        bump = Bump(
+            PARTS[part],
+            names.token(text(members, "token"), new=False),
+            major,
+            minor,
+            patch,
+            raised=PARTS.get(raised, 0),
+            pre=pre,
+            number=integer(members, "number") if pre else 0,
+        )
         return cls(_account(members), names.version_name(text(members, "name"), new=False), bump)
 
     def members(self) -> Members:
         """See `Line.members`."""
+        bump = self.bump
         return {
             "account": self.account,
             "name": self.name,
-            "part": _PART_NAMES[self.bump.part],
-            "token": self.bump.token,
-            "major": self.bump.major,
-            "minor": self.bump.minor,
-            "patch": self.bump.patch,
+            "part": _PART_NAMES[bump.part],
+            "token": bump.token,
+            "major": bump.major,
+            "minor": bump.minor,
+            "patch": bump.patch,
+            **({"raised": _PART_NAMES[bump.raised]} if bump.raised else {}),
+            **({"pre": bump.pre, "number": bump.number} if bump.pre else {}),
         }
 
 

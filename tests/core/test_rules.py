@@ -52,9 +52,11 @@ KEYS = st.sampled_from(
         *(f"{name}-major" for name in NAMES),
         *(f"{name}-minor-v{major}" for name in NAMES for major in range(3)),
         *(f"x-patch-v{major}.{minor}" for major in range(2) for minor in range(3)),
+        *("x-pre-v0.1.0.rc", "x-pre-v1.0.0.a", "x-pre-v0.0.1.a_b", "x-pre-v0.1.0.01"),
         *("x-minor-v01", "x-minor-v", "x-patch-v1"),
     ]
 )
+PRE_RELEASES = st.sampled_from(["", "", "", "rc", "rc", "a", "a-b", "rc.1"])
 TOKENS = st.sampled_from(["a", "a", "b", LONG, LONG[1:] + "u", "é" * 128])
 API_KEYS = st.none() | st.sampled_from(["root", "k" * 24])
 KEEPS = st.sampled_from([0, 1, 5, 8, 1_000])
@@ -263,21 +265,21 @@ class Rules(RuleBasedStateMachine):
         part=st.sampled_from([*PARTS.values()]),
         token=st.none() | st.sampled_from("ab"),
         keep=KEEPS,
+        pre=PRE_RELEASES,
     )
-    def bump(self, account: int, name: str, part: int, token: str | None, keep: int) -> None:
+    def bump(
+        self, account: int, name: str, part: int, token: str | None, keep: int, pre: str = ""
+    ) -> None:
         """Bump a part for a token; None stands for the one that its series is at."""
         if token is None:
             state = self.model.get(account, self.model.part_keys(account, name)[part - 1])
             token = (state and state[1]) or "c"
-        self._bump(account, name, part, token, keep)
-        self.read_version(account, name)
-
-    def _bump(self, account: int, name: str, part: int, token: str, keep: int) -> None:
         call = self.call(account, keep)
         self.agree(
-            lambda txn: semver.bump(txn, call, name, part, token),
-            lambda: self.model.bump(call, name, part, token),
+            lambda txn: semver.bump(txn, call, name, part, token, pre=pre),
+            lambda: self.model.bump(call, name, part, token, pre),
         )
+        self.read_version(account, name)
 
     @rule(account=ACCOUNTS, part=st.sampled_from([MAJOR, MINOR]), keep=KEEPS)
     def bump_what_was_advanced_by_hand(self, account: int, part: int, keep: int) -> None:
@@ -290,6 +292,17 @@ class Rules(RuleBasedStateMachine):
     def read_version(self, account: int, name: str) -> None:
         version = self.seen(lambda reading: semver.current(reading, account, name))
         assert version == self.model.version(account, name)
+
+    @rule(account=ACCOUNTS, limit=LIMITS, after=st.none() | st.sampled_from(NAMES))
+    def list_versions(self, account: int, limit: int, after: str | None) -> None:
+        page = self.seen(
+            lambda reading: semver.page(reading, account, prefix="", after=after, limit=limit)
+        )
+        rest = [name for name in self.model.versions(account) if name > (after or "")]
+        assert [each.version.name for each in page.items] == rest[:limit]
+        assert page.next == (rest[limit - 1] if len(rest) > limit else None)
+        for each in page.items:
+            assert each.version == self.model.version(account, each.version.name)
 
     # Attributes
 

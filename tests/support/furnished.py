@@ -38,6 +38,7 @@ QUERIES = {
     "before": "before=1000",
     "count": "count=100",
     "limit": "limit=2",
+    "pre": "pre=rc",
     "recent": "recent=5",
     "show": "show=version",
 }

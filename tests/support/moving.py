@@ -107,7 +107,12 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
     elif kind < 17:
         part = chance.choice((bumps.MAJOR, bumps.MINOR, bumps.PATCH))
         semver.bump(
-            txn, call_in(account, now=now, keep=KEEP), "svc", part, chance.choice((token, str(now)))
+            txn,
+            call_in(account, now=now, keep=KEEP),
+            "svc",
+            part,
+            chance.choice((token, str(now))),
+            pre=chance.choice(("", "", "rc")),
         )
     elif kind < 18:
         pair = Pair("".join(chance.choices("abcXYZ123", k=24)), "s")

@@ -203,7 +203,7 @@ def _pre_release(
     if ahead and ahead.numbers == after and _order(pre, number) < _order_of(ahead):
         raise PreReleaseTooLow(
             f"the version of {name!r} is {_text(ahead.numbers)}-{ahead.pre}.{ahead.state.value} "
-            f"and never goes back: {pre}.{number} would come before it"
+            f"and never goes back: {_text(after)}-{pre}.{number} would come before it"
         )
     return series.advance(txn, call, key, token=token).value, after, True
 

@@ -342,7 +342,7 @@ def test_a_pre_release_before_the_current_one_is_refused(api: Api, store: Store)
     api.put(f"{CURRENT}/minor/a?pre=rc")
     before = all_rows(store)
     refused = api.put(f"{CURRENT}/minor/b?pre=beta", status=409)
-    assert "beta.1 would come before it" in problem(refused, 409, "pre-release-too-low")
+    assert "0.1.0-beta.1 would come before it" in problem(refused, 409, "pre-release-too-low")
     assert all_rows(store) == before
 
 

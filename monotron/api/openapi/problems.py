@@ -93,7 +93,7 @@ def _problems(
 
 
 def _values(route: Route, call: Description) -> Iterable[Component]:
-    return (*route.parameters, *call.queries)
+    return (*route.parameters, *call.all_queries)
 
 
 def _refusal(problems: list[Problem]) -> Object:
@@ -130,8 +130,8 @@ _DETAILS: dict[type[RuleError], str] = {
     f"{IDEMPOTENCY_KEY_CHARACTERS} characters; this one has 0",
     errors.NoSuchAccount: "account 7 does not exist",
     errors.SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
-    errors.PreReleaseTooLow: "the version of 'shop' is 1.3.0-rc.2 and never goes back: beta.1 "
-    "would come before it",
+    errors.PreReleaseTooLow: "the version of 'shop' is 1.3.0-rc.2 and never goes back: "
+    "1.3.0-beta.1 would come before it",
     errors.SeriesExhausted: f"the series 'shop' has reached its last value, {LAST_VALUE}",
     errors.TooManyApiKeys: f"an account can have at most {API_KEYS} API keys: delete one first",
     errors.IdempotencyKeyReused: "this Idempotency-Key was used for another request: each request "

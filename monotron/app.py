@@ -17,6 +17,7 @@ from monotron.api.answers import to_json
 from monotron.api.attributes import Attributes, OneAttribute
 from monotron.api.badges import BadgeData, BadgeImage
 from monotron.api.build_numbers import BuildNumber
+from monotron.api.calver import CurrentCalendarVersion, NextCalendarVersion
 from monotron.api.dashboard import Dashboard, DashboardFile
 from monotron.api.errors import handle_errors
 from monotron.api.grants import Grant, Grants
@@ -59,6 +60,8 @@ ROUTES: tuple[Route, ...] = (
         Route("/semver", Versions, long=True),
         Route("/semver/{name}", CurrentVersion),
         Route("/semver/{name}/{part}/{token}", NextVersion),
+        Route("/calver/{name}", CurrentCalendarVersion),
+        Route("/calver/{name}/{token}", NextCalendarVersion),
         Route("/badges/{key}", BadgeData, badge=True),
         Route("/badges/{key}.svg", BadgeImage, badge=True),
     ),

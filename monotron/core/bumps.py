@@ -7,7 +7,7 @@ that series, so that a series that starts again does not repeat an old version.
 import re
 from collections.abc import Iterator
 
-from monotron.core import records, tables
+from monotron.core import dated, records, tables
 from monotron.core.records import Bump
 from monotron.store import paging
 from monotron.store.contract import Reading, Transaction
@@ -92,7 +92,11 @@ def names(reading: Reading, account: int, *, prefix: str, after: str | None) -> 
 
 
 def forget(txn: Transaction, account: int, key: str) -> None:
-    """Forget the bumps that a series has counted, if its key is one of a version."""
+    """Forget the bumps that a series has counted, if its key is one of a version.
+
+    The same goes for calendar versions.
+    """
+    dated.forget(txn, account, key)
     match = _COUNTS.fullmatch(key)
     if match is None:
         return

@@ -8,10 +8,11 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from monotron.core import api_keys, bumps, names, numbers, records, scopes, tables
+from monotron.core import api_keys, bumps, calver, names, numbers, records, scopes, tables
+from monotron.core import dated as calendars
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.errors import RuleError
-from monotron.core.records import Attribute, Bump, Entry, Retry, Series
+from monotron.core.records import Attribute, Bump, Calendar, Dated, Entry, Retry, Series
 from monotron.limits import API_KEYS, ATTRIBUTE_BYTES, ATTRIBUTES
 from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Reading, StoreCorrupt, Table
@@ -277,12 +278,40 @@ def _bumps(found: _Found) -> None:
 def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tuple[int, str, int]:
     """Check a bump against its series; return the account, the series key and the value."""
     key, number = bumps.made_with(name, bump)
+    _counted(found, what, account, key, number)
+    return account, key, number
+
+
+def _counted(found: _Found, what: str, account: int, key: str, number: int) -> None:
+    """Check that a series has given out a number."""
     state = found.series(account, key)
     if state is None:
         found.problem(what, f"it got {number} from the series {key!r}, which is missing")
     elif not 1 <= number <= state.value:
         found.problem(what, f"it got {number} from the series {key!r}, which is at {state.value}")
-    return account, key, number
+
+
+def _dated(found: _Found) -> None:
+    for row_key, calendar in found.rows(tables.CALENDARS, _read_calendar):
+        account, name = records.unpack_owner(row_key)
+        what = f"calendar {name!r} of account {account}"
+        found.belongs(what, account)
+        found.obeys(what, _version_name, name)
+        found.obeys(what, calver.valid_scheme, calendar.scheme)
+    given: dict[tuple[int, str, int], str] = {}
+    for row_key, (account, name, dated) in found.rows(tables.DATED, _read_dated):
+        what = f"calendar version {name!r} of account {account}, token {dated.token!r}"
+        found.obeys(what, _token, dated.token)
+        if row_key != records.dated_row_key(account, name, dated.token):
+            found.problem(what, "it is in another's row")
+        with suppress(StoreCorrupt):
+            if calendars.calendar(found.reading, account, name) is None:
+                found.problem(what, "its calendar is missing")
+        key = calendars.series_key(name, dated.period)
+        with suppress(StoreCorrupt):
+            _counted(found, what, account, key, dated.micro)
+        if given.setdefault((account, key, dated.micro), dated.token) != dated.token:
+            found.problem(what, "another token got the same version")
 
 
 def _retries(found: _Found) -> None:
@@ -306,7 +335,18 @@ def _system(found: _Found) -> None:
             )
 
 
-_LOOKS = (_accounts, _series, _history, _attributes, _bumps, _api_keys, _grants, _retries, _system)
+_LOOKS = (
+    _accounts,
+    _series,
+    _history,
+    _attributes,
+    _bumps,
+    _dated,
+    _api_keys,
+    _grants,
+    _retries,
+    _system,
+)
 
 
 # How rows are read
@@ -341,6 +381,15 @@ def _token_of(read: tuple[bytes, tuple[int, str, Attribute]]) -> tuple[int, str,
 
 def _read_bump(row_key: bytes, value: bytes) -> tuple[int, str, Bump]:
     return (*records.unpack_owner(row_key), records.unpack_bump(value))
+
+
+def _read_calendar(row_key: bytes, value: bytes) -> Calendar:
+    records.unpack_owner(row_key)
+    return records.unpack_calendar(value)
+
+
+def _read_dated(row_key: bytes, value: bytes) -> tuple[int, str, Dated]:
+    return (*records.unpack_owner(row_key), records.unpack_dated(value))
 
 
 def _read_retry(row_key: bytes, value: bytes) -> tuple[int, Retry]:

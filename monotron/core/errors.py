@@ -27,6 +27,10 @@ class PreReleaseTooLow(RuleError):
     """The pre-release would come before the current version."""
 
 
+class OtherScheme(RuleError):
+    """The calendar versions of this name follow another scheme."""
+
+
 class InvalidScope(RuleError):
     """A text that does not name operations on a resource."""
 

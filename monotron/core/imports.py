@@ -9,8 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from monotron.core import accounts, api_keys, attributes, bumps, history, records, series, tables
-from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.core import (
+    accounts,
+    api_keys,
+    attributes,
+    bumps,
+    dated,
+    history,
+    records,
+    series,
+    tables,
+)
+from monotron.core.records import ApiKey, Attribute, Bump, Dated, Entry, Retry, Series
 from monotron.store.contract import Transaction
 
 Numbered = tuple[int, Entry]
@@ -88,12 +98,38 @@ def add_bumps(
         made = key, value = bumps.made_with(name, bump)
         known = bumps.find(txn, account, name, bump.part, bump.token, bump.pre) is not None
         taken = owners.get(made, bump.token) != bump.token
-        if taken or known or _is_of_another(series.get(txn, account, key), value, bump):
+        if taken or known or _is_of_another(series.get(txn, account, key), value, bump.token):
             outcomes.append((Outcome.KEPT, Outcome.KEPT))
             continue
         owners[made] = bump.token
         moved = add_series(txn, Series(account, key, value, None, now, now), (), keep=0)
         bumps.remember(txn, account, name, bump)
+        outcomes.append((Outcome.NEW, moved.outcome))
+    return outcomes
+
+
+def add_dated(
+    txn: Transaction, account: int, name: str, scheme: str, brought: Sequence[Dated], *, now: int
+) -> list[tuple[Outcome, Outcome]]:
+    """Remember the calendar versions that tokens got, and move their series up to them.
+
+    A version that another token has here stays with that token, and so does a name its scheme.
+    Returns what happened to each version and to its series.
+    """
+    there = dated.calendar(txn, account, name)
+    if there is not None and there.scheme != scheme:
+        return [(Outcome.KEPT, Outcome.KEPT)] * len(brought)
+    owners = {(each.period, each.micro): each.token for each in dated.all_of(txn, account, name)}
+    outcomes = []
+    for each in brought:
+        key, made = dated.series_key(name, each.period), (each.period, each.micro)
+        known = made in owners or dated.find(txn, account, name, each.token) is not None
+        if known or _is_of_another(series.get(txn, account, key), each.micro, each.token):
+            outcomes.append((Outcome.KEPT, Outcome.KEPT))
+            continue
+        owners[made] = each.token
+        moved = add_series(txn, Series(account, key, each.micro, None, now, now), (), keep=0)
+        dated.remember(txn, account, name, scheme, each)
         outcomes.append((Outcome.NEW, moved.outcome))
     return outcomes
 
@@ -165,11 +201,11 @@ def _newer(
     return newer
 
 
-def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:
-    """Return whether another token, which can still bump to this value, got it by hand."""
+def _is_of_another(state: Series | None, value: int, token: str) -> bool:
+    """Return whether another token, which can still get this value's version, got it by hand."""
     if state is None or state.value != value:
         return False
-    return state.token is not None and state.token != bump.token
+    return state.token is not None and state.token != token
 
 
 def _count(entries: Sequence[Numbered]) -> int:

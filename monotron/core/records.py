@@ -319,6 +319,74 @@ def unpack_bump(value: bytes) -> Bump:
     return Bump(part, token, major, minor, patch, raised, pre, number)
 
 
+# Calendar versions: the scheme of each name, and the version that each token got
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The scheme of a name, such as `YYYY.0M.MICRO`, and its latest period."""
+
+    scheme: str
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """The calendar version that a token got."""
+
+    token: str
+    period: str
+    """The version without its number, such as `2026.11`."""
+    micro: int
+    """The number, from 1."""
+
+
+def pack_calendar(calendar: Calendar) -> bytes:
+    """Return the value of a calendar's row; its row key is that of a series of its name."""
+    scheme = calendar.scheme.encode()
+    return _CALENDAR.pack(_CALENDAR_FORMAT, len(scheme)) + scheme + calendar.period.encode()
+
+
+@_reads("a calendar")
+def unpack_calendar(value: bytes) -> Calendar:
+    """Read a calendar from its row."""
+    _check_format("a calendar", value, _CALENDAR_FORMAT)
+    _, size = _CALENDAR.unpack_from(value)
+    place = _CALENDAR.size + size
+    if place > len(value):
+        raise IndexError("its scheme is cut short")
+    return Calendar(value[_CALENDAR.size : place].decode(), value[place:].decode())
+
+
+def dated_row_key(account: int, name: str, token: str) -> bytes:
+    """Return the row key of a token's calendar version."""
+    return series_row_key(account, name) + _digest(token)
+
+
+def dated_range(account: int, name: str) -> Range:
+    """Return the range of the calendar versions of a name."""
+    start = series_row_key(account, name)
+    return start, start + b"\xff" * 17
+
+
+def pack_dated(dated: Dated) -> bytes:
+    """Return the value of the row of a calendar version."""
+    period = dated.period.encode()
+    head = _DATED.pack(_DATED_FORMAT, dated.micro, len(period))
+    return head + period + dated.token.encode()
+
+
+@_reads("a calendar version")
+def unpack_dated(value: bytes) -> Dated:
+    """Read a calendar version from its row."""
+    _check_format("a calendar version", value, _DATED_FORMAT)
+    _, micro, size = _DATED.unpack_from(value)
+    place = _DATED.size + size
+    if place > len(value):
+        raise IndexError("its period is cut short")
+    return Dated(value[place:].decode(), value[_DATED.size : place].decode(), micro)
+
+
 # Accounts and API keys
 
 
@@ -526,6 +594,10 @@ _BUMP = struct.Struct(">BBqqq")
 _BUMP_MORE = struct.Struct(">BqH")
 _PRE_RELEASES = 16
 """What the rows of pre-releases add to their part, so that they come after all releases."""
+_CALENDAR_FORMAT = 1
+_CALENDAR = struct.Struct(">BB")
+_DATED_FORMAT = 1
+_DATED = struct.Struct(">BqB")
 _ACCOUNT_FORMAT = 1
 _ACCOUNT = struct.Struct(">Bq")
 _API_KEY_FORMAT = 1

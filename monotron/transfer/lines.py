@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from monotron.core import attributes, names, numbers, scopes
+from monotron.core import attributes, calver, names, numbers, scopes
 from monotron.core.bumps import PARTS, PATCH
 from monotron.core.errors import RuleError
 from monotron.core.imports import Numbered
-from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.core.records import ApiKey, Attribute, Bump, Dated, Entry, Retry, Series
 from monotron.limits import LAST_VALUE
 
 HEADER = {"monotron": "export", "version": 1}
@@ -305,6 +305,44 @@ class BumpLine:
 
 
 @dataclass(frozen=True, slots=True)
+class DatedLine:
+    """The calendar version that a token got."""
+
+    kind: ClassVar[str] = "dated"
+    account: int
+    name: str
+    scheme: str
+    dated: Dated
+
+    @classmethod
+    def read(cls, members: Members) -> "DatedLine":
+        """See `Line.read`."""
+        period = text(members, "period")
+        if not _PERIOD.fullmatch(period):
+            raise BrokenLine("period must be one to three numbers with dots between them")
+        dated = Dated(
+            names.token(text(members, "token"), new=False), period, integer(members, "micro")
+        )
+        return cls(
+            _account(members),
+            names.version_name(text(members, "name"), new=False),
+            calver.valid_scheme(text(members, "scheme")),
+            dated,
+        )
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {
+            "account": self.account,
+            "name": self.name,
+            "scheme": self.scheme,
+            "token": self.dated.token,
+            "period": self.dated.period,
+            "micro": self.dated.micro,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class EndLine:
     """The last line: an export without it was cut off."""
 
@@ -330,6 +368,7 @@ KINDS: dict[str, type[Line]] = {
         SeriesLine,
         AttributeLine,
         BumpLine,
+        DatedLine,
         EndLine,
     )
 }
@@ -417,5 +456,6 @@ def _encode(members: Members) -> str:
 
 
 _PART_NAMES = {number: name for name, number in PARTS.items()}
+_PERIOD = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,2}){0,2}")
 _API_KEY = re.compile(r"[A-Za-z0-9]{24}")
 _WORD = re.compile(r"[A-Za-z0-9]{1,24}")

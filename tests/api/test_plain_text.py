@@ -48,6 +48,11 @@ def test_every_call_that_answers_a_number_or_a_version_is_meant() -> None:
             for token in ("", "/{token}")
         ),
         *(("GET", f"{account}semver/{{name}}") for account in ("", "accounts/{account_id}/")),
+        *(("GET", f"{account}calver/{{name}}") for account in ("", "accounts/{account_id}/")),
+        *(
+            ("PUT", f"{account}calver/{{name}}/{{token}}")
+            for account in ("", "accounts/{account_id}/")
+        ),
         *(
             ("PUT", f"{account}semver/{{name}}/{{part}}/{{token}}")
             for account in ("", "accounts/{account_id}/")
@@ -85,7 +90,7 @@ def with_width(call: Call, width: object) -> str:
 def test_every_call_that_answers_a_number_takes_a_width() -> None:
     versions = {call.route.path for call in BARE} - {call.route.path for call in NUMBERS}
     assert versions
-    assert all("/semver/" in path for path in versions)
+    assert all("/semver/" in path or "/calver/" in path for path in versions)
 
 
 @pytest.mark.parametrize("call", NUMBERS, ids=str)

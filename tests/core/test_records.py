@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monotron.core import api_keys, probe, records, tables
-from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.core.records import ApiKey, Attribute, Bump, Calendar, Dated, Entry, Retry, Series
 from monotron.limits import ATTRIBUTE_BYTES, IDEMPOTENCY_KEY_CHARACTERS, RANGE_VALUES
 from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt
@@ -235,6 +235,17 @@ def test_a_stored_api_key_stays_readable() -> None:
     assert records.unpack_api_key(b"k" * 24, value) == API_KEY
 
 
+def test_a_stored_calendar_version_stays_readable() -> None:
+    calendar, dated = Calendar("YYYY.0M.MICRO", "2026.11"), Dated("7d4c", "2026.11", 3)
+    value = b"\x01\x0dYYYY.0M.MICRO2026.11"
+    assert records.pack_calendar(calendar) == value
+    assert records.unpack_calendar(value) == calendar
+    value = b"\x01" + struct.pack(">qB", 3, 7) + b"2026.117d4c"
+    assert records.dated_row_key(1, "svc", "7d4c") == NAME_ROW + DIGEST_OF_7D4C
+    assert records.pack_dated(dated) == value
+    assert records.unpack_dated(value) == dated
+
+
 def test_a_stored_counter_stays_readable() -> None:
     assert records.pack_counter(258) == b"\x01\0\0\0\0\0\0\x01\x02"
     assert records.unpack_counter(b"\x01\0\0\0\0\0\0\x01\x02") == 258
@@ -362,6 +373,15 @@ def test_the_bumps_of_a_name_have_its_rows_alone(
     assert is_inside(row, records.bumped_range(account, "", name)) == follows
 
 
+@given(FEW, FEW, NEAR, NEAR, NAMES)
+def test_the_calendar_versions_of_a_name_have_their_rows_alone(
+    account: int, other_account: int, name: str, other: str, token: str
+) -> None:
+    row = records.dated_row_key(other_account, other, token)
+    same = (account, name) == (other_account, other)
+    assert is_inside(row, records.dated_range(account, name)) == same
+
+
 @given(ACCOUNTS, ACCOUNTS, VALUES)
 def test_the_grants_of_an_account_have_its_rows_alone(
     account: int, other: int, number: int
@@ -428,6 +448,11 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         records.unpack_bump,
         records.pack_bump(Bump(2, "7d4c", 1, 3, 0, pre="rc", number=1)),
     ),
+    "unpack_calendar": (
+        records.unpack_calendar,
+        records.pack_calendar(Calendar("YYYY.MICRO", "7d4c")),
+    ),
+    "unpack_dated": (records.unpack_dated, records.pack_dated(Dated("7d4c", "2026", 7))),
     "unpack_account_row_key": (records.unpack_account_row_key, records.account_row_key(7)),
     "unpack_account": (records.unpack_account, records.pack_account(7)),
     "unpack_api_key": (
@@ -457,6 +482,8 @@ READ_VALUES = [
     "count_history",
     "unpack_attribute",
     "unpack_bump",
+    "unpack_calendar",
+    "unpack_dated",
     "unpack_account",
     "unpack_api_key",
     "unpack_counter",
@@ -527,6 +554,8 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
         ("unpack_attribute", 5 + 4 + 3),
         ("unpack_bump", 26),
         ("unpack_bump, pre-release", 26 + 11 + 2),
+        ("unpack_calendar", 2 + 10),
+        ("unpack_dated", 10 + 4),
         ("unpack_account_row_key", 8),
         ("unpack_account", 9),
         ("unpack_api_key", 57),
@@ -575,6 +604,8 @@ def test_what_has_one_length_is_corrupt_when_it_is_longer(what: str) -> None:
         "unpack_attribute",
         "unpack_bump",
         "unpack_bump, pre-release",
+        "unpack_calendar",
+        "unpack_dated",
         "unpack_api_key",
     ],
 )

@@ -40,7 +40,9 @@ QUERIES = {
     "limit": "limit=2",
     "pre": "pre=rc",
     "recent": "recent=5",
+    "scheme": "scheme=YYYY.0M.MICRO",
     "show": "show=version",
+    "tz": "tz=UTC",
 }
 """A way to ask for less, for more or for something else, where there is such a parameter."""
 
@@ -93,6 +95,7 @@ def advance(api: Api, *, token: str, bump: str, text: bytes) -> None:
     """Take a value of each series, and set the attribute."""
     api.put(url("series", "svc", token))
     api.put(url("semver", "svc", "minor", bump))
+    api.put(url("calver", "svc", bump))
     api.put(url("tokens", "svc", "token", "attrs", "svc"), text)
     api.post(f"/{UUID}")
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.bumps import PARTS
 from monotron.core.call import Call
+from monotron.core.calver import CalendarVersion
 from monotron.core.errors import (
     IdempotencyKeyReused,
     InvalidAttribute,
     InvalidNumber,
+    OtherScheme,
     PreReleaseTooLow,
     SeedTooLow,
     SeriesExhausted,
@@ -74,6 +76,9 @@ class Model:
         self.attributes: dict[tuple[int, str, str], dict[str, str]] = {}
         self.made: dict[tuple[int, str, int, str, str], tuple[str, Version]] = {}
         """The version that a token got when it bumped a part, and the series it was made with."""
+        self.calendars: dict[tuple[int, str], str] = {}
+        self.dated: dict[tuple[int, str, str], tuple[str, int]] = {}
+        """The period and the number that a token got."""
         self.retries: dict[tuple[int, str], Retry] = {}
 
     # Series
@@ -114,6 +119,13 @@ class Model:
             for place, (made_with, version) in self.made.items()
             if (place[0], made_with) != (account, key)
         }
+        self.dated = {
+            place: (period, value)
+            for place, (period, value) in self.dated.items()
+            if (place[0], f"{place[1]}-micro-v{period}") != (account, key)
+        }
+        left = {place[:2] for place in self.dated}
+        self.calendars = {place: text for place, text in self.calendars.items() if place in left}
         return self.series.pop((account, key), None) is not None
 
     def get(self, account: int, key: str) -> State | None:
@@ -192,6 +204,8 @@ class Model:
                     continue
                 value, token, *_ = self.series[account, key].state
                 numbers = int(match[2]), int(match[3]), int(match[4])
+                if any(part.isdigit() and part[0] == "0" != part for part in match[5].split(".")):
+                    continue
                 if numbers == self._next(account, name, part):
                     pre = match[5].replace("_", "-")
                     found.append((part, Version(name, token, *numbers, f"{pre}.{value}")))
@@ -228,6 +242,36 @@ class Model:
         token = states[-1][1] if states else None
         major, minor, patch = (self._value(account, key) for key in keys)
         return Version(name, token, major, minor, patch)
+
+    # Calendar versions
+
+    def take_dated(
+        self, call: Call, name: str, token: str, scheme: str | None, period: str
+    ) -> CalendarVersion:
+        """Return the version for a token in a period, which the model is told."""
+        place = (call.account, name)
+        known = self.calendars.get(place)
+        if known is not None and scheme not in (None, known):
+            raise OtherScheme
+        taken = (call.account, name, token)
+        if taken not in self.dated:
+            value, *_ = self.advance(call, f"{name}-micro-v{period}", token)
+            self.calendars[place] = known or scheme or "YYYY.0M.MICRO"
+            self.dated[taken] = period, value
+        period, value = self.dated[taken]
+        return CalendarVersion(name, token, self.calendars[place], period, value)
+
+    def dated_version(self, account: int, name: str) -> CalendarVersion | None:
+        periods = [
+            period
+            for (owner, each, _), (period, _) in self.dated.items()
+            if (owner, each) == (account, name)
+        ]
+        if not periods:
+            return None
+        period = max(periods, key=lambda each: [int(part) for part in each.split(".")])
+        value, token, *_ = self.get(account, f"{name}-micro-v{period}") or (0, None)
+        return CalendarVersion(name, token, self.calendars[account, name], period, value)
 
     # Attributes
 

@@ -5,8 +5,19 @@ import random
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timezone
 
-from monotron.core import accounts, api_keys, attributes, bumps, retries, semver, series, tables
+from monotron.core import (
+    accounts,
+    api_keys,
+    attributes,
+    bumps,
+    calver,
+    retries,
+    semver,
+    series,
+    tables,
+)
 from monotron.core.api_keys import Pair
 from monotron.core.errors import RuleError
 from monotron.core.records import request_digest
@@ -114,6 +125,8 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
             chance.choice((token, str(now))),
             pre=chance.choice(("", "", "rc")),
         )
+        dated = call_in(account, now=now, keep=KEEP)
+        calver.take(txn, dated, "svc", token, scheme="YYYY.WW.MICRO", zone=timezone.utc)
     elif kind < 18:
         pair = Pair("".join(chance.choices("abcXYZ123", k=24)), "s")
         api_keys.create(txn, call_in(account, now=now), pair, ("read,write:series", "*:acl"))

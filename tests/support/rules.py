@@ -1,8 +1,9 @@
 """The rules as calls on a store."""
 
 from collections.abc import Callable
+from datetime import datetime
 
-from monotron.core import accounts, history, semver, series
+from monotron.core import accounts, calver, history, semver, series
 from monotron.core.records import Series
 from monotron.core.semver import Standing, Version
 from monotron.store.contract import Reading, Store, Transaction
@@ -17,6 +18,11 @@ HistoryValue = tuple[int, str | None, str | None]
 
 KEEP = 5
 """How many values history holds here."""
+
+
+def microseconds(time: datetime) -> int:
+    """Return a time as a call has it."""
+    return round(time.timestamp()) * 1_000_000
 
 
 class Rules:
@@ -96,6 +102,21 @@ class Rules:
                 reading, self.account, prefix=prefix, after=after, limit=limit
             )
         )
+
+    def dated(
+        self,
+        token: str,
+        *,
+        now: datetime,
+        scheme: str | None = None,
+        tz: str = "UTC",
+        name: str = "x",
+    ) -> str:
+        call, zone = call_in(self.account, now=microseconds(now)), calver.zone_named(tz)
+        taken = self.store.update(
+            lambda txn: calver.take(txn, call, name, token, scheme=scheme, zone=zone)
+        )
+        return str(taken)
 
     def version(self, name: str = "x") -> str | None:
         version = self.current(name)

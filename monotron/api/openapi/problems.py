@@ -132,6 +132,8 @@ _DETAILS: dict[type[RuleError], str] = {
     errors.SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
     errors.PreReleaseTooLow: "the version of 'shop' is 1.3.0-rc.2 and never goes back: "
     "1.3.0-beta.1 would come before it",
+    errors.OtherScheme: "the versions of 'shop' follow YYYY.0M.MICRO, not YY.MM.MICRO: versions of "
+    "two schemes cannot be put in order, so use another name",
     errors.SeriesExhausted: f"the series 'shop' has reached its last value, {LAST_VALUE}",
     errors.TooManyApiKeys: f"an account can have at most {API_KEYS} API keys: delete one first",
     errors.IdempotencyKeyReused: "this Idempotency-Key was used for another request: each request "

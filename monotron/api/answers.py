@@ -10,6 +10,7 @@ from monotron.limits import WIDTH
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
+CSV = "text/csv"
 
 
 def answer(
@@ -75,12 +76,20 @@ def entity_tag(body: bytes) -> str:
 
 def wants_plain(req: falcon.Request) -> bool:
     """Return whether a client prefers text/plain to JSON."""
+    return preferred(req, JSON, "text/plain") == "text/plain"
+
+
+def preferred(req: falcon.Request, first: str, second: str) -> str:
+    """Return the content type that a client prefers: the first unless it asks for the second.
+
+    The second is a text.
+    """
     # Nearly every client sends no Accept, */* or JSON; full negotiation costs more than all else.
     accept = req.env.get("HTTP_ACCEPT", "").lower()
     if "text/" not in accept:
-        return False
+        return first
     try:
-        return falcon.mediatypes.best_match((JSON, "text/plain"), accept) == "text/plain"
+        return falcon.mediatypes.best_match((first, second), accept) or first
     except ValueError:
         # A header that cannot be understood is ignored (RFC 9110, section 12.4.1).
-        return False
+        return first

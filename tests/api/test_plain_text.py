@@ -80,7 +80,13 @@ def test_everybody_else_gets_json(furnished: Api, twin: Api, call: Call) -> None
         assert as_json.body == by_default.body
 
 
-NUMBERS = [call for call in BARE if "width" in call.description.query_names]
+NUMBERS = [
+    call
+    for call in BARE
+    if "width" in call.description.query_names
+    # Setting a limit takes no query; taking a value for the token of that name does.
+    and not (call.route.path.endswith("/limit") and call.body)
+]
 
 
 def with_width(call: Call, width: object) -> str:

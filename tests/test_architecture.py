@@ -35,9 +35,11 @@ MAY_IMPORT = {
     "app": {"api", "core", "contract", "measures", "settings"},
     "server": {"server", "http", "errors", "limits", "logs", "measures", "settings", "threads"}
     | {"monotron", "waiting"},
+    "client": {"client", "monotron", "digits", "errors"},
     "health": {"errors", "settings"},
     "commands": {"commands", "server", "app", "opening", "transfer", "core", "contract", "engine"}
-    | {"address", "digits", "errors", "logs", "measures", "settings", "waiting"},
+    | {"address", "client", "digits", "errors", "limits", "logs", "measures", "settings"}
+    | {"waiting"},
     "cli": {"commands", "errors", "logs", "settings", "monotron"},
     "__main__": {"cli"},
 }
@@ -53,6 +55,7 @@ ONLY_IN = {
     "orjson": {"api"},
     "prometheus_client": {"api"},
     "pythonjsonlogger": {"json_lines"},
+    "shtab": {"commands"},
     "tqdm": {"commands"},
     "uvloop": {"server"},
     "waitress": {"server"},

@@ -66,26 +66,26 @@ def add_place(command: argparse.ArgumentParser) -> None:
     """Add the flags that say where a series is: on a service, or in a store on this machine."""
     command.add_argument(
         "--url",
-        help="A service to ask in place of a store. Variable MONOTRON_URL; the credentials are in "
-        "MONOTRON_KEY, as KEY:SECRET.",
+        help="a service to ask in place of a store (variable MONOTRON_URL); the variable "
+        "MONOTRON_KEY takes the credentials, as KEY:SECRET",
     )
     command.add_argument(
         "--retry-for",
         type=whole_number,
         metavar="SECONDS",
-        help=f"How long to try if the service does not answer; default {RETRY_SECONDS}.",
+        help=f"how long to try if the service does not answer; default {RETRY_SECONDS}",
     )
     command.add_argument(
         "--account",
         type=whole_number,
-        help=f"Default: the API key's own; in a store, {FIRST_ACCOUNT}.",
+        help=f"default: the API key's own; in a store, {FIRST_ACCOUNT}",
     )
     add_store(command)
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
     """Add the flag for output that programs read."""
-    command.add_argument("--json", action="store_true", help="Print JSON.")
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def add_example(command: argparse.ArgumentParser, *lines: str) -> None:

@@ -5,7 +5,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from monotron.commands.arguments import add_store
+from monotron.commands.arguments import add_example, add_store
 from monotron.commands.output import require_output, show, show_columns
 from monotron.commands.signals import end_as_interrupted
 from monotron.commands.stores import with_cluster
@@ -27,6 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="a backup or a storage folder; default: the store of the settings",
     )
     add_store(command)
+    add_example(command, "monotron check monotron.mdb")
 
 
 def _check(settings: Settings, arguments: argparse.Namespace) -> int:

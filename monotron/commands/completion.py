@@ -16,7 +16,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "shell",
         metavar="SHELL",
         choices=shtab.SUPPORTED_SHELLS,
-        help=f"{', '.join(shtab.SUPPORTED_SHELLS)}.",
+        help=f"one of {', '.join(shtab.SUPPORTED_SHELLS)}",
     )
     add_example(command, 'eval "$(monotron completion bash)"')
 

@@ -13,8 +13,8 @@ from monotron.settings import Settings
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_delete)
-    command.add_argument("key", metavar="KEY", help="The series.")
-    command.add_argument("--yes", action="store_true", help="Do not ask.")
+    command.add_argument("key", metavar="KEY", help="the series")
+    command.add_argument("--yes", action="store_true", help="do not ask")
     add_place(command)
     add_example(command, "monotron delete shop-test --yes")
 

@@ -13,7 +13,7 @@ from monotron.settings import Settings
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_get)
-    command.add_argument("key", metavar="KEY", help="The series.")
+    command.add_argument("key", metavar="KEY", help="the series")
     add_json(command)
     add_place(command)
     add_example(command, "monotron get shop")

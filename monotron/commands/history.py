@@ -19,12 +19,12 @@ from monotron.settings import Settings
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_history)
-    command.add_argument("key", metavar="KEY", help="The series.")
+    command.add_argument("key", metavar="KEY", help="the series")
     command.add_argument(
         "--limit",
         type=whole_number,
         metavar="N",
-        help="How many values; default all that are kept.",
+        help="how many values; default all that are kept",
     )
     add_json(command)
     add_setting(command, "history")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from monotron.commands.arguments import add_setting, add_store, whole_number
+from monotron.commands.arguments import add_example, add_setting, add_store, whole_number
 from monotron.commands.files import reading, size_of
 from monotron.commands.filling import with_store_to_fill
 from monotron.commands.output import report
@@ -39,6 +39,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help=f"created if missing; default {FIRST_ACCOUNT}",
     )
     _add_options(command)
+    add_example(command, "monotron import buildnumber /var/lib/buildnumber --dry-run")
 
     command = commands.add_parser("monotron", help="rows of the older series service's database")
     command.set_defaults(run=_import_file, read=postgres.read)
@@ -46,6 +47,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", help="CSV or JSON lines as psql writes them; - is stdin"
     )
     _add_options(command)
+    add_example(command, "monotron import monotron rows.csv")
 
     command = commands.add_parser("jsonl", help="a file from monotron export")
     command.set_defaults(
@@ -53,6 +55,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("file", metavar="FILE", help="- is stdin")
     _add_options(command)
+    add_example(command, "monotron import jsonl monotron.jsonl")
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from monotron.settings import Settings
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_list)
-    command.add_argument("--prefix", default="", help="Only keys that start with this.")
+    command.add_argument("--prefix", default="", help="only keys that start with this")
     add_json(command)
     add_place(command)
     add_example(command, "monotron list --prefix release/")

@@ -18,13 +18,13 @@ from monotron.settings import Settings
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_next)
-    command.add_argument("key", metavar="KEY", help="The series.")
-    command.add_argument("--token", help="What the value stands for, such as a git hash.")
+    command.add_argument("key", metavar="KEY", help="the series")
+    command.add_argument("--token", help="what the value stands for, such as a git hash")
     command.add_argument(
         "--count",
         type=whole_number,
         default=1,
-        help="How many values to take; prints the first and the last.",
+        help="how many values to take; prints the first and the last",
     )
     add_json(command)
     add_setting(command, "history")

@@ -13,9 +13,9 @@ from monotron.settings import Settings
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_seed)
-    command.add_argument("key", metavar="KEY", help="The series; made if it is missing.")
+    command.add_argument("key", metavar="KEY", help="the series; made if it is missing")
     command.add_argument(
-        "value", metavar="VALUE", type=whole_number, help="The last number that was used."
+        "value", metavar="VALUE", type=whole_number, help="the last number that was used"
     )
     add_json(command)
     add_place(command)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from monotron import logs
 from monotron.app import QUICK_PATHS, create_app, is_long
-from monotron.commands.arguments import add_setting
+from monotron.commands.arguments import add_example, add_setting
 from monotron.commands.taking_over import take_over
 from monotron.errors import MonotronError
 from monotron.measures import StoreMetrics, WorkerSlot
@@ -32,6 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.allow_abbrev = False
     for setting in SETTINGS:
         add_setting(command, setting.name)
+    add_example(command, "monotron serve --storage-dir /var/lib/monotron --port 8080")
 
 
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:

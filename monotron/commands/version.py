@@ -28,19 +28,19 @@ from monotron.settings import Settings
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_version)
-    command.add_argument("name", metavar="NAME", help="The name of the versions.")
+    command.add_argument("name", metavar="NAME", help="the name of the versions")
     command.add_argument(
         "part",
         metavar="PART",
         nargs="?",
         choices=list(PARTS),
-        help=f"Take the next: {', '.join(PARTS)}.",
+        help=f"take the next version: {', '.join(PARTS)}",
     )
     command.add_argument(
         "token",
         metavar="TOKEN",
         nargs="?",
-        help="What the next version stands for, such as a git hash.",
+        help="what the next version stands for, such as a git hash",
     )
     add_json(command)
     add_setting(command, "history")

@@ -28,7 +28,7 @@ from monotron.client.retrying import OUTCOME_UNKNOWN, OnRetry, until_answered
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
-"""How long a call is tried by default."""
+"""How long a call is tried again by default."""
 
 TIMEOUT_SECONDS = 30.0
 """How long one try of it may take by default."""
@@ -58,20 +58,20 @@ class Client:
 
         `key` is an API key and its secret as KEY:SECRET, by default those of MONOTRON_KEY.
         `account` is another account than the API key's own, for the root API key. `patience` is
-        for how many seconds a call is tried, `timeout` how many one try may take, and `on_retry`
-        hears of each that fails.
+        for how many seconds a call is tried again, `timeout` how many one try may take, and
+        `on_retry` hears of each that fails.
         """
         url = url or address.from_environment()
         if url is None:
             raise WrongAddress(f"{address.URL_VARIABLE} is not set: which service is it?")
         self._address = address.parse(url)
-        self._connections = Connections(self._address)
+        self._connections = Connections(self._address, timeout)
         key = address.key_of(os.environ) if key is None else key
         self._headers = {"Accept": "application/json", "User-Agent": f"monotron/{__version__}"}
         if key is not None:
             self._headers["Authorization"] = address.authorization(key)
         self._root = "/v1" if account is None else f"/v1/accounts/{account}"
-        self._patience, self._timeout = patience, timeout
+        self._patience = patience
         self._on_retry = on_retry or _say_nothing
 
     def __enter__(self) -> "Client":
@@ -227,10 +227,9 @@ class Client:
         """Return what was noted of a token of a series."""
         return self._ask("GET", _path("tokens", key, token, "attrs"), _texts)
 
-    def set_attributes(self, key: str, token: str, texts: Mapping[str, str]) -> dict[str, str]:
-        """Note something of a token of a series, and return all that is noted of it."""
-        path = _path("tokens", key, token, "attrs")
-        return self._ask("PUT", path, _texts, body=dict(texts))
+    def set_attributes(self, key: str, token: str, texts: Mapping[str, str]) -> None:
+        """Note something of a token of a series, in addition to what is noted of it."""
+        self._ask("PUT", _path("tokens", key, token, "attrs"), _nothing, body=dict(texts))
 
     # Asking
 
@@ -290,9 +289,8 @@ class Client:
             headers["Idempotency-Key"] = f'"{uuid.uuid4()}"'
         try:
             answer = until_answered(
-                lambda timeout: self._connections.ask(method, target, content, headers, timeout),
+                lambda: self._connections.ask(method, target, content, headers),
                 patience=self._patience,
-                timeout=self._timeout,
                 repeatable=repeatable,
                 on_retry=self._on_retry,
             )

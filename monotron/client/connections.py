@@ -38,8 +38,9 @@ class NoAnswer(Exception):
 class Connections:
     """The connections of one client, which its threads share."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, timeout: float) -> None:
         self._address = address
+        self._timeout = timeout
         self._proxy = _proxy_of(address)
         # The standard library's, with what SSL_CERT_FILE and SSL_CERT_DIR name.
         self._tls = ssl.create_default_context() if address.secure else None
@@ -47,14 +48,12 @@ class Connections:
         self._idle: list[HTTPConnection] = []
         self._process = os.getpid()
 
-    def ask(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout: float
-    ) -> Answer:
+    def ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         """Send a request and return its answer.
 
         Raises `NoConnection`, `NoAnswer` and `NotTrusted`.
         """
-        connection = self._connected(timeout)
+        connection = self._connected()
         try:
             return self._answer(connection, method, path, body, headers)
         except (OSError, HTTPException) as error:
@@ -94,13 +93,12 @@ class Connections:
             self._put(connection)
         return answer
 
-    def _connected(self, timeout: float) -> HTTPConnection:
+    def _connected(self) -> HTTPConnection:
         while (kept := self._pop()) is not None:
             if _is_quiet(kept):
-                kept.sock.settimeout(timeout)
                 return kept
             kept.close()
-        connection = self._new(timeout)
+        connection = self._new()
         try:
             connection.connect()
         except (OSError, HTTPException) as error:
@@ -110,11 +108,11 @@ class Connections:
             raise NoConnection(_reason(error)) from error
         return connection
 
-    def _new(self, timeout: float) -> HTTPConnection:
+    def _new(self) -> HTTPConnection:
         to = self._address if self._proxy is None else self._proxy
         if self._tls is None:
-            return HTTPConnection(to.host, to.port, timeout=timeout)
-        connection = HTTPSConnection(to.host, to.port, timeout=timeout, context=self._tls)
+            return HTTPConnection(to.host, to.port, timeout=self._timeout)
+        connection = HTTPSConnection(to.host, to.port, timeout=self._timeout, context=self._tls)
         if self._proxy is not None:
             connection.set_tunnel(self._address.host, self._address.port, self._proxy.headers)
         return connection

@@ -22,25 +22,23 @@ OnRetry = Callable[[str, float], None]
 
 
 def until_answered(
-    ask: Callable[[float], Answer],
+    ask: Callable[[], Answer],
     *,
     patience: float,
-    timeout: float,
     repeatable: bool,
     on_retry: OnRetry,
 ) -> Answer:
     """Return the answer of `ask`, which is tried again for at most `patience` seconds.
 
-    `ask` takes the seconds after which one try ends. A call that is not `repeatable` is tried again
-    only if it is certain that nothing was done. The last answer is returned even if it is one of
-    `AGAIN`. Raises `Unreachable` and `OutcomeUnknown`.
+    A call that is not `repeatable` is tried again only if it is certain that nothing was done. The
+    last answer is returned even if it is one of `AGAIN`. Raises `Unreachable` and `OutcomeUnknown`.
     """
     end = time.monotonic() + patience
     pause = FIRST_PAUSE
     while True:
         answer, least = None, 0.0
         try:
-            answer = ask(max(min(timeout, end - time.monotonic()), 0.001))
+            answer = ask()
         except NoConnection as error:
             reason = str(error)
         except NoAnswer as error:

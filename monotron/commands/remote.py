@@ -78,7 +78,8 @@ class RemotePlace:
     def _ask(self, call: Callable[[Client], T]) -> T:
         """Return what `call` returns; an error of access says where the credentials are."""
         try:
-            return call(self._client)
+            with self._client as client:
+                return call(client)
         except Unauthorized as error:
             raise ClientError(
                 f"{self._client.url}: {error}; the variable MONOTRON_KEY takes them as KEY:SECRET"

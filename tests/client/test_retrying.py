@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
@@ -108,16 +109,21 @@ def test_a_connection_that_the_service_has_closed_costs_no_try() -> None:
 
 def test_retry_after_is_the_least_that_is_waited() -> None:
     heard = Heard()
-    with scripted([problem(503, Retry_After="1"), answer(200, OK)]) as script:
-        with asking(script, heard) as client:
-            client.next("shop")
+    with (
+        scripted([problem(503, Retry_After="1"), answer(200, OK)]) as script,
+        asking(script, heard) as client,
+    ):
+        client.next("shop")
     assert heard.waits == [1.0]
 
 
 def test_it_gives_up_rather_than_wait_beyond_its_patience() -> None:
-    with scripted([problem(503, Retry_After="3600")]) as script, asking(script) as client:
-        with pytest.raises(Problem, match="the detail") as given_up:
-            client.next("shop")
+    with (
+        scripted([problem(503, Retry_After="3600")]) as script,
+        asking(script) as client,
+        pytest.raises(Problem, match="the detail") as given_up,
+    ):
+        client.next("shop")
     assert given_up.value.status == 503
     assert len(script.requests) == 1
 
@@ -132,9 +138,12 @@ def test_nobody_there_is_said_in_one_line() -> None:
 
 def test_what_the_service_refuses_is_not_tried_again() -> None:
     for status in (400, 401, 403, 404, 409, 412, 422, 500, 507):
-        with scripted([problem(status)]) as script, asking(script) as client:
-            with pytest.raises(Problem, match="the detail") as refused:
-                client.next("shop")
+        with (
+            scripted([problem(status)]) as script,
+            asking(script) as client,
+            pytest.raises(Problem, match="the detail") as refused,
+        ):
+            client.next("shop")
         assert refused.value.status == status
 
 
@@ -142,9 +151,12 @@ def test_a_replica_that_does_not_know_is_asked_again_and_then_believed() -> None
     unknown = problem(503, "urn:monotron:problem:outcome-unknown")
     with scripted([unknown, answer(200, OK)]) as script, asking(script) as client:
         assert client.next("shop") == 7
-    with scripted([unknown]) as script, asking(script, patience=0) as client:
-        with pytest.raises(OutcomeUnknown, match="the detail"):
-            client.next("shop")
+    with (
+        scripted([unknown]) as script,
+        asking(script, patience=0) as client,
+        pytest.raises(OutcomeUnknown, match="the detail"),
+    ):
+        client.next("shop")
 
 
 @pytest.mark.parametrize(
@@ -152,9 +164,12 @@ def test_a_replica_that_does_not_know_is_asked_again_and_then_believed() -> None
 )
 def test_a_deletion_is_not_repeated_if_it_may_have_happened(lost: bytes) -> None:
     # By then another client may have begun the series anew.
-    with scripted([lost]) as script, asking(script) as client:
-        with pytest.raises((OutcomeUnknown, Unreachable)):
-            client.delete("shop")
+    with (
+        scripted([lost]) as script,
+        asking(script) as client,
+        pytest.raises((OutcomeUnknown, Unreachable)),
+    ):
+        client.delete("shop")
     assert len(script.requests) == 1
 
 
@@ -177,19 +192,24 @@ def test_a_deletion_that_was_refused_is_repeated() -> None:
     ],
 )
 def test_what_is_not_monotron_gives_no_number(said: bytes, why: str) -> None:
-    with scripted([said]) as script, asking(script) as client:
-        with pytest.raises(NotMonotron, match=why):
-            client.next("shop")
+    with (
+        scripted([said]) as script,
+        asking(script) as client,
+        pytest.raises(NotMonotron, match=why),
+    ):
+        client.next("shop")
 
 
 def test_what_is_not_monotron_is_no_series_without_a_value() -> None:
-    with scripted([answer(404, b"<html>"), problem(404), problem(404, "urn:x")]) as script:
-        with asking(script) as client:
-            with pytest.raises(NotMonotron):
-                client.current("shop")
-            assert client.current("shop") is None
-            with pytest.raises(NotFound):
-                client.current("shop")
+    with (
+        scripted([answer(404, b"<html>"), problem(404), problem(404, "urn:x")]) as script,
+        asking(script) as client,
+    ):
+        with pytest.raises(NotMonotron):
+            client.current("shop")
+        assert client.current("shop") is None
+        with pytest.raises(NotFound):
+            client.current("shop")
 
 
 def test_a_proxy_is_asked_in_place_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,8 +267,17 @@ def test_the_file_of_the_variable_makes_a_ca_trusted(
         assert client.next("shop") == 7
 
 
+class Plain(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(1)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
 def test_a_service_without_tls_is_not_asked_by_tls() -> None:
-    with scripted([answer(400)]) as script:
-        url = script.url.replace("http:", "https:")
-        with Client(url, patience=0) as client, pytest.raises(NotTrusted, match="TLS"):
+    with socketserver.TCPServer(("127.0.0.1", 0), Plain) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"https://127.0.0.1:{server.server_address[1]}"
+        with Client(url) as client, pytest.raises(NotTrusted, match="TLS is not possible"):
             client.next("shop")
+        thread.join()

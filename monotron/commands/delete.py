@@ -40,7 +40,14 @@ def _ask(place: Place, key: str) -> str | None:
     state = place.get(key)
     if state is None:
         return no_value_yet(key)
-    question = f"Delete {key!r}, which is at {state.value}, with its history? "
-    # As ^D leaves it, the line has no end.
-    answer = input(f"{question}Its numbers will be given out again. [y/N] ").strip().lower()
-    return None if answer in ("y", "yes") else "nothing was deleted"
+    # On stderr, as stdout may be a pipe.
+    sys.stderr.write(
+        f"Delete {key!r}, which is at {state.value}, with its history? "
+        "Its numbers will be given out again. [y/N] "
+    )
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        # After ^D the cursor stands behind the question.
+        sys.stderr.write("\n")
+    return None if answer.strip().lower() in ("y", "yes") else "nothing was deleted"

@@ -10,6 +10,7 @@ import pytest
 
 from monotron import logs
 from monotron.cli import main
+from monotron.client.address import KEY_VARIABLE, OLDER_KEY_VARIABLES, URL_VARIABLE
 from monotron.core import tables
 from monotron.settings import SETTINGS
 from monotron.store.lmdb import LmdbStore
@@ -39,7 +40,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
     """Runs a command within this process, which takes a tenth of the time of another."""
     monkeypatch.setattr(logs, "configure", lambda: None)
     names = {name for each in SETTINGS for name in (*each.variables, each.file_variable)}
-    for name in names | {"MONOTRON_URL", "MONOTRON_KEY", "MONOTRON_API_KEY", "MONOTRON_API_SECRET"}:
+    for name in names | {URL_VARIABLE, KEY_VARIABLE, *OLDER_KEY_VARIABLES}:
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str, **variables: str) -> Ended:

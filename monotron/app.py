@@ -23,6 +23,7 @@ from monotron.api.grants import Grant, Grants
 from monotron.api.health import Liveness, Readiness
 from monotron.api.hints import Hints
 from monotron.api.history import History
+from monotron.api.limit import SeriesLimit
 from monotron.api.metrics import Metrics
 from monotron.api.openapi.document import document
 from monotron.api.openapi.resource import OpenApi
@@ -45,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     *in_each_account(
         Route("/series", AllSeries, long=True),
         Route("/series/{key}", OneSeries),
+        Route("/series/{key}/limit", SeriesLimit),
         Route("/series/{key}/{token}", SeriesAtToken),
         Route("/history/{key}", History, long=True),
         *below(

@@ -47,6 +47,9 @@ SCOPES = 16
 API_KEYS = 1_000
 """API keys of one account, which are listed in one answer."""
 
+API_KEY_NAME_BYTES = 64
+"""The name of an API key, in UTF-8: it is one column of a list."""
+
 IDEMPOTENCY_KEY_CHARACTERS = 256
 """The length of an Idempotency-Key; a UUID has 36."""
 

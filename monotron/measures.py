@@ -93,6 +93,11 @@ VALUES = _measure(
     "monotron_values_total",
     "Values given out over HTTP; a range counts as many times as it has values.",
 )
+NEAR_LIMIT = _measure(
+    "counter",
+    "monotron_values_near_limit_total",
+    "Values given out by series that have used up 90 % of what their limit allows.",
+)
 COMMITS = _measure(
     "counter", "monotron_store_commits_total", "Durable commits, each for one batch of updates."
 )

@@ -15,6 +15,8 @@ from typing import Any
 import falcon
 
 from monotron.api.description import ROOT, Need
+from monotron.api.key_uses import KeyUses
+from monotron.api.timestamps import timestamp
 from monotron.core import accounts, api_keys, clock, numbers, scopes
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
@@ -58,6 +60,7 @@ class Access:
         can be read without any. `keep` is how many values a series' history holds.
         """
         self._store = store
+        self._uses = KeyUses(store)
         self._root = root
         self._keep = keep
         self._is_open_path = is_open
@@ -110,6 +113,10 @@ class Access:
         api_key = self._store.view(lambda reading: api_keys.verified(reading, pair))
         if api_key is None:
             raise _unauthorized("unknown API key or wrong secret")
+        now = clock.now()
+        if api_keys.has_expired(api_key, now):
+            raise _unauthorized(f"this API key expired at {timestamp(api_key.expires_at)}")
+        self._uses.note(api_key, now)
         return Caller(api_key.account, api_key.key, api_key.scopes)
 
 

@@ -8,6 +8,7 @@ import orjson
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
+CSV = "text/csv"
 
 
 def answer(
@@ -22,7 +23,7 @@ def answer(
 
     Clients that prefer text/plain get it.
     """
-    if _wants_plain(req):
+    if preferred(req, JSON, "text/plain") == "text/plain":
         resp.content_type = PLAIN
         resp.data = to_text(bare)
     else:
@@ -69,13 +70,17 @@ def entity_tag(body: bytes) -> str:
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
-def _wants_plain(req: falcon.Request) -> bool:
+def preferred(req: falcon.Request, first: str, second: str) -> str:
+    """Return the content type that a client prefers: the first unless it asks for the second.
+
+    The second is a text.
+    """
     # Nearly every client sends no Accept, */* or JSON; full negotiation costs more than all else.
     accept = req.env.get("HTTP_ACCEPT", "").lower()
     if "text/" not in accept:
-        return False
+        return first
     try:
-        return falcon.mediatypes.best_match((JSON, "text/plain"), accept) == "text/plain"
+        return falcon.mediatypes.best_match((first, second), accept) or first
     except ValueError:
         # A header that cannot be understood is ignored (RFC 9110, section 12.4.1).
-        return False
+        return first

@@ -27,12 +27,28 @@ def read_list(req: falcon.Request, most: int = JSON_BYTES) -> list[object]:
     return body
 
 
+def read_list_or_object(
+    req: falcon.Request, most: int = JSON_BYTES
+) -> list[object] | dict[str, object]:
+    """Read the body as one JSON array or object, in the same way."""
+    body = _read_json(req, most, "array or object")
+    if not isinstance(body, list | dict):
+        raise _invalid("array or object", "it is something else")
+    return body
+
+
 def read_text(req: falcon.Request, most: int) -> str:
     """Read the body as UTF-8 text; raises 400 if it is not, and 413 if it exceeds `most` bytes."""
     try:
         return _read(req, most).decode("utf-8")
     except UnicodeDecodeError as error:
         raise falcon.HTTPBadRequest(description="the body is not UTF-8") from error
+
+
+def has_body(req: falcon.Request) -> bool:
+    """Return whether the request has a body."""
+    # Only a chunked one has no length.
+    return bool(req.content_length or req.env.get("HTTP_TRANSFER_ENCODING"))
 
 
 def exact(value: object) -> object:

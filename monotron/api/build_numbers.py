@@ -18,15 +18,16 @@ from monotron.api.description import (
     Tag,
     as_number,
 )
+from monotron.api.limit_header import LIMIT_HEADER, warn
 from monotron.api.openapi.components import parameter, schema
 from monotron.api.openapi.parameters import POLLED
-from monotron.api.openapi.schemas import HEX, VALUE, any_case, members
+from monotron.api.openapi.schemas import HEX, PLAIN_NUMBER, VALUE, any_case, members
 from monotron.api.retries import take_once
 from monotron.core import series, uuids
 from monotron.core.call import Call
-from monotron.core.errors import SeriesExhausted
+from monotron.core.errors import LimitReached, SeriesExhausted
 from monotron.core.records import Series
-from monotron.store.contract import Store
+from monotron.store.contract import Store, Transaction
 
 JSON_UTF8 = "application/json; charset=UTF-8"
 """The content type that this API's clients have always received."""
@@ -47,7 +48,10 @@ _UUID = schema(
     "4be0643f1d98573b97cdca98a65347dd",
 )
 _NUMBER = as_number(
-    schema("BuildNumber", members({"bn": VALUE}), {"bn": 5}), content_type=JSON_UTF8
+    schema("BuildNumber", members({"bn": VALUE}), {"bn": 5}),
+    PLAIN_NUMBER,
+    LIMIT_HEADER,
+    content_type=JSON_UTF8,
 )
 
 
@@ -83,7 +87,7 @@ class BuildNumber:
             "Take the next build number",
             _NUMBER,
             needs=WRITE_SERIES,
-            raises=(SeriesExhausted,),
+            raises=(SeriesExhausted, LimitReached),
             missing="this is not the form of a UUID, and nothing else is at this path",
             retried=True,
             then=("getBuildNumber",),
@@ -97,13 +101,20 @@ class BuildNumber:
         """Take the next number."""
         key = uuids.canonical(uuid)
         call: Call = req.context.call
+
+        def take(txn: Transaction) -> tuple[int, int]:
+            state = series.advance(txn, call, key)
+            req.context.limit = state.limit
+            return state.value, 1
+
         value = take_once(
             self._store,
             req,
             ("build number", key),
-            lambda txn: (series.advance(txn, call, key).value, 1),
+            take,
             lambda reading: _current(series.get(reading, call.account, key)),
         )
+        warn(req, resp, value)
         answer(req, resp, {"bn": value}, value, content_type=JSON_UTF8)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, uuid: str) -> None:
@@ -112,6 +123,8 @@ class BuildNumber:
         state = self._store.view(lambda reading: series.get(reading, req.context.call.account, key))
         if state is None:
             raise falcon.HTTPNotFound(description=f"no number has been given out for {key} yet")
+        req.context.limit = state.limit
+        warn(req, resp, state.value)
         answer(req, resp, {"bn": state.value}, state.value, content_type=JSON_UTF8)
         pollable(req, resp)
 

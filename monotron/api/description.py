@@ -63,10 +63,13 @@ def in_json(schema: Component, *headers: Component) -> Answer:
 
 
 def as_number(
-    schema: Component, plain: Component = PLAIN_NUMBER, *, content_type: str = JSON
+    schema: Component,
+    plain: Component = PLAIN_NUMBER,
+    *headers: Component,
+    content_type: str = JSON,
 ) -> Answer:
     """Describe an answer of `answer`: JSON, or plain text for clients that prefer it."""
-    return Answer({content_type: schema, PLAIN: plain})
+    return Answer({content_type: schema, PLAIN: plain}, headers)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import falcon
 
 from monotron.http.environ import COMPLETE_AT
 from monotron.http.labels import NO_ROUTE, method_label
-from monotron.measures import INCREMENTS, VALUES, WorkerSlot
+from monotron.measures import INCREMENTS, NEAR_LIMIT, VALUES, WorkerSlot
 
 Labels = Mapping[str, str]
 """Each route's path as people write it, by the router's template."""
@@ -16,7 +16,8 @@ Labels = Mapping[str, str]
 class RequestMeasures:
     """Measures each request that reaches the application.
 
-    A resource sets `req.context.given` to the number of values that it has given out.
+    A resource sets `req.context.given` to the number of values that it has given out, and
+    `req.context.limit` to the limit of their series.
     """
 
     def __init__(self, slot: WorkerSlot, labels: Labels) -> None:
@@ -25,10 +26,12 @@ class RequestMeasures:
         # So that they show as 0 before the first request.
         slot.add(INCREMENTS, 0)
         slot.add(VALUES, 0)
+        slot.add(NEAR_LIMIT, 0)
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Note when the request was complete."""
-        req.context.given = 0
+        req.context.given = req.context.limit = 0
+        req.context.near_limit = False
         req.context.started = req.env.get(COMPLETE_AT) or time.perf_counter()
 
     def process_response(
@@ -38,6 +41,8 @@ class RequestMeasures:
         seconds = time.perf_counter() - req.context.started
         route, method = route_of(req, self._labels), method_label(req.method)
         self._slot.add_request(route, method, str(resp.status_code), seconds, req.context.given)
+        if req.context.near_limit and req.context.given:
+            self._slot.add(NEAR_LIMIT, req.context.given)
 
 
 def route_of(req: falcon.Request, labels: Labels) -> str:

@@ -21,12 +21,14 @@ from monotron.api.description import (
     as_number,
     in_json,
 )
+from monotron.api.limit_header import LIMIT_HEADER, warn
 from monotron.api.openapi.components import Object, parameter, schema
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.openapi.schemas import (
     A_TIME,
     ACCOUNT_ID,
     NAME_OR_NOTHING,
+    PLAIN_NUMBER,
     STORED_NAME,
     STORED_TOKEN,
     TIME,
@@ -39,15 +41,16 @@ from monotron.api.openapi.schemas import (
 from monotron.api.openapi.schemas import page as page_of
 from monotron.api.query import LIMIT, page_limit
 from monotron.api.retries import take_once
-from monotron.api.timestamps import timestamp
-from monotron.core import history, names, numbers, series
+from monotron.api.timestamps import moment, timestamp
+from monotron.core import history, names, numbers, search, series
 from monotron.core.call import Call
-from monotron.core.errors import InvalidNumber, SeedTooLow, SeriesExhausted
+from monotron.core.errors import InvalidNumber, LimitReached, SeedTooLow, SeriesExhausted
 from monotron.core.history import HistoryValue
 from monotron.core.records import Series
-from monotron.limits import RANGE_VALUES, RECENT_PAGE_VALUES, RECENT_VALUES
+from monotron.core.search import Place, Search
+from monotron.digits import whole_number
+from monotron.limits import PAGE_ROWS, RANGE_VALUES, RECENT_PAGE_VALUES, RECENT_VALUES
 from monotron.store.contract import Reading, Store, Transaction
-from monotron.store.paging import Page
 
 SERIES = Tag(
     "Series", "A series can have any name. A token says what its current number stands for."
@@ -60,7 +63,13 @@ _STATE: Object = {
     "value": VALUE,
 }
 _A_STATE: Object = {"creator_id": 1, "key": "shop", "token": "7d4c379588", "value": 7}
-_ONE = as_number(schema("Series", members(_STATE), _A_STATE))
+# A series has a limit only if somebody has set one.
+_LIMITED: Object = {"limit": VALUE}
+_ONE = as_number(
+    schema("Series", members({**_STATE, **_LIMITED}, optional=_LIMITED), _A_STATE),
+    PLAIN_NUMBER,
+    LIMIT_HEADER,
+)
 
 _COUNT = schema("Count", integer(1, RANGE_VALUES), 100)
 _RANGE = as_number(
@@ -70,10 +79,17 @@ _RANGE = as_number(
         | {"dependentRequired": {"first": ["count"], "count": ["first"]}},
         {**_A_STATE, "token": None, "value": 107, "first": 8, "count": 100},
         {**_A_STATE, "token": None},
-    )
+    ),
+    PLAIN_NUMBER,
+    LIMIT_HEADER,
 )
 
-# With `recent` a series in a list has three more members.
+_SEARCHED = ("contains", "changed_since", "sort")
+"""The query parameters of which one makes it a search, which says how many it has found."""
+
+_BY_KEY, _BY_CHANGE = _SORTS = ("key", "changed")
+
+# With `sort=changed` a series in a list has two more members, and with `recent` three.
 _A_RECENT: Object = {"value": 7, "created_at": A_TIME}
 _TIMES: Object = {"created_at": A_TIME, "updated_at": A_TIME, "recent": [_A_RECENT]}
 _MORE: Object = {
@@ -87,12 +103,44 @@ _MORE: Object = {
 }
 _LISTED = schema(
     "ListedSeries",
-    members({**_STATE, **_MORE}, optional=_MORE)
-    | {"dependentRequired": {name: [other for other in _MORE if other != name] for name in _MORE}},
+    members({**_STATE, **_LIMITED, **_MORE}, optional=(*_LIMITED, *_MORE))
+    | {
+        "dependentRequired": {
+            "created_at": ["updated_at"],
+            "updated_at": ["created_at"],
+            "recent": ["created_at"],
+        }
+    },
     _A_STATE,
     {**_A_STATE, **_TIMES},
 )
-_PAGE = page_of("SeriesPage", "series", _LISTED, STORED_NAME, *_LISTED.body["examples"])
+_PLACE = schema(
+    "Place",
+    {"type": "string", "description": "A key, or with `sort=changed` a time and a key."},
+    "shop",
+    "1764192000123456/shop",
+)
+_PAGE = page_of(
+    "SeriesPage",
+    "series",
+    _LISTED,
+    _PLACE,
+    *_LISTED.body["examples"],
+    more={
+        "total": integer(0, PAGE_ROWS)
+        | {
+            "description": "How many were found, if all of them are on this page; only with "
+            "`contains`, `changed_since` or `sort`."
+        }
+    },
+)
+
+REMEMBER = parameter(
+    "query",
+    "remember",
+    schema("Remember", {"type": "string", "enum": ["true", "false"]}, "true"),
+    "Whether an earlier token gets its value again too, as long as history holds it.",
+)
 
 # The only body that refuses unknown members.
 _SEED = schema("Seed", members({"value": VALUE}) | {"additionalProperties": False}, {"value": 110})
@@ -105,16 +153,34 @@ class AllSeries:
     calls: ClassVar[Calls] = {
         "GET": Description(
             "listSeries",
-            "The series, ordered by key, a page at a time",
+            "The series, ordered by key or by their last change, a page at a time",
             in_json(_PAGE),
             needs=READ_SERIES,
             queries=(
                 parameter("query", "prefix", NAME_OR_NOTHING, "The prefix of the keys."),
                 parameter(
                     "query",
-                    "after",
+                    "contains",
                     NAME_OR_NOTHING,
-                    "The key to continue after.",
+                    "A text anywhere in the keys, in upper or lower case.",
+                ),
+                parameter(
+                    "query",
+                    "changed_since",
+                    schema("Moment", TIME, A_TIME),
+                    "When the series changed, or before that (RFC 3339).",
+                ),
+                parameter(
+                    "query",
+                    "sort",
+                    schema("Sort", {"type": "string", "enum": list(_SORTS)}, _BY_CHANGE),
+                    "By `key`, which is the default, or by `changed`: the newest change first.",
+                ),
+                parameter(
+                    "query",
+                    "after",
+                    _PLACE,
+                    "The `next` of the page to continue after, or with `sort=key` any key.",
                     allowEmptyValue=True,
                 ),
                 LIMIT,
@@ -134,13 +200,21 @@ class AllSeries:
         self._store = store
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with a page, ordered by key. `next` is the next page's `after`, or null.
+        """Answer with a page. `next` is the next page's `after`, or null.
 
-        With `recent`, each series comes with its newest values and their times.
+        With `recent` or `sort=changed` each series comes with its times, and with `recent` also
+        with its newest values.
         """
         query = req.context.query
-        prefix = names.prefix(query.get("prefix", ""))
-        after = names.series_key(query["after"], new=False) if query.get("after") else ""
+        wanted = Search(
+            names.prefix(query.get("prefix", "")),
+            names.part_of_key(query.get("contains", "")),
+            moment("changed_since", query["changed_since"]) if "changed_since" in query else 0,
+        )
+        by_change = _sort(query.get("sort", _BY_KEY)) == _BY_CHANGE
+        after = query.get("after", "")
+        place = _place(after) if by_change and after else None
+        key = names.series_key(after, new=False) if after and not by_change else ""
         limit = page_limit(query)
         recent = None
         if "recent" in query:
@@ -149,19 +223,29 @@ class AllSeries:
 
         call: Call = req.context.call
 
-        def read(reading: Reading) -> tuple[Page[Series, str], list[list[HistoryValue]]]:
-            page = series.page(reading, call.account, prefix=prefix, after=after, limit=limit)
+        def read(reading: Reading) -> tuple[list[Series], str | None, list[list[HistoryValue]]]:
+            if by_change:
+                changed = search.by_change(reading, call.account, wanted, after=place, limit=limit)
+                items, following = changed.items, changed.next and "{}/{}".format(*changed.next)
+            else:
+                page = search.by_key(reading, call.account, wanted, after=key, limit=limit)
+                items, following = page.items, page.next
             most = recent or 0
-            return page, [
-                history.newest(reading, each, keep=call.keep, limit=most) for each in page.items
-            ]
+            newest = [history.newest(reading, each, keep=call.keep, limit=most) for each in items]
+            return items, following, newest
 
-        page, newest = self._store.view(read)
-        rows = [_of_state(each) for each in page.items]
+        items, following, newest = self._store.view(read)
+        rows = [_of_state(each) for each in items]
+        if recent is not None or by_change:
+            for row, state in zip(rows, items, strict=True):
+                row.update(_times(state))
         if recent is not None:
-            for row, state, taken in zip(rows, page.items, newest, strict=True):
-                row.update(_recent(state, taken))
-        resp.data = to_json({"series": rows, "next": page.next})
+            for row, taken in zip(rows, newest, strict=True):
+                row["recent"] = _recent(taken)
+        whole: dict[str, object] = {"series": rows, "next": following}
+        if following is None and not after and not query.keys().isdisjoint(_SEARCHED):
+            whole["total"] = len(rows)
+        resp.data = to_json(whole)
         pollable(req, resp)
 
     on_head = on_get
@@ -186,7 +270,7 @@ class OneSeries:
             _RANGE,
             needs=WRITE_SERIES,
             queries=(parameter("query", "count", _COUNT, "How many values; 1 if not given."),),
-            raises=(SeriesExhausted,),
+            raises=(SeriesExhausted, LimitReached),
             retried=True,
             then=("getSeries", "getHistory", "takeValueForToken", "deleteSeries"),
         ),
@@ -196,7 +280,7 @@ class OneSeries:
             _ONE,
             needs=WRITE_SERIES,
             body=Body({JSON: _SEED}),
-            raises=(InvalidNumber, SeedTooLow),
+            raises=(InvalidNumber, SeedTooLow, LimitReached),
             then=("getSeries", "deleteSeries"),
         ),
         "DELETE": Description(
@@ -217,6 +301,8 @@ class OneSeries:
         state = self._store.view(lambda reading: series.get(reading, req.context.call.account, key))
         if state is None:
             raise no_value_yet(key)
+        req.context.limit = state.limit
+        warn(req, resp, state.value)
         answer(req, resp, _of_state(state), state.value)
         pollable(req, resp)
 
@@ -230,13 +316,20 @@ class OneSeries:
         if "count" in query:
             count = numbers.count(numbers.parsed("count", query["count"]))
         call: Call = req.context.call
+
+        def take(txn: Transaction) -> tuple[int, int]:
+            state = series.advance(txn, call, key, count=count)
+            req.context.limit = state.limit
+            return state.value, count
+
         value = take_once(
             self._store,
             req,
             ("series", key, str(count) if "count" in query else ""),
-            lambda txn: (series.advance(txn, call, key, count=count).value, count),
+            take,
             lambda reading: _current(reading, call.account, key),
         )
+        warn(req, resp, value)
         members = _members(call.account, key, None, value)
         if "count" in query:
             members.update(first=value - count + 1, count=count)
@@ -276,7 +369,8 @@ _TAKE = Description(
     "The token's value: the same as last time, or the next value if it is another token",
     _ONE,
     needs=WRITE_SERIES,
-    raises=(SeriesExhausted,),
+    queries=(REMEMBER,),
+    raises=(SeriesExhausted, LimitReached),
     then=("getValueOfToken", "getHistory", "putAttributes", "deleteSeries"),
 )
 
@@ -323,18 +417,25 @@ class SeriesAtToken:
     def on_put(self, req: falcon.Request, resp: falcon.Response, key: str, token: str) -> None:
         """Answer with the token's value: the same as last time, or the next for another token."""
         key, token = names.series_key(key), names.token(token)
+        remember = _remember(req)
         call: Call = req.context.call
 
         def take(txn: Transaction) -> tuple[int, int]:
+            held = series.recall(txn, call, key, token) if remember else None
+            if held is not None:
+                return held, 0
             before = series.get(txn, call.account, key)
             state = series.advance(txn, call, key, token=token)
+            req.context.limit = state.limit
             return state.value, int(state != before)
 
         def current(reading: Reading) -> Iterable[bytes]:
             value = _find(reading, call, key, token)
             return () if value is None else _representations(call.account, key, token, value)
 
-        value = take_once(self._store, req, ("series", key, "token", token), take, current)
+        asked = ("series", key, "token", token, *(("remember",) if remember else ()))
+        value = take_once(self._store, req, asked, take, current)
+        warn(req, resp, value)
         answer(req, resp, _members(call.account, key, token, value), value)
 
     # Clients such as busybox wget and HTML forms have no PUT.
@@ -344,6 +445,13 @@ class SeriesAtToken:
 def no_value_yet(key: str) -> falcon.HTTPNotFound:
     """Return the 404 of a missing series."""
     return falcon.HTTPNotFound(description=f"the series {key!r} has no value yet")
+
+
+def _remember(req: falcon.Request) -> bool:
+    text = req.context.query.get("remember", "false")
+    if text not in ("true", "false"):
+        raise falcon.HTTPBadRequest(description="remember must be true or false")
+    return bool(text == "true")
 
 
 def _find(reading: Reading, call: Call, key: str, token: str) -> int | None:
@@ -361,17 +469,38 @@ def _representations(account: int, key: str, token: str | None, value: int) -> I
 
 
 def _of_state(state: Series) -> dict[str, object]:
-    return _members(state.account, state.key, state.token, state.value)
+    whole = _members(state.account, state.key, state.token, state.value)
+    if state.limit:
+        whole["limit"] = state.limit
+    return whole
 
 
-def _recent(state: Series, newest: list[HistoryValue]) -> dict[str, object]:
+def _sort(text: str) -> str:
+    if text not in _SORTS:
+        raise falcon.HTTPBadRequest(description=f"sort must be {' or '.join(_SORTS)}")
+    return text
+
+
+def _place(text: str) -> Place:
+    """Return the place that `next` names with `sort=changed`; raises 400."""
+    changed_at, _, key = text.partition("/")
+    time = whole_number(changed_at)
+    if time is None or not key:
+        raise falcon.HTTPBadRequest(
+            description="with sort=changed, after must be the next of the page before"
+        )
+    return time, names.series_key(key, new=False)
+
+
+def _times(state: Series) -> dict[str, object]:
     return {
         "created_at": timestamp(state.created_at),
         "updated_at": timestamp(state.updated_at),
-        "recent": [
-            {"value": each.value, "created_at": timestamp(each.created_at)} for each in newest
-        ],
     }
+
+
+def _recent(newest: list[HistoryValue]) -> list[dict[str, object]]:
+    return [{"value": each.value, "created_at": timestamp(each.created_at)} for each in newest]
 
 
 def _members(account: int, key: str, token: str | None, value: int) -> dict[str, object]:

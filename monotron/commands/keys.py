@@ -13,7 +13,7 @@ from monotron.commands.output import (
     show_once,
 )
 from monotron.commands.stores import account_of, call_of, with_store, with_store_to_read
-from monotron.core import api_keys, scopes
+from monotron.core import api_keys, expiry, names, scopes
 from monotron.core.records import ApiKey
 from monotron.settings import Settings
 from monotron.store.contract import Reading, Store, Transaction
@@ -26,9 +26,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command = commands.add_parser("create", help="create an API key and print it as KEY:SECRET")
     command.set_defaults(run=_create_key)
     command.add_argument("scopes", metavar="SCOPE", nargs="+", help="such as read,write:series")
+    command.add_argument("--name", help="who uses it, such as jenkins-prod; history shows it")
+    command.add_argument(
+        "--expires", metavar="TIME", help="how long it works, such as 90d or 12h; forever if unset"
+    )
     add_account(command)
 
-    command = commands.add_parser("list", help="print every API key: id, key, date, scopes")
+    command = commands.add_parser("list", help="print every API key")
     command.set_defaults(run=_list_keys)
     add_account(command)
 
@@ -42,10 +46,12 @@ def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     wanted = scopes.parse(arguments.scopes)
     pair = api_keys.new_pair()
     call = call_of(settings, arguments)
+    name = None if arguments.name is None else names.api_key_name(arguments.name)
+    expires_at = 0 if arguments.expires is None else expiry.after(call.now, arguments.expires)
     require_reader()
 
     def create(txn: Transaction) -> ApiKey:
-        return api_keys.create(txn, call, pair, wanted)
+        return api_keys.create(txn, call, pair, wanted, name=name, expires_at=expires_at)
 
     def create_and_tell(store: Store) -> None:
         api_key = store.update(create)
@@ -53,7 +59,7 @@ def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
             show_once(f"{pair.key}:{pair.secret}", otherwise="no API key was created")
         except CannotPrint:
             # Nobody knows its secret.
-            store.update(lambda txn: api_keys.delete(txn, api_key.account, api_key.key))
+            store.update(lambda txn: api_keys.take_back(txn, api_key))
             raise
 
     with_store(settings, create_and_tell)
@@ -63,13 +69,19 @@ def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
 def _list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
     require_output()
 
-    def read(reading: Reading) -> list[ApiKey]:
-        return api_keys.get_all(reading, account_of(reading, arguments))
+    def read(reading: Reading) -> list[tuple[ApiKey, str | None]]:
+        found = api_keys.get_all(reading, account_of(reading, arguments))
+        return [(api_key, api_keys.name_of(reading, api_key.key)) for api_key in found]
 
-    for api_key in with_store_to_read(settings, lambda store: store.view(read)):
-        made = datetime.fromtimestamp(api_key.created_at / 1e6, timezone.utc)
-        show(api_key.id, api_key.key, f"{made:%Y-%m-%d}", " ".join(api_key.scopes), sep="\t")
+    for api_key, name in with_store_to_read(settings, lambda store: store.view(read)):
+        scopes_held = " ".join(api_key.scopes)
+        made, ends = _date(api_key.created_at), api_key.expires_at and _date(api_key.expires_at)
+        show(api_key.id, api_key.key, made, scopes_held, name or "-", ends or "-", sep="\t")
     return 0
+
+
+def _date(microseconds: int) -> str:
+    return f"{datetime.fromtimestamp(microseconds / 1e6, timezone.utc):%Y-%m-%d}"
 
 
 def _delete_key(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -3,12 +3,13 @@
 import argparse
 import logging
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from monotron import logs
 from monotron.app import QUICK_PATHS, create_app, is_long
 from monotron.commands.arguments import add_example, add_setting
 from monotron.commands.taking_over import take_over
+from monotron.core import upgrading
 from monotron.errors import MonotronError
 from monotron.measures import StoreMetrics, WorkerSlot
 from monotron.opening import OpenStore, open_cluster, open_store
@@ -47,9 +48,12 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
             taken_over = take_over(settings) if create else None
             if taken_over is not None:
                 log.info("%s", taken_over)
+            _upgrade(lambda: open_store(settings, create=create))
             store = open_store(settings, create=create, waiting=waiting, observer=observer)
         else:
-            store = open_cluster(settings, settings.store, waiting=waiting, observer=observer)
+            cluster = settings.store
+            _upgrade(lambda: open_cluster(settings, cluster))
+            store = open_cluster(settings, cluster, waiting=waiting, observer=observer)
             same.require(store.id)
         app = create_app(store, settings, slot=slot, figures=store.figures)
         return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS, is_long)
@@ -66,6 +70,16 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         log.critical("%s", error)
         return 1
     return 0
+
+
+def _upgrade(open_: Callable[[], OpenStore]) -> None:
+    """Bring a store of an earlier version up to date; its callers' threads may be blocked."""
+    store = open_()
+    try:
+        if store.view(upgrading.is_due) and (listed := upgrading.upgrade(store)):
+            log.info("%d series of an earlier version are now in the index of changes", listed)
+    finally:
+        store.close()
 
 
 class _SameStore:

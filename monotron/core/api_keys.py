@@ -34,16 +34,46 @@ def new_pair() -> Pair:
     return Pair(_random(KEY_CHARACTERS), _random(SECRET_CHARACTERS))
 
 
-def create(txn: Transaction, call: Call, pair: Pair, scopes: tuple[str, ...]) -> ApiKey:
+def create(
+    txn: Transaction,
+    call: Call,
+    pair: Pair,
+    scopes: tuple[str, ...],
+    *,
+    name: str | None = None,
+    expires_at: int = 0,
+) -> ApiKey:
     """Create an API key in the caller's account; `scopes` are as `scopes.parse` returns them.
 
+    It stops working at `expires_at`, in microseconds since 1970-01-01T00:00:00Z; 0 for never.
     Raises `NoSuchAccount`, and `TooManyApiKeys` if the account has no room for another.
     """
     accounts.require(txn, call.account)
     number = last_id(txn) + 1
-    api_key = ApiKey(call.account, number, pair.key, digest(pair.secret), scopes, call.now)
+    api_key = ApiKey(
+        call.account, number, pair.key, digest(pair.secret), scopes, call.now, expires_at
+    )
     add(txn, api_key)
+    if name is not None:
+        set_name(txn, pair.key, name)
     return api_key
+
+
+def name_of(reading: Reading, key: str) -> str | None:
+    """Return the name of an API key, which may have been revoked since; None if it has none."""
+    value = reading.get(tables.API_KEY_NAMES, records.api_key_row_key(key))
+    return None if value is None else records.unpack_api_key_name(value)
+
+
+def set_name(txn: Transaction, key: str, name: str) -> None:
+    """Store the name of an API key. It stays, so that history can tell who took a value."""
+    row_key = records.api_key_row_key(key)
+    txn.put(tables.API_KEY_NAMES, row_key, records.pack_api_key_name(name))
+
+
+def has_expired(api_key: ApiKey, now: int) -> bool:
+    """Return whether an API key has stopped working."""
+    return 0 < api_key.expires_at <= now
 
 
 def add(txn: Transaction, api_key: ApiKey) -> None:
@@ -102,6 +132,12 @@ def delete(txn: Transaction, account: int, key: str) -> bool:
         return False
     txn.delete(tables.API_KEYS, records.api_key_row_key(key))
     return txn.delete(tables.GRANTS, records.grant_row_key(account, api_key.id))
+
+
+def take_back(txn: Transaction, api_key: ApiKey) -> None:
+    """Remove an API key that nobody has used, with its name."""
+    delete(txn, api_key.account, api_key.key)
+    txn.delete(tables.API_KEY_NAMES, records.api_key_row_key(api_key.key))
 
 
 def verified(reading: Reading, pair: Pair) -> ApiKey | None:

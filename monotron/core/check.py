@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from monotron.core import api_keys, bumps, names, numbers, records, scopes, tables
 from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.changes import NEARNESS
 from monotron.core.errors import RuleError
-from monotron.core.records import Attribute, Bump, Entry, Retry, Series
+from monotron.core.records import Attribute, Bump, Entry, Retry, Series, TokenValue
 from monotron.limits import API_KEYS, ATTRIBUTE_BYTES, ATTRIBUTES
 from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Reading, StoreCorrupt, Table
@@ -75,6 +76,10 @@ class _Found:
 
     def get(self, table: Table, row_key: bytes) -> bytes | None:
         return self.reading.get(table, row_key) if 1 <= len(row_key) <= MAX_KEY_BYTES else None
+
+    def is_listed(self, state: Series) -> bool:
+        row_key = records.change_row_key(state.account, state.listed_at, state.key)
+        return self.get(tables.CHANGES, row_key) is not None
 
     def series(self, account: int, key: str) -> Series | None:
         """Return a series; raises `StoreCorrupt` if its row, already reported, is damaged."""
@@ -142,6 +147,47 @@ def _series(found: _Found) -> None:
             found.obeys(what, _token, state.token)
         if not 0 <= state.given <= state.value:
             found.problem(what, f"it is at {state.value}, with {state.given} values given out")
+        if state.limit < 0:
+            found.problem(what, f"its limit is {state.limit}")
+        if state.listed_at and not found.is_listed(state):
+            found.problem(what, "it is missing from the index of changes")
+
+
+def _limits(found: _Found) -> None:
+    for _, ((account, key), limit) in found.rows(tables.LIMITS, _read_limit):
+        what = _name(account, key)
+        found.belongs(what, account)
+        found.obeys(what, _series_key, key)
+        found.obeys(what, numbers.value, limit)
+        with suppress(StoreCorrupt):
+            if found.series(account, key) is not None:
+                found.problem(what, "its limit is not in its own row")
+
+
+def _changes(found: _Found) -> None:
+    for _, (account, listed_at, key) in found.rows(tables.CHANGES, _read_change):
+        what = _name(account, key)
+        with suppress(StoreCorrupt):
+            state = found.series(account, key)
+            if state is None:
+                found.problem(what, "it is missing, but it is in the index of changes")
+            elif state.listed_at != listed_at:
+                found.problem(what, "it is in the index of changes more than once")
+            elif not 0 <= max(state.updated_at, 1) - listed_at < NEARNESS:
+                found.problem(what, "its place in the index of changes is not when it changed")
+
+
+def _tokens(found: _Found) -> None:
+    for row_key, ((account, key), held) in found.rows(tables.TOKENS, _read_token):
+        what = f"{_name(account, key)}, token {held.token!r}"
+        if row_key != records.token_row_key(account, key, held.token):
+            found.problem(what, "it is in another's row")
+        with suppress(StoreCorrupt):
+            state = found.series(account, key)
+            if state is None or not state.indexed:
+                found.problem(what, "it is in an index that the series does not have")
+            elif not 1 <= held.value <= state.value or not 1 <= held.number <= state.given:
+                found.problem(what, f"the index says {held.value}, number {held.number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +222,8 @@ def _history(found: _Found) -> None:
             else:
                 _newest(found, what, state, parts[-1])
                 _holes(found, what, state, parts)
+                if state.indexed:
+                    _indexed(found, what, state, parts)
 
 
 def _values(found: _Found, what: str, parts: list[_Part]) -> None:
@@ -232,6 +280,21 @@ def _holes(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
         found.report.remarks.append(
             f"{what}: {missing} values are missing from its history, as if it had been turned off"
         )
+
+
+def _indexed(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
+    """Check that the index has each token of the indexed rows, with its last value."""
+    tokens = {
+        entry.token: entry.value
+        for part in parts
+        if part.first >= state.indexed
+        for _, entry in part.entries
+        if entry.token is not None
+    }
+    for token, value in tokens.items():
+        held = found.get(tables.TOKENS, records.token_row_key(state.account, state.key, token))
+        if held is None or records.unpack_token(held).value != value:
+            found.problem(what, f"the index of its tokens does not have {token!r} at {value}")
 
 
 # Attributes, versions and retries
@@ -308,7 +371,26 @@ def _system(found: _Found) -> None:
             )
 
 
-_LOOKS = (_accounts, _series, _history, _attributes, _bumps, _api_keys, _grants, _retries, _system)
+def _api_key_names(found: _Found) -> None:
+    for _, (key, name) in found.rows(tables.API_KEY_NAMES, _read_api_key_name):
+        found.obeys(f"API key {key!r}", _api_key_name, name)
+
+
+_LOOKS = (
+    _accounts,
+    _series,
+    _limits,
+    _changes,
+    _history,
+    _tokens,
+    _attributes,
+    _bumps,
+    _api_keys,
+    _api_key_names,
+    _grants,
+    _retries,
+    _system,
+)
 
 
 # How rows are read
@@ -322,6 +404,22 @@ def _read_account(row_key: bytes, value: bytes) -> int:
 def _read_grant(row_key: bytes, value: bytes) -> tuple[int, bytes]:
     account, _ = records.unpack_grant_row_key(row_key)
     return account, value
+
+
+def _read_limit(row_key: bytes, value: bytes) -> tuple[tuple[int, str], int]:
+    return records.unpack_owner(row_key), records.unpack_limit(value)
+
+
+def _read_change(row_key: bytes, value: bytes) -> tuple[int, int, str]:
+    return records.unpack_change_row_key(row_key)
+
+
+def _read_token(row_key: bytes, value: bytes) -> tuple[tuple[int, str], TokenValue]:
+    return records.unpack_owner(row_key), records.unpack_token(value)
+
+
+def _read_api_key_name(row_key: bytes, value: bytes) -> tuple[str, str]:
+    return row_key.decode(errors="replace"), records.unpack_api_key_name(value)
 
 
 def _read_history(row_key: bytes, value: bytes) -> _Part:
@@ -359,8 +457,12 @@ def _read_system(row_key: bytes, value: bytes) -> bool:
     """Return whether this version knows the row."""
     if row_key == records.PROBE_ROW_KEY:
         records.unpack_probe(value)
-    # `_api_keys` reads the other one.
-    return row_key in (records.PROBE_ROW_KEY, records.API_KEY_IDS_ROW_KEY)
+    # `_api_keys` reads the second one, and the third one has no value.
+    return row_key in (
+        records.PROBE_ROW_KEY,
+        records.API_KEY_IDS_ROW_KEY,
+        records.CHANGES_ROW_KEY,
+    )
 
 
 # The rules for stored names, which an earlier version may have allowed
@@ -369,6 +471,7 @@ _series_key = partial(names.series_key, new=False)
 _token = partial(names.token, new=False)
 _attribute = partial(names.attribute, new=False)
 _version_name = partial(names.version_name, new=False)
+_api_key_name = partial(names.api_key_name, new=False)
 
 
 def _name(account: int, key: str) -> str:

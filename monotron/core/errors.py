@@ -19,6 +19,14 @@ class SeriesExhausted(RuleError):
     """The series does not have enough values left for this call."""
 
 
+class LimitReached(RuleError):
+    """The series has reached the limit that somebody set for it."""
+
+
+class LimitTooLow(RuleError):
+    """The series has already passed the limit."""
+
+
 class SeedTooLow(RuleError):
     """The seed would move the series back, and numbers would be given out twice."""
 

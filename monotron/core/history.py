@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from monotron.core import records, tables
+from monotron.core import records, tables, tokens
 from monotron.core.records import Entry, Series
 from monotron.store import paging
 from monotron.store.contract import Reading, Transaction
-from monotron.store.paging import Page
+from monotron.store.paging import Page, Row
 
 ROW_BYTES = 1_700
 """The most bytes in a row: with its key it is less than half an LMDB page, so it stays in the tree.
@@ -25,6 +25,12 @@ That is some 20 entries with a git hash and an API key."""
 
 TRIM_ROWS = 4
 """Rows that one new row may push out; more than one, so that a lowered setting takes effect."""
+
+ALL_INDEXED = 1
+"""What `Series.indexed` is once every token that history holds is in the index of tokens."""
+
+INDEX_ENTRIES = 2_000
+"""How many entries one call brings into the index; meanwhile no number is given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,13 @@ def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int 
     """Return the last value that `token` got, or None if history no longer holds it."""
     if token == series.token:
         return series.value
-    for number, entry in _entries(reading, series, None, token.encode()):
+    if series.indexed:
+        held = tokens.find(reading, series.account, series.key, token)
+        if held is not None:
+            return held.value if held.number > series.given - keep else None
+        if series.indexed == ALL_INDEXED:
+            return None
+    for number, entry in _entries(reading, series, series.indexed or None, token.encode()):
         if number <= series.given - keep:
             break
         if entry.token == token:
@@ -77,17 +89,34 @@ def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int 
     return None
 
 
-def add(
-    txn: Transaction, before: Series | None, account: int, key: str, entry: Entry, *, keep: int
-) -> int:
+def index(txn: Transaction, series: Series) -> int:
+    """Bring the tokens of some more of a series' history into the index of tokens.
+
+    Returns where the indexed part now begins, which belongs in the state of the series.
+    """
+    account, key = series.account, series.key
+    range_ = records.history_range(account, key, series.indexed or None)
+    count = 0
+    for row_key, value in paging.rows(txn, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
+        for number, entry in reversed(records.unpack_history(value)):
+            tokens.note_older(txn, account, key, number, entry)
+            count += 1
+        if count >= INDEX_ENTRIES:
+            return records.unpack_history_first(row_key)
+    return ALL_INDEXED
+
+
+def add(txn: Transaction, before: Series, entry: Entry, *, keep: int) -> int:
     """Add an entry that was just given out, and remove values older than the newest `keep`.
 
     `before` is the state of the series before that. Returns the first value of the newest row,
     which belongs in the new state; 0 if there is no row.
     """
-    given, newest = (before.given, before.history) if before else (0, 0)
+    account, key, given, newest = before.account, before.key, before.given, before.history
     if keep == 0:
-        return _forget(txn, account, key, entry.value) if newest else 0
+        return _forget(txn, before, entry.value) if newest else 0
+    if before.indexed:
+        tokens.note(txn, account, key, given + entry.count, entry)
     packed = records.pack_entry(entry)
     if newest:
         row_key = records.history_row_key(account, key, newest)
@@ -101,7 +130,7 @@ def add(
         records.history_row_key(account, key, first),
         records.pack_history(given + 1) + packed,
     )
-    _trim(txn, account, key, given + entry.count - keep)
+    _trim(txn, before, given + entry.count - keep)
     return first
 
 
@@ -122,24 +151,21 @@ def last(reading: Reading, series: Series) -> tuple[int, Entry] | None:
 
 
 def extend(
-    txn: Transaction,
-    account: int,
-    key: str,
-    entries: Iterable[tuple[int, Entry]],
-    *,
-    newest: int,
-    keep: int | None,
+    txn: Transaction, before: Series, entries: Iterable[tuple[int, Entry]], *, keep: int | None
 ) -> int:
     """Add entries with their last numbers, oldest first, as `stored` returns them.
 
-    `newest` is the first value of the newest row so far; the new one is returned. Unless `keep` is
+    `before` is the state of the series before that. Returns what `add` returns. Unless `keep` is
     None, values that are too old are removed as `add` removes them.
     """
+    account, key, newest = before.account, before.key, before.history
     row = b""
     if newest:
         row = txn.get(tables.HISTORY, records.history_row_key(account, key, newest)) or b""
     number_before = records.unpack_history(row)[-1][0] if row else 0
     for number, entry in entries:
+        if before.indexed:
+            tokens.note(txn, account, key, number, entry)
         packed = records.pack_entry(entry)
         # The numbers within a row have no gaps.
         follows = number - entry.count == number_before
@@ -147,7 +173,7 @@ def extend(
             if row:
                 txn.put(tables.HISTORY, records.history_row_key(account, key, newest), row)
             if keep is not None:
-                _trim(txn, account, key, number - keep)
+                _trim(txn, before, number - keep)
             newest = entry.value - entry.count + 1
             row = records.pack_history(number - entry.count + 1)
         row += packed
@@ -158,8 +184,9 @@ def extend(
 
 
 def delete(txn: Transaction, account: int, key: str) -> None:
-    """Remove the history of a series."""
+    """Remove the history of a series, with the index of its tokens."""
     txn.delete_range(tables.HISTORY, *records.history_range(account, key))
+    tokens.delete(txn, account, key)
 
 
 def _entries(
@@ -175,26 +202,36 @@ def _entries(
             yield from reversed(records.unpack_history(value))
 
 
-def _trim(txn: Transaction, account: int, key: str, gone: int) -> None:
+def _trim(txn: Transaction, series: Series, gone: int) -> None:
     """Remove rows at the old end whose values are all numbered up to `gone`."""
     if gone <= 0:
         return
-    rows = txn.scan(tables.HISTORY, *records.history_range(account, key), limit=TRIM_ROWS + 1)
-    for (row_key, _), (_, following) in pairwise(rows):
+    range_ = records.history_range(series.account, series.key)
+    rows = txn.scan(tables.HISTORY, *range_, limit=TRIM_ROWS + 1)
+    for row, (_, following) in pairwise(rows):
         if records.unpack_history_number(following) > gone + 1:
             return
-        txn.delete(tables.HISTORY, row_key)
+        _remove(txn, series, row)
 
 
-def _forget(txn: Transaction, account: int, key: str, value: int) -> int:
+def _remove(txn: Transaction, series: Series, row: Row) -> None:
+    row_key, value = row
+    txn.delete(tables.HISTORY, row_key)
+    if series.indexed:
+        for _, entry in records.unpack_history(value):
+            tokens.forget(txn, series.account, series.key, entry)
+
+
+def _forget(txn: Transaction, series: Series, value: int) -> int:
     """Remove some of the rows left from when history was on; return what `add` returns.
 
     While rows are left, that is `value`, which has no row: once history is on again, the next entry
     begins a new row, because the numbers within a row have no gaps.
     """
-    rows = txn.scan(tables.HISTORY, *records.history_range(account, key), limit=TRIM_ROWS)
-    for row_key, _ in rows:
-        txn.delete(tables.HISTORY, row_key)
+    range_ = records.history_range(series.account, series.key)
+    rows = txn.scan(tables.HISTORY, *range_, limit=TRIM_ROWS)
+    for row in rows:
+        _remove(txn, series, row)
     return value if len(rows) == TRIM_ROWS else 0
 
 

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from monotron.core import accounts, api_keys, attributes, bumps, history, records, series, tables
+from monotron.core import (
+    accounts,
+    api_keys,
+    attributes,
+    bumps,
+    changes,
+    history,
+    records,
+    series,
+    tables,
+)
 from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
 from monotron.store.contract import Transaction
 
@@ -54,11 +64,14 @@ def add_series(
     if before is not None:
         return _bring_up(txn, before, brought, entries if keep else (), keep=keep)
     kept = entries if keep else ()
-    newest = history.extend(txn, brought.account, brought.key, kept, newest=0, keep=None)
+    newest = history.extend(txn, brought, kept, keep=None)
     if kept and kept[-1][0] < brought.given:
         # The next value begins a new row, as it does after history was off.
         newest = brought.value
-    series.put(txn, replace(brought, history=newest) if newest else brought)
+    account, key, changed_at = brought.account, brought.key, brought.updated_at
+    limit = series.begin(txn, account, key, now=changed_at).limit
+    listed_at = changes.note(txn, account, key, 0, changed_at)
+    series.put(txn, replace(brought, history=newest, limit=limit, listed_at=listed_at))
     return ImportResult(Outcome.NEW, _count(kept))
 
 
@@ -109,6 +122,18 @@ def add_api_key(txn: Transaction, api_key: ApiKey) -> Outcome:
     return Outcome.NEW
 
 
+def add_api_key_name(txn: Transaction, key: str, name: str) -> None:
+    """Store the name of an API key unless it has one."""
+    if api_keys.name_of(txn, key) is None:
+        api_keys.set_name(txn, key, name)
+
+
+def add_limit(txn: Transaction, account: int, key: str, limit: int) -> None:
+    """Set the limit of a series unless it has one; raises `LimitTooLow`."""
+    if not series.limit_of(txn, account, key):
+        series.set_limit(txn, account, key, limit)
+
+
 def add_retry(
     txn: Transaction, account: int, digest: bytes, retry: Retry, *, made_at: int
 ) -> Outcome:
@@ -128,13 +153,18 @@ def _bring_up(
     raised = brought.value > before.value
     if not newer and not raised:
         return ImportResult(Outcome.KEPT)
-    account, key, newest = before.account, before.key, before.history
-    newest = history.extend(txn, account, key, newer, newest=newest, keep=keep)
+    newest = history.extend(txn, before, newer, keep=keep)
     given = max(before.given, newer[-1][0]) if newer else before.given
     after = replace(before, given=given, history=newest)
     if raised:
         after = replace(
-            after, value=brought.value, token=brought.token, updated_at=brought.updated_at
+            after,
+            value=brought.value,
+            token=brought.token,
+            updated_at=brought.updated_at,
+            listed_at=changes.note(
+                txn, before.account, before.key, before.listed_at, brought.updated_at
+            ),
         )
     # A value with a token was given out, even if no history records it.
     if raised and brought.token and not (newer and newer[-1][1].value == brought.value):

@@ -3,7 +3,7 @@
 import unicodedata
 
 from monotron.core.errors import InvalidName
-from monotron.limits import NAME_BYTES, VERSION_NAME_BYTES
+from monotron.limits import API_KEY_NAME_BYTES, NAME_BYTES, VERSION_NAME_BYTES
 
 FOLDED_AWAY = (".", "..")
 """Segments that browsers, `fetch` and many proxies remove from a path; `..` takes the one before it
@@ -40,9 +40,19 @@ def version_name(text: str, *, new: bool = True) -> str:
     return _name("version name", text, VERSION_NAME_BYTES, new=new)
 
 
+def api_key_name(text: str, *, new: bool = True) -> str:
+    """Return `text` if it can name an API key; raises `InvalidName` otherwise."""
+    return _name("name of an API key", text, API_KEY_NAME_BYTES, new=new)
+
+
 def prefix(text: str) -> str:
     """Return `text` if a series key can start with it; every key starts with the empty text."""
     return _name("prefix", text, new=False) if text else text
+
+
+def part_of_key(text: str) -> str:
+    """Return `text` if it can be a part of a series key; every key contains the empty text."""
+    return _name("part of a key", text, new=False) if text else text
 
 
 def label(text: str) -> str:

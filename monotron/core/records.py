@@ -71,6 +71,13 @@ class Series:
     history: int = 0
     """The first value of the newest row of its history; 0 if it has no row. It may also be a
     value without a row: then the next value begins a new row."""
+    limit: int = 0
+    """The last value that it may give out; 0 if nobody has set a limit."""
+    indexed: int = 0
+    """The tokens of the rows of its history that begin here or later are in the index of tokens; 0
+    if none are."""
+    listed_at: int = 0
+    """The time of its row in the index of changes; 0 if it has no row."""
 
 
 def series_row_key(account: int, key: str) -> bytes:
@@ -101,6 +108,9 @@ def pack_series(series: Series) -> bytes:
         series.updated_at,
         series.given,
         series.history,
+        series.limit,
+        series.indexed,
+        series.listed_at,
     )
     # A token is never empty, so the absence of a token needs no marker.
     return head + (series.token or "").encode()
@@ -116,10 +126,50 @@ def unpack_series(row_key: bytes, value: bytes) -> Series:
         _, number, created_at, updated_at = _SERIES_1.unpack_from(value)
         token = value[_SERIES_1.size :].decode()
         return Series(account, key, number, token or None, created_at, updated_at, number)
+    if value and value[0] == 2:
+        # Written before limits and the two indexes existed.
+        _, number, created_at, updated_at, given, history = _SERIES_2.unpack_from(value)
+        token = value[_SERIES_2.size :].decode()
+        return Series(account, key, number, token or None, created_at, updated_at, given, history)
     _check_format("a series", value, _SERIES_FORMAT)
-    _, number, created_at, updated_at, given, history = _SERIES.unpack_from(value)
+    _, number, created_at, updated_at, *rest = _SERIES.unpack_from(value)
     token = value[_SERIES.size :].decode()
-    return Series(account, key, number, token or None, created_at, updated_at, given, history)
+    return Series(account, key, number, token or None, created_at, updated_at, *rest)
+
+
+# Limits of series that have no value yet; later, a limit is in the series' own row
+
+
+def pack_limit(limit: int) -> bytes:
+    """Return the value of a limit's row; its row key is that of the series."""
+    return _LIMIT.pack(_LIMIT_FORMAT, limit)
+
+
+@_reads("a limit")
+def unpack_limit(value: bytes) -> int:
+    """Read a limit from its row."""
+    _check_format("a limit", value, _LIMIT_FORMAT)
+    return int(_LIMIT.unpack(value)[1])
+
+
+# Changes: the series, in the order in which they changed
+
+
+def change_row_key(account: int, listed_at: int, key: str) -> bytes:
+    """Return the row key of a series in the index of changes."""
+    return _CHANGE.pack(account, listed_at) + key.encode()
+
+
+def change_range(account: int, *, since: int = 0, until: int) -> Range:
+    """Return the range of the series listed at `since` or later, and at `until` or earlier."""
+    return _CHANGE.pack(account, max(since, 0)), _CHANGE.pack(account, until + 1)
+
+
+@_reads("a change")
+def unpack_change_row_key(row_key: bytes) -> tuple[int, int, str]:
+    """Return the account, the time and the series key from the row key of a change."""
+    account, listed_at = _CHANGE.unpack_from(row_key)
+    return account, listed_at, row_key[_CHANGE.size :].decode()
 
 
 # History: entries, oldest first, several in a row
@@ -149,6 +199,12 @@ def history_range(account: int, key: str, before: int | None = None) -> Range:
     """Return the range of a series' rows of history, or of those that begin before a value."""
     start = series_row_key(account, key)
     return start, start + (b"\xff" * 9 if before is None else _NUMBER.pack(before))
+
+
+@_reads("a history")
+def unpack_history_first(row_key: bytes) -> int:
+    """Return the first value of a row of history from its row key."""
+    return int(_NUMBER.unpack(row_key[-_NUMBER.size :])[0])
 
 
 def pack_history(number: int) -> bytes:
@@ -203,6 +259,43 @@ def count_history(value: bytes) -> int:
         count += entry_count
         place += _ENTRY.size + token_size + api_key_size
     return count
+
+
+# Tokens: the last value that each token of a history got
+
+
+@dataclass(frozen=True, slots=True)
+class TokenValue:
+    """The last value that a token got."""
+
+    value: int
+    number: int
+    """The number of the value among those given out, from 1."""
+    token: str
+
+
+def token_row_key(account: int, key: str, token: str) -> bytes:
+    """Return the row key of a token in the index of tokens."""
+    return series_row_key(account, key) + _digest(token)
+
+
+def token_range(account: int, key: str) -> Range:
+    """Return the range of all tokens of a series."""
+    start = series_row_key(account, key)
+    return start, start + b"\xff" * 17
+
+
+def pack_token(held: TokenValue) -> bytes:
+    """Return the value of a token's row."""
+    return _TOKEN.pack(_TOKEN_FORMAT, held.value, held.number) + held.token.encode()
+
+
+@_reads("a token")
+def unpack_token(value: bytes) -> TokenValue:
+    """Read a token from its row."""
+    _check_format("a token", value, _TOKEN_FORMAT)
+    _, number, given = _TOKEN.unpack_from(value)
+    return TokenValue(number, given, value[_TOKEN.size :].decode())
 
 
 # Attributes of tokens
@@ -330,6 +423,8 @@ class ApiKey:
     scopes: tuple[str, ...]
     created_at: int
     """Microseconds since 1970-01-01T00:00:00Z."""
+    expires_at: int = 0
+    """When it stops working, in the same unit; 0 for never."""
 
 
 def api_key_row_key(key: str) -> bytes:
@@ -340,7 +435,12 @@ def api_key_row_key(key: str) -> bytes:
 def pack_api_key(api_key: ApiKey) -> bytes:
     """Return the value of an API key's row."""
     head = _API_KEY.pack(
-        _API_KEY_FORMAT, api_key.account, api_key.id, api_key.created_at, api_key.digest
+        _API_KEY_FORMAT,
+        api_key.account,
+        api_key.id,
+        api_key.created_at,
+        api_key.expires_at,
+        api_key.digest,
     )
     return head + "\n".join(api_key.scopes).encode()
 
@@ -348,10 +448,28 @@ def pack_api_key(api_key: ApiKey) -> bytes:
 @_reads("an API key")
 def unpack_api_key(row_key: bytes, value: bytes) -> ApiKey:
     """Read an API key from its row."""
-    _check_format("an API key", value, _API_KEY_FORMAT)
-    _, account, number, created_at, digest = _API_KEY.unpack_from(value)
-    scopes = tuple(value[_API_KEY.size :].decode().splitlines())
-    return ApiKey(account, number, row_key.decode(), digest, scopes, created_at)
+    if value and value[0] == 1:
+        # Written before a key could expire.
+        _, account, number, created_at, digest = _API_KEY_1.unpack_from(value)
+        expires_at, scopes = 0, value[_API_KEY_1.size :]
+    else:
+        _check_format("an API key", value, _API_KEY_FORMAT)
+        _, account, number, created_at, expires_at, digest = _API_KEY.unpack_from(value)
+        scopes = value[_API_KEY.size :]
+    held = tuple(scopes.decode().splitlines())
+    return ApiKey(account, number, row_key.decode(), digest, held, created_at, expires_at)
+
+
+def pack_api_key_name(name: str) -> bytes:
+    """Return the value of the row of an API key's name; its row key is that of the API key."""
+    return bytes([_API_KEY_NAME_FORMAT]) + name.encode()
+
+
+@_reads("an API key's name")
+def unpack_api_key_name(value: bytes) -> str:
+    """Read the name of an API key from its row."""
+    _check_format("an API key's name", value, _API_KEY_NAME_FORMAT)
+    return value[1:].decode()
 
 
 def grant_row_key(account: int, number: int) -> bytes:
@@ -442,6 +560,8 @@ def unpack_retry_time_row_key(row_key: bytes) -> int:
 
 API_KEY_IDS_ROW_KEY = b"api_keys"
 """The row key of the last id given to an API key; `unpack_counter` reads its value."""
+CHANGES_ROW_KEY = b"changes"
+"""The row key of the row that says that every series is in the index of changes."""
 PROBE_ROW_KEY = b"probe"
 """The row key of the probe; `unpack_probe` reads its value."""
 
@@ -484,20 +604,28 @@ def _check_format(what: str, value: bytes, expected: int) -> None:
 
 _NUMBER = struct.Struct(">Q")
 
-_SERIES_FORMAT = 2
+_SERIES_FORMAT = 3
 _SERIES_1 = struct.Struct(">Bqqq")
-_SERIES = struct.Struct(">Bqqqqq")
+_SERIES_2 = struct.Struct(">Bqqqqq")
+_SERIES = struct.Struct(">Bqqqqqqqq")
+_LIMIT_FORMAT = 1
+_LIMIT = struct.Struct(">Bq")
+_CHANGE = struct.Struct(">QQ")
 _HISTORY_FORMAT = 1
 _HISTORY = struct.Struct(">Bq")
 _ENTRY = struct.Struct(">qIqHH")
+_TOKEN_FORMAT = 1
+_TOKEN = struct.Struct(">Bqq")
 _ATTRIBUTE_FORMAT = 1
 _ATTRIBUTE = struct.Struct(">BHH")
 _BUMP_FORMAT = 1
 _BUMP = struct.Struct(">BBqqq")
 _ACCOUNT_FORMAT = 1
 _ACCOUNT = struct.Struct(">Bq")
-_API_KEY_FORMAT = 1
-_API_KEY = struct.Struct(">BQQq32s")
+_API_KEY_FORMAT = 2
+_API_KEY_1 = struct.Struct(">BQQq32s")
+_API_KEY = struct.Struct(">BQQqq32s")
+_API_KEY_NAME_FORMAT = 1
 _COUNTER_FORMAT = 1
 _COUNTER = struct.Struct(">BQ")
 _RETRY_FORMAT = 1

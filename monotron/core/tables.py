@@ -19,6 +19,12 @@ SERIES: Final = _table("series")
 """One row for each series: its current state. It comes first: every store has it, however old."""
 HISTORY: Final = _table("history")
 """The newest values of each series, several in a row."""
+TOKENS: Final = _table("tokens")
+"""One row for each token that the history of an indexed series holds."""
+CHANGES: Final = _table("changes")
+"""One row for each series, in the order in which they changed."""
+LIMITS: Final = _table("limits")
+"""The limits of series that have no value yet."""
 ATTRIBUTES: Final = _table("attributes")
 """One row for each attribute of a token."""
 BUMPS: Final = _table("bumps")
@@ -27,6 +33,8 @@ ACCOUNTS: Final = _table("accounts")
 """One row for each account except the first, which always exists."""
 API_KEYS: Final = _table("api_keys")
 """One row for each API key."""
+API_KEY_NAMES: Final = _table("api_key_names")
+"""The name of each API key that has one; it stays when the API key is revoked."""
 GRANTS: Final = _table("grants")
 """The API keys of each account, oldest first."""
 RETRIES: Final = _table("retries")

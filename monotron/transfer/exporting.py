@@ -18,9 +18,11 @@ from monotron.transfer.lines import (
     AccountLine,
     ApiKeyIdsLine,
     ApiKeyLine,
+    ApiKeyNameLine,
     AttributeLine,
     BumpLine,
     EndLine,
+    LimitLine,
     Line,
     RetryLine,
     SeriesLine,
@@ -42,6 +44,8 @@ def lines(store: Store) -> Iterator[Line]:
     yield from _of_rows(store, tables.RETRY_TIMES, _retry)
     for account in _accounts(store):
         yield from _series(store, account)
+    yield from _of_rows(store, tables.SERIES, _limit_of_series)
+    yield from _of_rows(store, tables.LIMITS, _limit)
     yield from _of_rows(store, tables.ATTRIBUTES, _attribute, size=ATTRIBUTE_ROWS)
     yield from _of_rows(store, tables.BUMPS, _bump)
     yield EndLine()
@@ -76,6 +80,7 @@ def _api_keys(store: Store) -> Iterator[Line]:
         api_key = store.view(lambda reading, key=key: api_keys.find(reading, key.decode()))  # type: ignore[misc]
         if api_key is not None:
             yield ApiKeyLine(api_key)
+    yield from _of_rows(store, tables.API_KEY_NAMES, _api_key_name)
     if last := store.view(api_keys.last_id):
         yield ApiKeyIdsLine(last)
 
@@ -109,14 +114,28 @@ def _series(store: Store, account: int) -> Iterator[Line]:
         entries = 0
         for each in page.items:
             given_out = history.stored(reading, each)
-            # The store that imports it decides which row is the newest.
-            found.append(SeriesLine(replace(each, history=0), given_out))
+            # The store that imports it has rows and indexes of its own.
+            state = replace(each, history=0, limit=0, indexed=0, listed_at=0)
+            found.append(SeriesLine(state, given_out))
             entries += len(found[-1].history)
             if entries >= PAGE_ENTRIES:
                 return Page(found, each.key)
         return Page(found, page.next)
 
     return paging.through(store.view, read)
+
+
+def _limit_of_series(reading: Reading, row_key: bytes, value: bytes) -> Line | None:
+    state = records.unpack_series(row_key, value)
+    return LimitLine(state.account, state.key, state.limit) if state.limit else None
+
+
+def _limit(reading: Reading, row_key: bytes, value: bytes) -> Line:
+    return LimitLine(*records.unpack_owner(row_key), records.unpack_limit(value))
+
+
+def _api_key_name(reading: Reading, row_key: bytes, value: bytes) -> Line:
+    return ApiKeyNameLine(row_key.decode(), records.unpack_api_key_name(value))
 
 
 def _attribute(reading: Reading, row_key: bytes, value: bytes) -> Line:

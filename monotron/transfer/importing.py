@@ -19,8 +19,10 @@ from monotron.transfer.lines import (
     AccountLine,
     ApiKeyIdsLine,
     ApiKeyLine,
+    ApiKeyNameLine,
     AttributeLine,
     BumpLine,
+    LimitLine,
     Line,
     RetryLine,
     SeriesLine,
@@ -142,6 +144,12 @@ def _add(txn: Transaction, line: Line, options: Options) -> list[Result]:
     if isinstance(line, ApiKeyLine):
         outcome = imports.add_api_key(txn, line.api_key)
         return [*_make(txn, line.api_key.account, options), Result(API_KEYS, outcome)]
+    if isinstance(line, ApiKeyNameLine):
+        imports.add_api_key_name(txn, line.key, line.name)
+        return []
+    if isinstance(line, LimitLine):
+        imports.add_limit(txn, line.account, line.key, line.limit)
+        return _make(txn, line.account, options)
     assert isinstance(line, RetryLine)  # noqa: S101
     outcome = imports.add_retry(txn, line.account, line.digest, line.retry, made_at=line.created_at)
     return [*_make(txn, line.account, options), Result(RETRIES, outcome)]

@@ -121,6 +121,7 @@ class ApiKeyLine:
                 _digest(members, "digest", 32),
                 scopes.parse(wanted),
                 _time(members, "created_at"),
+                integer(members, "expires_at", least=0) if "expires_at" in members else 0,
             )
         )
 
@@ -133,7 +134,29 @@ class ApiKeyLine:
             "digest": self.api_key.digest.hex(),
             "scopes": list(self.api_key.scopes),
             "created_at": self.api_key.created_at,
+            **({"expires_at": self.api_key.expires_at} if self.api_key.expires_at else {}),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyNameLine:
+    """The name of an API key, which may have been revoked since."""
+
+    kind: ClassVar[str] = "api_key_name"
+    key: str
+    name: str
+
+    @classmethod
+    def read(cls, members: Members) -> "ApiKeyNameLine":
+        """See `Line.read`."""
+        key = text(members, "key")
+        if not _API_KEY.fullmatch(key):
+            raise BrokenLine("key must have 24 letters and digits")
+        return cls(key, names.api_key_name(text(members, "name"), new=False))
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {"key": self.key, "name": self.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +248,26 @@ class SeriesLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitLine:
+    """The limit of a series, which need not have a value."""
+
+    kind: ClassVar[str] = "limit"
+    account: int
+    key: str
+    limit: int
+
+    @classmethod
+    def read(cls, members: Members) -> "LimitLine":
+        """See `Line.read`."""
+        key = names.series_key(text(members, "key"), new=False)
+        return cls(_account(members), key, integer(members, "limit"))
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {"account": self.account, "key": self.key, "limit": self.limit}
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeLine:
     """A text kept beside a token."""
 
@@ -311,9 +354,11 @@ KINDS: dict[str, type[Line]] = {
     for line in (
         AccountLine,
         ApiKeyLine,
+        ApiKeyNameLine,
         ApiKeyIdsLine,
         RetryLine,
         SeriesLine,
+        LimitLine,
         AttributeLine,
         BumpLine,
         EndLine,

@@ -24,7 +24,8 @@ from monotron.core import (
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.bumps import MAJOR, MINOR, PATCH
-from monotron.core.records import Attribute, Bump, Entry, Retry
+from monotron.core.changes import NEARNESS
+from monotron.core.records import Attribute, Bump, Entry, Retry, TokenValue
 from monotron.limits import API_KEYS, LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.data_file import reading_file, verify_file
@@ -42,6 +43,9 @@ def fill(txn: Transaction) -> None:
     """Store some of everything."""
     for number in range(100):
         series.advance(txn, call_in(1, now=NOW), "shop", token=f"{number:040}")
+    series.recall(txn, call_in(1, now=NOW), "shop", "0")
+    series.set_limit(txn, 1, "shop", LAST_VALUE)
+    series.set_limit(txn, 1, "not yet", 5)
     series.advance(txn, call_in(1, now=NOW), "ranges", count=100)
     series.seed(txn, call_in(1, now=NOW), "ranges", 500)
     series.advance(txn, call_in(1, now=NOW), "ranges", count=7)
@@ -49,7 +53,7 @@ def fill(txn: Transaction) -> None:
     accounts.make(txn, 7, now=NOW)
     series.advance(txn, call_in(7, now=NOW), "é" * 128)
     api_keys.create(txn, call_in(7, now=NOW), PAIR, ("read,write:series",))
-    api_keys.create(txn, call_in(1, now=NOW), Pair("K" * 24, "s" * 128), ())
+    api_keys.create(txn, call_in(1, now=NOW), Pair("K" * 24, "s" * 128), (), name="jenkins")
     attributes.put(txn, 1, "shop", "token", {"author": "me", "log": "x" * 65_536})
     attributes.put(txn, 1, "never advanced", "token", {str(n): "" for n in range(64)})
     for part in (MAJOR, MINOR, PATCH):
@@ -225,6 +229,76 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "account 1",
     ),
     "a series gone": (delete(tables.SERIES, SHOP), "'shop'.*the series is missing.*history"),
+    "a limit that cannot be": (put_series("shop", limit=-1), "'shop'.*its limit is -1"),
+    "a limit beside a series": (
+        put(tables.LIMITS, SHOP, records.pack_limit(7)),
+        "'shop'.*its limit is not in its own row",
+    ),
+    "a limit of 0": (
+        put(tables.LIMITS, records.series_row_key(1, "a"), records.pack_limit(0)),
+        "'a'.*value must be",
+    ),
+    "a limit in no account": (
+        put(tables.LIMITS, records.series_row_key(9, "a"), records.pack_limit(1)),
+        "'a' of account 9: account 9 does not exist",
+    ),
+    "a series that is not among the changes": (
+        delete(tables.CHANGES, records.change_row_key(1, NOW, "shop")),
+        "'shop'.*missing from the index of changes",
+    ),
+    "a change of nothing": (
+        put(tables.CHANGES, records.change_row_key(1, NOW, "a"), b""),
+        "'a'.*missing, but it is in the index of changes",
+    ),
+    "two changes of one series": (
+        put(tables.CHANGES, records.change_row_key(1, NOW - 1, "shop"), b""),
+        "'shop'.*index of changes more than once",
+    ),
+    "a change at another time than the series": (
+        put_series("shop", updated_at=NOW + NEARNESS),
+        "'shop'.*place in the index of changes",
+    ),
+    "a change that cannot be read": (put(tables.CHANGES, b"?", b""), "table changes"),
+    "a token that the index lacks": (
+        delete(tables.TOKENS, records.token_row_key(1, "shop", f"{7:040}")),
+        "'shop'.*does not have '0+7' at 8",
+    ),
+    "a token with another value in the index": (
+        put(
+            tables.TOKENS,
+            records.token_row_key(1, "shop", f"{7:040}"),
+            records.pack_token(TokenValue(9, 9, f"{7:040}")),
+        ),
+        "'shop'.*does not have '0+7' at 8",
+    ),
+    "a token beyond its series in the index": (
+        put(
+            tables.TOKENS,
+            records.token_row_key(1, "shop", "a"),
+            records.pack_token(TokenValue(101, 1, "a")),
+        ),
+        "'shop'.*token 'a': the index says 101",
+    ),
+    "a token in another's row": (
+        put(
+            tables.TOKENS,
+            records.token_row_key(1, "shop", "a"),
+            records.pack_token(TokenValue(1, 1, "b")),
+        ),
+        "'shop'.*token 'b': it is in another's row",
+    ),
+    "a token of a series without an index": (
+        put(
+            tables.TOKENS,
+            records.token_row_key(1, "last", "a"),
+            records.pack_token(TokenValue(1, 1, "a")),
+        ),
+        "'last'.*token 'a': it is in an index that the series does not have",
+    ),
+    "a name of an API key that cannot be": (
+        put(tables.API_KEY_NAMES, b"K" * 24, records.pack_api_key_name("a\tb")),
+        "API key 'K+': a name of an API key cannot have control",
+    ),
     "the newest row of a history gone": (
         lambda txn: txn.delete(tables.HISTORY, newest_history(txn)),
         "'shop'.* is missing",

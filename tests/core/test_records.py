@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monotron.core import api_keys, probe, records, tables
-from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series, TokenValue
 from monotron.limits import ATTRIBUTE_BYTES, IDEMPOTENCY_KEY_CHARACTERS, RANGE_VALUES
 from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt
@@ -35,6 +35,9 @@ SERIES = st.builds(
     updated_at=TIMES,
     given=st.integers(0, LAST_VALUE),
     history=st.integers(0, LAST_VALUE),
+    limit=st.integers(0, LAST_VALUE),
+    indexed=st.integers(0, LAST_VALUE),
+    listed_at=TIMES,
 )
 ENTRIES = st.builds(
     Entry,
@@ -47,14 +50,26 @@ ENTRIES = st.builds(
 VERSIONS = st.integers(0, LAST_VALUE)
 SCOPES = st.lists(st.sampled_from(["read:series", "read,write:acl", "*:system"]), max_size=16)
 
-ONE = Series(1, "svc", 123, "7d4c", created_at=7, updated_at=8, given=100, history=90)
+ONE = Series(
+    1,
+    "svc",
+    123,
+    "7d4c",
+    created_at=7,
+    updated_at=8,
+    given=100,
+    history=90,
+    limit=500,
+    indexed=11,
+    listed_at=6,
+)
 NAME_ROW = b"\0\0\0\0\0\0\0\x01svc\0"
 """The start of every row key of account 1's series `svc`."""
 
 DIGEST_OF_7D4C = bytes.fromhex("949a31470a15c74d5228a0612784c2e1")
 """As `printf 7d4c | b2sum -l 128` prints it."""
 
-API_KEY = ApiKey(1, 2, "k" * 24, b"d" * 32, ("read:series", "*:acl"), created_at=3)
+API_KEY = ApiKey(1, 2, "k" * 24, b"d" * 32, ("read:series", "*:acl"), created_at=3, expires_at=9)
 
 
 def a_history(*entries: Entry, number: int = 1) -> bytes:
@@ -111,11 +126,33 @@ def test_an_account_comes_back_as_it_was_stored(account: int, created_at: int) -
         digest=st.binary(min_size=32, max_size=32),
         scopes=SCOPES.map(tuple),
         created_at=TIMES,
+        expires_at=TIMES,
     )
 )
 def test_an_api_key_comes_back_as_it_was_stored(api_key: ApiKey) -> None:
     row = records.api_key_row_key(api_key.key)
     assert records.unpack_api_key(row, records.pack_api_key(api_key)) == api_key
+
+
+@given(NAMES)
+def test_a_name_of_an_api_key_comes_back_as_it_was_stored(name: str) -> None:
+    assert records.unpack_api_key_name(records.pack_api_key_name(name)) == name
+
+
+@given(VALUES)
+def test_a_limit_comes_back_as_it_was_stored(limit: int) -> None:
+    assert records.unpack_limit(records.pack_limit(limit)) == limit
+
+
+@given(st.builds(TokenValue, value=VALUES, number=VALUES, token=NAMES))
+def test_a_token_comes_back_as_it_was_stored(held: TokenValue) -> None:
+    assert records.unpack_token(records.pack_token(held)) == held
+
+
+@given(ACCOUNTS, TIMES, NAMES)
+def test_a_change_comes_back_as_it_was_stored(account: int, listed_at: int, key: str) -> None:
+    row = records.change_row_key(account, listed_at, key)
+    assert records.unpack_change_row_key(row) == (account, listed_at, key)
 
 
 @given(st.integers(0, LAST_VALUE))
@@ -136,6 +173,7 @@ def test_rows_know_what_they_belong_to(
         records.series_row_key(account, key),
         records.history_row_key(account, key, number),
         records.attribute_row_key(account, key, other, other),
+        records.token_row_key(account, key, other),
         records.bump_row_key(account, key, part, other),
     ):
         assert records.unpack_owner(row) == (account, key)
@@ -150,16 +188,22 @@ def test_rows_know_what_they_belong_to(
 
 
 def test_a_stored_series_stays_readable() -> None:
-    value = b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c"
+    value = b"\x03" + struct.pack(">qqqqqqqq", 123, 7, 8, 100, 90, 500, 11, 6) + b"7d4c"
     assert records.series_row_key(1, "svc") == NAME_ROW
     assert records.pack_series(ONE) == value
     assert records.unpack_series(NAME_ROW, value) == ONE
 
 
+def test_a_series_stored_before_there_were_limits_stays_readable() -> None:
+    value = b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c"
+    expected = replace(ONE, limit=0, indexed=0, listed_at=0)
+    assert records.unpack_series(NAME_ROW, value) == expected
+
+
 @pytest.mark.parametrize("token", [None, "7d4c"])
 def test_a_series_stored_before_there_was_history_stays_readable(token: str | None) -> None:
     value = b"\x01" + struct.pack(">qqq", 123, 7, 8) + (token or "").encode()
-    expected = replace(ONE, token=token, given=123, history=0)
+    expected = replace(ONE, token=token, given=123, history=0, limit=0, indexed=0, listed_at=0)
     assert records.unpack_series(NAME_ROW, value) == expected
 
 
@@ -198,11 +242,37 @@ def test_a_stored_account_stays_readable() -> None:
 
 
 def test_a_stored_api_key_stays_readable() -> None:
-    value = b"\x01" + struct.pack(">QQq", 1, 2, 3) + b"d" * 32 + b"read:series\n*:acl"
+    value = b"\x02" + struct.pack(">QQqq", 1, 2, 3, 9) + b"d" * 32 + b"read:series\n*:acl"
     assert records.api_key_row_key("k" * 24) == b"k" * 24
     assert records.grant_row_key(1, 2) == struct.pack(">QQ", 1, 2)
     assert records.pack_api_key(API_KEY) == value
     assert records.unpack_api_key(b"k" * 24, value) == API_KEY
+
+
+def test_an_api_key_stored_before_one_could_expire_stays_readable() -> None:
+    value = b"\x01" + struct.pack(">QQq", 1, 2, 3) + b"d" * 32 + b"read:series\n*:acl"
+    assert records.unpack_api_key(b"k" * 24, value) == replace(API_KEY, expires_at=0)
+
+
+def test_a_stored_name_of_an_api_key_stays_readable() -> None:
+    assert records.pack_api_key_name("jenkins") == b"\x01jenkins"
+    assert records.unpack_api_key_name(b"\x01jenkins") == "jenkins"
+
+
+def test_a_stored_limit_stays_readable() -> None:
+    assert records.pack_limit(258) == b"\x01\0\0\0\0\0\0\x01\x02"
+    assert records.unpack_limit(b"\x01\0\0\0\0\0\0\x01\x02") == 258
+
+
+def test_a_stored_token_stays_readable() -> None:
+    value = b"\x01" + struct.pack(">qq", 123, 100) + b"7d4c"
+    assert records.token_row_key(1, "svc", "7d4c") == NAME_ROW + DIGEST_OF_7D4C
+    assert records.pack_token(TokenValue(123, 100, "7d4c")) == value
+    assert records.unpack_token(value) == TokenValue(123, 100, "7d4c")
+
+
+def test_a_stored_change_stays_readable() -> None:
+    assert records.change_row_key(1, 8, "svc") == struct.pack(">QQ", 1, 8) + b"svc"
 
 
 def test_a_stored_counter_stays_readable() -> None:
@@ -238,6 +308,8 @@ def test_every_row_has_a_key_that_the_store_takes(
     rows = [
         records.series_row_key(account, key),
         records.history_row_key(account, key, number),
+        records.change_row_key(account, number, key),
+        records.token_row_key(account, key, other),
         records.attribute_row_key(account, key, other, other),
         records.bump_row_key(account, key, 3, other),
         records.account_row_key(account),
@@ -321,6 +393,24 @@ def test_the_attributes_of_a_series_or_a_token_have_their_rows_alone(
     )
 
 
+@given(FEW, FEW, NEAR, NEAR, NAMES)
+def test_the_tokens_of_a_series_have_its_rows_alone(
+    account: int, other_account: int, key: str, other: str, token: str
+) -> None:
+    row = records.token_row_key(other_account, other, token)
+    same = (account, key) == (other_account, other)
+    assert is_inside(row, records.token_range(account, key)) == same
+
+
+@given(FEW, FEW, TIMES, st.integers(-LAST_VALUE, LAST_VALUE), TIMES, NAMES)
+def test_changes_are_found_by_their_time(
+    account: int, other: int, listed_at: int, since: int, until: int, key: str
+) -> None:
+    row = records.change_row_key(other, listed_at, key)
+    expected = account == other and since <= listed_at <= until
+    assert is_inside(row, records.change_range(account, since=since, until=until)) == expected
+
+
 @given(FEW, FEW, NEAR, NEAR, PARTS, PARTS, NAMES)
 def test_the_bumps_of_a_part_have_its_rows_alone(
     account: int, other_account: int, name: str, other: str, part: int, other_part: int, token: str
@@ -379,6 +469,10 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda value: records.unpack_series(ROW, value),
         b"\x01" + struct.pack(">qqq", 123, 7, 8) + b"7d4c",
     ),
+    "unpack_series, format 2": (
+        lambda value: records.unpack_series(ROW, value),
+        b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c",
+    ),
     "unpack_series, row": (
         lambda row: records.unpack_series(row, records.pack_series(ONE)),
         ROW,
@@ -387,6 +481,16 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "unpack_history": (records.unpack_history, A_HISTORY),
     "unpack_history_number": (records.unpack_history_number, A_HISTORY),
     "count_history": (records.count_history, A_HISTORY),
+    "unpack_history_first": (
+        records.unpack_history_first,
+        records.history_row_key(1, "svc", 7),
+    ),
+    "unpack_limit": (records.unpack_limit, records.pack_limit(7)),
+    "unpack_token": (records.unpack_token, records.pack_token(TokenValue(7, 6, "7d4c"))),
+    "unpack_change_row_key": (
+        records.unpack_change_row_key,
+        records.change_row_key(1, 7, "svc"),
+    ),
     "unpack_attribute": (
         records.unpack_attribute,
         records.pack_attribute(Attribute("7d4c", "url", "https://ci")),
@@ -398,6 +502,11 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda value: records.unpack_api_key(b"k" * 24, value),
         records.pack_api_key(API_KEY),
     ),
+    "unpack_api_key, format 1": (
+        lambda value: records.unpack_api_key(b"k" * 24, value),
+        b"\x01" + struct.pack(">QQq", 1, 2, 3) + b"d" * 32 + b"read:series",
+    ),
+    "unpack_api_key_name": (records.unpack_api_key_name, records.pack_api_key_name("jenkins")),
     "unpack_api_key, row": (
         lambda row: records.unpack_api_key(row, records.pack_api_key(API_KEY)),
         records.api_key_row_key(API_KEY.key),
@@ -419,10 +528,13 @@ READ_VALUES = [
     "unpack_history",
     "unpack_history_number",
     "count_history",
+    "unpack_limit",
+    "unpack_token",
     "unpack_attribute",
     "unpack_bump",
     "unpack_account",
     "unpack_api_key",
+    "unpack_api_key_name",
     "unpack_counter",
     "unpack_probe",
     "unpack_retry",
@@ -465,34 +577,41 @@ def test_damaged_bytes_are_read_or_corrupt(what: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("what", READ_VALUES)
-@pytest.mark.parametrize("first", [0, 3, 127, 128, 255])
+@pytest.mark.parametrize("first", [0, 4, 127, 128, 255])
 def test_an_unknown_format_is_corrupt(what: str, first: int) -> None:
     unpack, whole = READERS[what]
     with pytest.raises(StoreCorrupt, match=f"format {first}"):
         unpack(bytes([first]) + whole[1:])
 
 
-@pytest.mark.parametrize("what", READ_VALUES[1:])
+@pytest.mark.parametrize("what", READ_VALUES)
 def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
     unpack, whole = READERS[what]
-    with pytest.raises(StoreCorrupt, match="format 2"):
-        unpack(b"\x02" + whole[1:])
+    later = whole[0] + 1
+    with pytest.raises(StoreCorrupt, match=f"format {later}"):
+        unpack(bytes([later]) + whole[1:])
 
 
 @pytest.mark.parametrize(
     ("what", "least"),
     [
         # Behind that comes a text, which may have any length.
-        ("unpack_series", 41),
+        ("unpack_series", 65),
         ("unpack_series, format 1", 25),
+        ("unpack_series, format 2", 41),
         ("unpack_series, row", 8),
         ("unpack_owner", 8),
         ("unpack_history_number", 9),
+        ("unpack_history_first", 8),
+        ("unpack_limit", 9),
+        ("unpack_token", 17),
+        ("unpack_change_row_key", 16),
         ("unpack_attribute", 5 + 4 + 3),
         ("unpack_bump", 26),
         ("unpack_account_row_key", 8),
         ("unpack_account", 9),
-        ("unpack_api_key", 57),
+        ("unpack_api_key", 65),
+        ("unpack_api_key, format 1", 57),
         ("unpack_grant_row_key", 16),
         ("unpack_counter", 9),
         ("unpack_probe", 9),

@@ -16,12 +16,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from monotron.core import accounts, attributes, history, retries, semver, series, tables
+from monotron.core import accounts, attributes, history, retries, search, semver, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
 from monotron.core.call import Call
-from monotron.core.errors import NoSuchAccount, RuleError
+from monotron.core.changes import NEARNESS
+from monotron.core.errors import InvalidNumber, NoSuchAccount, RuleError
 from monotron.core.records import Series, request_digest
+from monotron.core.search import Place, Search
 from monotron.limits import ATTRIBUTES, LAST_VALUE
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.paging import Page
@@ -67,7 +69,7 @@ MANY = st.sampled_from([2, ATTRIBUTES - 1, ATTRIBUTES, ATTRIBUTES + 1]).map(
     lambda count: {f"{n}": "" for n in range(count)}
 )
 COUNTED = (
-    *(tables.SERIES, tables.BUMPS, tables.ATTRIBUTES),
+    *(tables.SERIES, tables.CHANGES, tables.BUMPS, tables.ATTRIBUTES),
     *(tables.RETRIES, tables.RETRY_TIMES, tables.ACCOUNTS),
 )
 """The tables in which each thing of the model has one row."""
@@ -120,6 +122,7 @@ class Rules(RuleBasedStateMachine):
         # No row is left behind, and none is lost.
         assert {table: len(after[table]) for table in COUNTED} == {
             tables.SERIES: len(self.model.series),
+            tables.CHANGES: len(self.model.series),
             tables.BUMPS: len(self.model.made),
             tables.ATTRIBUTES: sum(map(len, self.model.attributes.values())),
             tables.RETRIES: len(self.model.retries),
@@ -161,7 +164,9 @@ class Rules(RuleBasedStateMachine):
         """Take many values in one transaction, with a long token of its own for each."""
         call = self.call(1, keep)
         tokens = [token and f"{n}".ljust(len(token), token[0]) for n in range(times)]
-        if (state := self.model.get(1, key)) and state[0] > LAST_VALUE - times:
+        if (state := self.model.get(1, key)) and state[0] > self.model.limit(1, key) - times:
+            return
+        if times > self.model.limit(1, key):
             return
 
         def take(txn: Transaction) -> list[State]:
@@ -199,7 +204,68 @@ class Rules(RuleBasedStateMachine):
         keys = Page([each.key for each in page.items], page.next)
         assert keys == self.model.page(account, prefix, after, limit)
 
+    @rule(account=ACCOUNTS, key=FEW_KEYS, limit=st.just(0) | VALUES, near=st.booleans())
+    def set_limit(self, account: int, key: str, limit: int, near: bool) -> None:
+        """Set a limit, or with 0 remove it; one near the series' value is met soon."""
+        if near and (state := self.model.get(account, key)):
+            limit = min(state[0] + limit % 9, LAST_VALUE)
+        self.agree(
+            lambda txn: series.set_limit(txn, account, key, limit),
+            lambda: self.model.set_limit(account, key, limit),
+        )
+        found = self.seen(lambda reading: series.limit_of(reading, account, key))
+        assert found == self.model.limits.get((account, key), 0)
+
+    @rule(
+        account=ACCOUNTS,
+        limit=LIMITS,
+        age=st.none() | st.integers(0, 40),
+        contains=st.sampled_from(["", "A", "é", "minor"]),
+        wait=st.sampled_from([0, 0, NEARNESS - 1, NEARNESS]),
+    )
+    def list_changes(
+        self, account: int, limit: int, age: int | None, contains: str, wait: int
+    ) -> None:
+        """Walk over the pages of what changed; the clock jumps sometimes."""
+        since = 0 if age is None else max(self.now - age, 0)
+        wanted = Search(contains=contains, changed_since=since)
+        keys: list[str] = []
+        after: Place | None = None
+        while True:
+            page = self.seen(
+                lambda reading, after=after: search.by_change(  # type: ignore[misc]
+                    reading, account, wanted, after=after, limit=limit
+                )
+            )
+            keys += [each.key for each in page.items]
+            after = page.next
+            if after is None:
+                break
+        expected = self.model.by_change(account, since)
+        assert keys == [key for key in expected if contains.lower() in key.lower()]
+        self.now += wait
+
     # History
+
+    @rule(account=ACCOUNTS, key=FEW_KEYS, token=TOKENS, keep=KEEPS)
+    def recall(self, account: int, key: str, token: str, keep: int) -> None:
+        """Look for an earlier token, which is found as long as history shows it."""
+        call = self.call(account, keep)
+
+        def shown() -> int | None:
+            if call.keep == 0:
+                raise InvalidNumber
+            state = self.seen(lambda reading: series.get(reading, account, key))
+            if state is None:
+                return None
+            if state.token == token:
+                return state.value
+            page = self.seen(
+                lambda reading: history.page(reading, state, keep=call.keep, limit=10**9)
+            )
+            return next((each.value for each in page.items if each.token == token), None)
+
+        self.agree(lambda txn: series.recall(txn, call, key, token), shown)
 
     @rule(
         account=ACCOUNTS,

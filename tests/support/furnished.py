@@ -28,6 +28,7 @@ FIELDS = {
 
 BODIES = {
     ("PUT", "/series/{key}"): b'{"value":120}',
+    ("PUT", "/limit"): b'{"value":2000000}',
     ("PUT", "/attrs"): b'{"author":"Ada"}',
     ("PUT", "/attrs/{name}"): b"Ada",
     ("POST", "/grants"): b'["read:series"]',
@@ -36,10 +37,15 @@ BODIES = {
 
 QUERIES = {
     "before": "before=1000",
+    "changed_since": "changed_since=2026-01-01T00:00:00Z",
+    "contains": "contains=V",
     "count": "count=100",
     "limit": "limit=2",
     "recent": "recent=5",
+    "remember": "remember=true",
     "show": "show=version",
+    "sort": "sort=changed",
+    "value": "value=1",
 }
 """A way to ask for less, for more or for something else, where there is such a parameter."""
 
@@ -94,6 +100,7 @@ def advance(api: Api, *, token: str, bump: str, text: bytes) -> None:
     api.put(url("semver", "svc", "minor", bump))
     api.put(url("tokens", "svc", "token", "attrs", "svc"), text)
     api.post(f"/{UUID}")
+    api.put(url("series", "svc", "limit"), b'{"value":%d}' % (1_000_000 + len(text)))
 
 
 def furnish(api: Api, store: Store) -> Api:

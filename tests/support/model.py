@@ -12,6 +12,8 @@ from monotron.core.errors import (
     IdempotencyKeyReused,
     InvalidAttribute,
     InvalidNumber,
+    LimitReached,
+    LimitTooLow,
     SeedTooLow,
     SeriesExhausted,
 )
@@ -69,6 +71,7 @@ class Model:
     def __init__(self) -> None:
         self.accounts = {FIRST_ACCOUNT}
         self.series: dict[tuple[int, str], Series] = {}
+        self.limits: dict[tuple[int, str], int] = {}
         self.attributes: dict[tuple[int, str, str], dict[str, str]] = {}
         self.made: dict[tuple[int, str, int, str], tuple[str, Version]] = {}
         """The version that a token got when it bumped a part, and the series it was made with."""
@@ -84,6 +87,8 @@ class Model:
             return series.state
         if series.value + count > LAST_VALUE:
             raise SeriesExhausted
+        if series.value + count > self.limit(call.account, key):
+            raise LimitReached
         for value in range(series.value + 1, series.value + count + 1)[-REMEMBERED:]:
             taken = HistoryValue(value, token, call.api_key, call.now)
             series.taken.append(taken if call.keep else None)
@@ -98,12 +103,25 @@ class Model:
         series = self.series.get((call.account, key), Series(call.now))
         if value < series.value:
             raise SeedTooLow
+        if value > self.limit(call.account, key):
+            raise LimitReached
         if value > series.value:
             series.value, series.token, series.updated_at = value, None, call.now
             self.series[call.account, key] = series
         return series.state
 
+    def set_limit(self, account: int, key: str, limit: int) -> None:
+        series = self.series.get((account, key))
+        if limit and series is not None and limit < series.value:
+            raise LimitTooLow
+        self.limits[account, key] = limit
+
+    def limit(self, account: int, key: str) -> int:
+        """Return the last value that a series may give out."""
+        return self.limits.get((account, key), 0) or LAST_VALUE
+
     def delete(self, account: int, key: str) -> bool:
+        self.limits.pop((account, key), None)
         self.attributes = {
             place: texts for place, texts in self.attributes.items() if place[:2] != (account, key)
         }
@@ -120,6 +138,18 @@ class Model:
 
     def keys(self, account: int) -> list[str]:
         return sorted(key for owner, key in self.series if owner == account)
+
+    def by_change(self, account: int, since: int) -> list[str]:
+        """Return the keys of the series that changed since then, the newest change first."""
+        changes = sorted(
+            (
+                (series.updated_at, key)
+                for (owner, key), series in self.series.items()
+                if owner == account and series.updated_at >= since
+            ),
+            reverse=True,
+        )
+        return [key for _, key in changes]
 
     def page(self, account: int, prefix: str, after: str | None, limit: int) -> Page[str, str]:
         keys = self.keys(account)

@@ -38,9 +38,11 @@ def parameter(
     return Component("parameters", _apart(within, name), body | required | typed(of) | dict(more))
 
 
-def header(name: str, of: Object, example: object, *, value: str = "") -> Component:
-    """Return a header that an answer always has; `value` distinguishes those of the same name."""
-    body: Object = {"required": True, "schema": of, "example": example}
+def header(
+    name: str, of: Object, example: object, *, value: str = "", always: bool = True
+) -> Component:
+    """Return a header; `value` distinguishes those of the same name."""
+    body: Object = {"required": always, "schema": of, "example": example}
     return Component("headers", _apart(name, value), body)
 
 

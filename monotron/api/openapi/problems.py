@@ -129,6 +129,8 @@ _DETAILS: dict[type[RuleError], str] = {
     errors.InvalidIdempotencyKey: "an Idempotency-Key must have 1 to "
     f"{IDEMPOTENCY_KEY_CHARACTERS} characters; this one has 0",
     errors.NoSuchAccount: "account 7 does not exist",
+    errors.LimitReached: "the series 'app' has reached its limit, 2100000000",
+    errors.LimitTooLow: "the series 'app' is at 2100000000 already: 65534 is too low",
     errors.SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
     errors.SeriesExhausted: f"the series 'shop' has reached its last value, {LAST_VALUE}",
     errors.TooManyApiKeys: f"an account can have at most {API_KEYS} API keys: delete one first",

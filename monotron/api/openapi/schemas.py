@@ -55,13 +55,24 @@ def list_of(items: Component, most: int) -> Object:
     return {"type": "array", "items": items, "maxItems": most}
 
 
-def page(of: str, rows: str, items: Component, after: Component, *examples: Object) -> Component:
+def page(
+    of: str,
+    rows: str,
+    items: Component,
+    after: Component,
+    *examples: Object,
+    more: Object | None = None,
+) -> Component:
     """Return the schema of a page of a list, with a page for each example of a row.
 
-    `after` is the schema of the key or number that the next page continues after.
+    `after` is the schema of the key or number that the next page continues after; `more` has the
+    members that only some pages have.
     """
     following: Object = or_null(after) | {"description": "Null on the last page."}
-    body = members({rows: list_of(items, PAGE_ROWS), "next": following})
+    optional = more or {}
+    body = members(
+        {rows: list_of(items, PAGE_ROWS), "next": following, **optional}, optional=optional
+    )
     return schema(of, body, *({rows: [each], "next": None} for each in examples))
 
 

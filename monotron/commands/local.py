@@ -1,17 +1,17 @@
 """A store on this machine, or on etcd, as a place that commands work on."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TypeVar
 
-from monotron.commands.places import State, Taken, Version, rfc_3339
+from monotron.commands.places import State, Taken, Version, moment, rfc_3339
 from monotron.commands.stores import with_store, with_store_to_read
-from monotron.core import accounts, clock, history, numbers, semver, series
+from monotron.core import accounts, clock, history, numbers, search, semver, series
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.call import Call
 from monotron.core.history import HistoryValue
 from monotron.core.records import Series
+from monotron.core.search import Search
 from monotron.settings import Settings
 from monotron.store import paging
 from monotron.store.contract import Reading, Store, Transaction
@@ -27,22 +27,29 @@ class LocalPlace:
         self._settings = settings
         self._account = numbers.account(FIRST_ACCOUNT if account is None else account)
 
-    def take(self, key: str, token: str | None, count: int) -> int:
+    def take(self, key: str, token: str | None, count: int, *, remember: bool) -> int:
         """See `Place`."""
-        return self._update(
-            lambda txn, call: series.advance(txn, call, key, token=token, count=count)
-        ).value
+
+        def take(txn: Transaction, call: Call) -> int:
+            if remember and token is not None:
+                held = series.recall(txn, call, key, token)
+                if held is not None:
+                    return held
+            return series.advance(txn, call, key, token=token, count=count).value
+
+        return self._update(take)
 
     def get(self, key: str) -> State | None:
         """See `Place`."""
         state = self._view(lambda reading: series.get(reading, self._account, key))
         return None if state is None else _state(state)
 
-    def each_series(self, prefix: str, see: Callable[[State], None]) -> None:
+    def each_series(self, prefix: str, contains: str, see: Callable[[State], None]) -> None:
         """See `Place`."""
+        wanted = Search(prefix, contains)
 
         def page(reading: Reading, after: str | None) -> Page[Series, str]:
-            return series.page(reading, self._account, prefix=prefix, after=after, limit=PAGE_ROWS)
+            return search.by_key(reading, self._account, wanted, after=after, limit=PAGE_ROWS)
 
         def see_all(store: Store) -> None:
             store.view(self._require_account)
@@ -123,5 +130,4 @@ def _state(state: Series) -> State:
 
 
 def _taken(taken: HistoryValue) -> Taken:
-    at = datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=taken.created_at)
-    return Taken(taken.value, taken.token, rfc_3339(at), taken.api_key)
+    return Taken(taken.value, taken.token, rfc_3339(moment(taken.created_at)), taken.api_key)

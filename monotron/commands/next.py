@@ -3,6 +3,7 @@
 import argparse
 
 from monotron.commands.arguments import (
+    Misused,
     add_example,
     add_json,
     add_place,
@@ -21,6 +22,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("key", metavar="KEY", help="the series")
     command.add_argument("--token", help="what the value stands for, such as a git hash")
     command.add_argument(
+        "--remember",
+        action="store_true",
+        help="an earlier token gets its value again too, as long as history holds it",
+    )
+    command.add_argument(
         "--count",
         type=whole_number,
         default=1,
@@ -36,9 +42,11 @@ def _next(settings: Settings, arguments: argparse.Namespace) -> int:
     key = names.series_key(arguments.key)
     token = None if arguments.token is None else names.token(arguments.token)
     count = numbers.count(arguments.count)
+    if arguments.remember and token is None:
+        raise Misused("--remember is about a token, so it takes --token")
     place = place_of(settings, arguments)
     require_reader()
-    last = place.take(key, token, count)
+    last = place.take(key, token, count, remember=arguments.remember)
     first = last - count + 1
     text = str(last) if count == 1 else f"{first} {last}"
     if arguments.json:

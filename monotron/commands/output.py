@@ -116,7 +116,7 @@ class Table:
     held whole.
     """
 
-    def __init__(self, header: Sequence[str], *, json: bool) -> None:
+    def __init__(self, header: Sequence[str], *, json: bool = False) -> None:
         self._header = header
         self._json = json
         self._in_columns = not json and sys.stdout.isatty()

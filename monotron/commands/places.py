@@ -7,7 +7,7 @@ import argparse
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 from monotron.commands.arguments import Misused
@@ -46,14 +46,17 @@ class Version:
 class Place(Protocol):
     """What a command can ask of both. Names were checked before."""
 
-    def take(self, key: str, token: str | None, count: int) -> int:
-        """Take the next `count` values; return the last."""
+    def take(self, key: str, token: str | None, count: int, *, remember: bool) -> int:
+        """Take the next `count` values; return the last.
+
+        With `remember`, an earlier token gets its value again, as long as history holds it.
+        """
 
     def get(self, key: str) -> State | None:
         """Return the current state; None before the first value."""
 
-    def each_series(self, prefix: str, see: Callable[[State], None]) -> None:
-        """Show every series whose key starts with `prefix`, ordered by key."""
+    def each_series(self, prefix: str, contains: str, see: Callable[[State], None]) -> None:
+        """Show every series whose key starts with `prefix`, and has `contains` anywhere, by key."""
 
     def each_value(self, key: str, limit: int | None, see: Callable[[Taken], None]) -> bool:
         """Show the newest values, at most `limit`; return False if the series has none yet."""
@@ -90,6 +93,12 @@ def place_of(settings: Settings, arguments: argparse.Namespace) -> Place:
 def no_value_yet(key: str) -> str:
     """Return what to say of a series without a value."""
     return f"the series {key!r} has no value yet"
+
+
+def moment(microseconds: int) -> datetime:
+    """Return the time that many microseconds after 1970-01-01T00:00:00Z."""
+    # Divided, it would lose some of them.
+    return datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=microseconds)
 
 
 def rfc_3339(time: datetime) -> str:

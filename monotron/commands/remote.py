@@ -19,10 +19,10 @@ class RemotePlace:
         patience = RETRY_SECONDS if retry_for is None else retry_for
         self._client = Client(url, account=account, patience=patience, on_retry=self._say)
 
-    def take(self, key: str, token: str | None, count: int) -> int:
+    def take(self, key: str, token: str | None, count: int, *, remember: bool) -> int:
         """See `Place`."""
         if count == 1:
-            return self._ask(lambda client: client.next(key, token))
+            return self._ask(lambda client: client.next(key, token, remember=remember))
         if token is not None:
             raise InvalidNumber("a token stands for one value: with a token, count must be 1")
         return self._ask(lambda client: client.next(key, count=count)[-1])
@@ -32,11 +32,11 @@ class RemotePlace:
         state = self._ask(lambda client: client.current(key))
         return None if state is None else State(state.key, state.value, state.token)
 
-    def each_series(self, prefix: str, see: Callable[[State], None]) -> None:
+    def each_series(self, prefix: str, contains: str, see: Callable[[State], None]) -> None:
         """See `Place`."""
 
         def see_all(client: Client) -> None:
-            for each in client.series(prefix=prefix):
+            for each in client.series(prefix=prefix, contains=contains):
                 see(State(each.key, each.value, each.token))
 
         self._ask(see_all)

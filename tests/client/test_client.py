@@ -120,6 +120,38 @@ def test_history_says_who_got_what_and_when(client: Client, key: str) -> None:
         list(client.history(f"{key}-none"))
 
 
+def test_an_earlier_token_can_be_remembered(client: Client, key: str) -> None:
+    assert [client.next(key, token) for token in "ab"] == [1, 2]
+    assert client.next(key, "a", remember=True) == 1
+    assert client.next(key, "c", remember=True) == 3
+    assert client.next(key, "a") == 4
+
+
+def test_a_limit_ends_a_series(client: Client, key: str) -> None:
+    assert client.limit(key) is None
+    client.set_limit(key, 2)
+    assert client.limit(key) == 2
+    assert client.next(key, count=2) == range(1, 3)
+    with pytest.raises(Conflict, match="has reached its limit, 2"):
+        client.next(key)
+    client.remove_limit(key)
+    assert client.limit(key) is None
+    # The token of that name has the same path.
+    assert client.next(key, "limit") == 3
+    assert client.limit(key) is None
+
+
+def test_series_can_be_searched(client: Client, key: str) -> None:
+    for name in ("Alpha", "beta", "ALPHABET"):
+        client.next(f"{key}-{name}")
+    prefix = f"{key}-"
+    found = [each.key for each in client.series(prefix=prefix, contains="alpha")]
+    assert found == [f"{key}-ALPHABET", f"{key}-Alpha"]
+    newest = [each.key for each in client.series(prefix=prefix, sort="changed")]
+    assert newest == [f"{key}-ALPHABET", f"{key}-beta", f"{key}-Alpha"]
+    assert list(client.series(changed_since="2999-01-01T00:00:00Z")) == []
+
+
 def test_versions_follow_one_another(client: Client, key: str) -> None:
     assert client.version(key) is None
     assert str(client.next_version(key, "minor", "a")) == "0.1.0"

@@ -104,6 +104,13 @@ SESSION = [
     ("list", "--prefix", "t"),
     ("list", "--json"),
     ("list", "--prefix", "none"),
+    ("list", "--contains", "HO"),
+    ("list", "--contains", "a\n"),
+    ("next", "shop", "--token", "b"),
+    ("next", "shop", "--token", "a", "--remember"),
+    ("next", "shop", "--token", "b", "--remember", "--json"),
+    ("next", "shop", "--token", "c", "--remember"),
+    ("next", "shop", "--remember"),
     ("history", "shop"),
     ("history", "shop", "--limit", "2", "--json"),
     ("history", "shop", "--limit", "0"),
@@ -153,6 +160,8 @@ def test_the_session_succeeds_and_fails_as_it_should(run: Run, folder: str) -> N
     assert out["next", "shop", "--count", "4", "--json"] == (
         '{"key":"shop","value":11,"token":null,"first":8,"count":4}\n'
     )
+    assert out["next", "shop", "--token", "a", "--remember"] == out["next", "shop", "--token", "a"]
+    assert out["list", "--contains", "HO"] == "shop\t11\t\n"
     assert out["seed", "till", "41"] == "the next value of 'till' is 42\n"
     assert out["list", "--prefix", "t"] == "till\t41\t\n"
     assert out["list", "--json"].splitlines()[1] == '{"key":"shop","value":11,"token":null}'

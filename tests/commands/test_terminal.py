@@ -1,6 +1,7 @@
 """What a person sees: help, tables, questions and completion."""
 
 import argparse
+import json
 import os
 import pty
 import subprocess
@@ -176,3 +177,20 @@ def test_bash_completes_commands_choices_and_flags() -> None:
     commands, parts, flags, sources = done.stdout.splitlines()
     assert (commands, parts, flags) == ("next", "major minor", "--token")
     assert {"jsonl", "monotron", "buildnumber"} <= set(sources.split())
+
+
+def test_keys_can_be_read_by_programs(folder: Path) -> None:
+    variables = {"STORAGE_DIR": str(folder)}
+    wanted = ("read:series", "--name", "jenkins", "--expires", "90d")
+    made = json.loads(run("keys", "create", *wanted, "--json", variables=variables).stdout)
+    assert made.keys() == {"key", "secret"}
+    (listed,) = run("keys", "list", "--json", variables=variables).stdout.splitlines()
+    members = json.loads(listed)
+    assert (members["key"], members["scopes"], members["name"]) == (
+        made["key"],
+        ["read:series"],
+        "jenkins",
+    )
+    assert members["created_at"] < members["expires_at"]
+    status, shown = on_terminal(folder, "keys", "list")
+    assert (status, shown.split()[:6]) == (0, ["ID", "KEY", "CREATED", "SCOPES", "NAME", "EXPIRES"])

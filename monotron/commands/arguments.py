@@ -1,6 +1,7 @@
 """Arguments that several commands take."""
 
 import argparse
+import re
 import sys
 from itertools import pairwise
 from typing import NoReturn
@@ -26,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """See `argparse`; exits, or raises `Misused`."""
-        if message.startswith("unrecognized arguments") and "--url" in message:
+        if re.match(r"unrecognized arguments:.* --url(?:[ =]|$)", message, re.DOTALL):
             raise Misused("this command works on a store itself, so it cannot ask a service: --url")
         super().error(message + _hint(message))
 

@@ -194,3 +194,15 @@ def test_keys_can_be_read_by_programs(folder: Path) -> None:
     assert members["created_at"] < members["expires_at"]
     status, shown = on_terminal(folder, "keys", "list")
     assert (status, shown.split()[:6]) == (0, ["ID", "KEY", "CREATED", "SCOPES", "NAME", "EXPIRES"])
+
+
+def test_what_a_check_finds_can_be_read_by_programs(folder: Path) -> None:
+    variables = {"STORAGE_DIR": str(folder)}
+    found = json.loads(run("check", "--json", variables=variables).stdout)
+    assert (found["target"], found["whole"], found["problems"]) == (str(folder), True, [])
+    assert (found["rows"]["series"], found["remarks"]) == (2, [])
+    (folder / "data.mdb").write_bytes(b"\0" * 8192)
+    damaged = run("check", "--json", variables=variables)
+    found = json.loads(damaged.stdout)
+    assert (damaged.returncode, found["whole"], found["rows"]) == (1, False, {})
+    assert found["problems"]

@@ -1,6 +1,5 @@
 """The Python client against a real service."""
 
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -192,19 +191,6 @@ def test_threads_share_a_client_and_no_number(client: Client, key: str) -> None:
         values = [value for taken in threads.map(take, range(8)) for value in taken]
     assert_none_twice(values)
     assert sorted(values) == list(range(1, 81))
-
-
-def test_a_forked_process_reads_no_answer_of_its_parent(client: Client, key: str) -> None:
-    assert client.next(key) == 1
-    before = client.next(key)
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, str(client.next(key)).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    after = client.next(key)
-    assert (before, int(os.read(reading, 20)), after) == (2, 3, 4)
 
 
 def test_the_variables_name_the_service_and_the_key(

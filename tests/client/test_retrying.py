@@ -4,6 +4,8 @@ import http.server
 import json
 import socketserver
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ from monotron.client import (
 )
 from tests.support import certificates
 from tests.support.scripted import ENDS, OK, Scripted, answer, scripted
-from tests.support.service import PATIENCE
+from tests.support.service import PATIENCE, environment
 
 NO_ANSWER = b""
 HALF = answer(200, OK)[:-5] + ENDS
@@ -95,6 +97,27 @@ def test_one_connection_serves_call_after_call() -> None:
         for _ in range(3):
             client.next("shop")
     assert [request.connection for request in script.requests] == [0, 0, 0]
+
+
+FORKING = """
+import os, sys
+from monotron.client import Client
+client = Client(sys.argv[1])
+client.next("shop")
+child = os.fork()
+client.next("shop")
+if child:
+    os.waitpid(child, 0)
+client.close()
+"""
+
+
+def test_a_forked_process_has_connections_of_its_own() -> None:
+    # On its parent's it could read its parent's answer, and both would have the same number.
+    with scripted([answer(200, OK)] * 3) as script:
+        command = [sys.executable, "-c", FORKING, script.url]
+        subprocess.run(command, env=environment(), check=True, timeout=PATIENCE)
+    assert sorted(request.connection for request in script.requests) == [0, 0, 1]
 
 
 def test_a_connection_that_the_service_has_closed_costs_no_try() -> None:

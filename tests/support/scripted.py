@@ -51,7 +51,7 @@ class Scripted:
 
 @contextmanager
 def scripted(answers: Sequence[bytes]) -> Iterator[Scripted]:
-    """Serve the answers, one client after another."""
+    """Serve the answers."""
     script = Scripted(list(answers))
 
     class Handler(socketserver.StreamRequestHandler):
@@ -71,7 +71,7 @@ def scripted(answers: Sequence[bytes]) -> Iterator[Scripted]:
             self.request.shutdown(socket.SHUT_RDWR)
             script.has_ended.set()
 
-    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         script.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -197,7 +197,7 @@ class Client:
 
     def versions(self, *, prefix: str = "") -> Iterator[Version]:
         """Iterate over the names of semantic versions, each with its current one."""
-        return self._pages("/semver", "semver", "after", answers.version, {"prefix": prefix})
+        return self._pages("/semver", "versions", "after", answers.version, {"prefix": prefix})
 
     def next_version(self, name: str, part: str, token: str, *, pre: str | None = None) -> Version:
         """Take the next semantic version: `part` is `major`, `minor` or `patch`.
@@ -212,13 +212,14 @@ class Client:
         return self._find(_path("calver", name), answers.version)
 
     def next_calendar_version(
-        self, name: str, token: str, scheme: str, tz: str | None = None
+        self, name: str, token: str, scheme: str | None = None, tz: str | None = None
     ) -> Version:
-        """Take the next calendar version by a scheme such as `YYYY.0M.MICRO`.
+        """Take the next calendar version. The same token gets the same again.
 
-        It goes by the clock of UTC, or of `tz`, such as `Europe/Berlin`.
+        `scheme` is such as `YYYY.0M.MICRO`, by default that of the name. The period is that of the
+        clock in `tz`, such as `Europe/Berlin`, by default in UTC.
         """
-        query = {"scheme": scheme, "tz": tz or ""}
+        query = {"scheme": scheme or "", "tz": tz or ""}
         return self._ask("PUT", _path("calver", name, token), answers.version, query)
 
     # Attributes

@@ -17,6 +17,7 @@ from monotron.client import (
     WrongAddress,
 )
 from tests.conftest import ROOT, basic
+from tests.support.scripted import answer, scripted
 from tests.support.service import Service, assert_none_twice, services
 
 
@@ -161,6 +162,29 @@ def test_versions_follow_one_another(client: Client, key: str) -> None:
     assert (version.name, version.version, version.token) == (key, "0.1.1", "b")
     with pytest.raises(Problem, match="major, minor or patch"):
         client.next_version(key, "middle", "a")
+
+
+VERSION = b'{"name":"shop","token":"a","version":"1.3.0-rc.1"}'
+CALENDAR_VERSION = b'{"name":"shop","token":"a","version":"2026.11.1"}'
+
+
+def test_versions_of_other_kinds_are_asked_for_by_their_queries() -> None:
+    page = b'{"versions":[%s],"next":null}' % VERSION
+    answers = [VERSION, page, CALENDAR_VERSION, CALENDAR_VERSION, CALENDAR_VERSION]
+    with scripted([answer(200, each) for each in answers]) as script, Client(script.url) as client:
+        assert str(client.next_version("shop", "minor", "a", pre="rc")) == "1.3.0-rc.1"
+        assert [str(each) for each in client.versions(prefix="s")] == ["1.3.0-rc.1"]
+        taken = client.next_calendar_version("shop", "a", "YYYY.0M.MICRO", "Europe/Berlin")
+        assert str(taken) == "2026.11.1"
+        assert client.next_calendar_version("shop", "a") == taken
+        assert client.calendar_version("shop") == taken
+    assert [request.line.split()[1] for request in script.requests] == [
+        "/v1/semver/shop/minor/a?pre=rc",
+        "/v1/semver?prefix=s&limit=1000",
+        "/v1/calver/shop/a?scheme=YYYY.0M.MICRO&tz=Europe%2FBerlin",
+        "/v1/calver/shop/a",
+        "/v1/calver/shop",
+    ]
 
 
 def test_attributes_are_kept_with_a_token(client: Client, key: str) -> None:

@@ -45,10 +45,15 @@ def read_text(req: falcon.Request, most: int) -> str:
         raise falcon.HTTPBadRequest(description="the body is not UTF-8") from error
 
 
-def has_body(req: falcon.Request) -> bool:
-    """Return whether the request has a body."""
-    # Only a chunked one has no length.
-    return bool(req.content_length or req.env.get("HTTP_TRANSFER_ENCODING"))
+def read_object_if_any(req: falcon.Request, most: int = JSON_BYTES) -> dict[str, object] | None:
+    """Read the body as one JSON object, in the same way; None if it is blank, `{}` or null."""
+    raw = _read(req, most)
+    body = _parsed(raw, "object") if raw.strip() else None
+    if body in (None, {}):
+        return None
+    if not isinstance(body, dict):
+        raise _invalid("object", "it is something else")
+    return body
 
 
 def exact(value: object) -> object:
@@ -70,7 +75,10 @@ def _read(req: falcon.Request, most: int) -> bytes:
 
 
 def _read_json(req: falcon.Request, most: int, what: str) -> object:
-    raw = _read(req, most)
+    return _parsed(_read(req, most), what)
+
+
+def _parsed(raw: bytes, what: str) -> object:
     try:
         return json.loads(
             raw.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_constant

@@ -10,7 +10,7 @@ from typing import ClassVar
 import falcon
 
 from monotron.api.answers import JSON, answer, pollable, representations
-from monotron.api.body import exact, has_body, read_object
+from monotron.api.body import exact, read_object_if_any
 from monotron.api.conditions import conditions
 from monotron.api.description import (
     NOTHING,
@@ -124,13 +124,13 @@ class SeriesLimit:
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Set the limit to the `value` in the body; 409 if the series has passed it."""
-        if not has_body(req):
+        body = read_object_if_any(req)
+        if body is None:
             self._at_token.on_put(req, resp, key, NAMESAKE)
             return
         if req.context.query:
             raise falcon.HTTPBadRequest(description="a limit is set without query parameters")
         named = names.series_key(key)
-        body = read_object(req)
         if body.keys() != {"value"}:
             raise InvalidNumber('the body must be {"value":N}, with a whole number N')
         limit = numbers.value(exact(body["value"]))

@@ -461,7 +461,7 @@ def _find(reading: Reading, call: Call, key: str, token: str) -> int | None:
 
 def _current(reading: Reading, account: int, key: str) -> Iterable[bytes]:
     state = series.get(reading, account, key)
-    return () if state is None else _representations(account, key, state.token, state.value)
+    return () if state is None else representations(_of_state(state), state.value)
 
 
 def _representations(account: int, key: str, token: str | None, value: int) -> Iterable[bytes]:

@@ -43,6 +43,12 @@ IN_AN_ACCOUNT = {
         "PUT": "write:series",
         "DELETE": "delete:series",
     },
+    "/series/{key}/limit": {
+        "GET": "read:series",
+        "POST": "write:series",
+        "PUT": "write:series",
+        "DELETE": "write:series",
+    },
     "/series/{key}/{token}": {
         "GET": "read:series",
         "POST": "write:series",
@@ -162,6 +168,7 @@ class House:
             for account in (1, 2):
                 for key in ("svc", UUID):
                     series.advance(txn, call_in(account, now=1), key, token="t1")
+                series.set_limit(txn, account, "svc", 1_000_000)
                 attributes.put(txn, account, "svc", "t1", {"app": "x"})
                 semver.bump(txn, call_in(account, now=1), "app", bumps.MINOR, "t1")
 
@@ -743,7 +750,7 @@ def test_no_log_and_no_error_shows_a_secret(
 
 def test_a_damaged_api_key_is_503_and_opens_nothing(house: House) -> None:
     damaged = new_key(house.store, *ALL_SCOPES)
-    for value in (b"", b"\1", b"\2" * 80, b"\1" + b"\xff" * 80):
+    for value in (b"", b"\1", b"\3" * 80, b"\1" + b"\xff" * 80):
         house.store.update(
             lambda txn, value=value: txn.put(  # type: ignore[misc]
                 tables.API_KEYS, damaged.key.encode(), value

@@ -413,6 +413,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         base = f"/v1/accounts/{account}"
         house.open.put(f"{base}/series/svc/token")
         house.open.post(f"{base}/series/svc?count=5", headers={"Idempotency-Key": "used"})
+        house.open.put(f"{base}/series/svc/limit", b'{"value":1000000}')
         house.open.put(f"{base}/series/full", b'{"value":%d}' % LAST_VALUE)
         house.open.put(f"{base}/semver/svc/minor/token")
         house.open.put(f"{base}/tokens/svc/token/attrs", b'{"svc":"", "author":"Ada"}')

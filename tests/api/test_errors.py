@@ -364,7 +364,7 @@ def test_a_full_store_is_507_and_goes_on_once_there_is_room(
     assert "nothing was taken" in detail
     assert str(tiny_store.folder) not in detail
 
-    assert len(taken) > 250
+    assert len(taken) > 120
     problem(api.get(path, status=404), 404)
     assert {api.get(each).json["value"] for each in taken} == {1}
     assert len(api.get("/v1/series?limit=1000").json["series"]) == len(taken)

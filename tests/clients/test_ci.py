@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from tests.conftest import from_test_extra
+from monotron.core.api_keys import Pair
+from tests.conftest import basic, from_test_extra
 from tests.support import ci
 from tests.support.ci import CLIENTS, COMMIT, SHELLS, Place, at, no_url, odd_server, reply
 from tests.support.service import Service
@@ -17,8 +18,8 @@ from tests.support.service import Service
 pytestmark = pytest.mark.same_on_each_python
 
 
-ACTION = yaml.safe_load((CLIENTS / "github" / "action.yml").read_text(encoding="utf-8"))
-TEMPLATES = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text(encoding="utf-8"))
+ACTION = yaml.safe_load(ci.ACTION.read_text(encoding="utf-8"))
+TEMPLATES = yaml.safe_load(ci.TEMPLATE.read_text(encoding="utf-8"))
 NUMBER_JOB = ci.gitlab_job({"extends": ".monotron"})
 
 
@@ -62,8 +63,8 @@ def test_each_client_has_the_same_script() -> None:
     script = SCRIPTS["monotron.sh"]
     assert (CLIENTS / "jenkins" / "resources" / "monotron.sh").read_text() == script
     assert NUMBER_JOB["before_script"] == [f"monotron() (\n{script})\n"]
-    assert '"$GITHUB_ACTION_PATH/../monotron.sh"' in SCRIPTS["github"]
-    assert (CLIENTS / "github" / ".." / "monotron.sh").exists()
+    assert '"$GITHUB_ACTION_PATH/clients/monotron.sh"' in SCRIPTS["github"]
+    assert (ci.ACTION.parent / "clients" / "monotron.sh").exists()
 
 
 def test_copies_are_made_by_the_command_for_it(tmp_path: Path) -> None:
@@ -94,10 +95,17 @@ def test_no_library_file_is_a_link() -> None:
         ("next('a', token: '')", "the token is empty"),
         ("next(token: 'a')", "the key must be text"),
         ("next('a', token: ['b'])", "the token must be text"),
-        ("next('a', tokn: 'b')", "the options can be [token, url, credentials]"),
+        ("next('a', tokn: 'b')", "the options can be [token, remember, width, url, credentials]"),
+        ("next('a', token: 'b', remember: 'no')", "remember must be true or false"),
+        ("next('a', width: null)", "the width is null"),
         ("version('a', 'minor', env.GIT_COMMIT)", "the token is null"),
         ("version('a', null, 'b')", "the bump is null"),
-        ("version('a', 'minor', 'b', token: 'c')", "the options can be [url, credentials]"),
+        ("version('a', 'minor', 'b', token: 'c')", "the options can be [pre, url, credentials]"),
+        ("version('a', 'minor', 'b', pre: '')", "the pre is empty"),
+        ("calver('a', null, 'b')", "the scheme is null"),
+        ("calver('a', 'YY.MICRO', 'b', scheme: 'c')", "the options can be [tz, url, credentials]"),
+        ("seed('a', null)", "the value is null"),
+        ("seed('a', env.BUILD_NUMBER)", "the value is null"),
     ],
 )
 def test_jenkins_call_that_is_wrong_fails_and_asks_nothing(
@@ -121,6 +129,31 @@ def test_jenkins_takes_address_and_credentials_from_options(jenkins: ci.Jenkins)
         done = jenkins.build(f"return {call}", variables, {"mine": ["key", "secret"]})
     assert (done["failure"], done["result"]) == (None, "1")
     assert odd.requests[0].headers["Authorization"] == "Basic a2V5OnNlY3JldA=="
+
+
+def test_jenkins_takes_the_key_of_the_build_where_no_credentials_are_named(
+    jenkins: ci.Jenkins,
+) -> None:
+    call = "monotron.next('a')\nmonotron.next('a', credentials: 'mine')"
+    with odd_server(reply("200 OK", "1\n")) as odd:
+        variables = {"MONOTRON_URL": odd.url, "MONOTRON_KEY": "of:the-build"}
+        done = jenkins.build(call, variables, {"mine": ["key", "secret"]})
+    assert done["failure"] is None
+    sent = [request.headers["Authorization"] for request in odd.requests]
+    pairs = [Pair("of", "the-build"), Pair("key", "secret")]
+    assert sent == [basic(pair)["Authorization"] for pair in pairs]
+
+
+def test_jenkins_moves_a_series_up_and_never_back(
+    jenkins: ci.Jenkins, service: Service, key: str
+) -> None:
+    script = "monotron.seed(args[0], env.BUILD_NUMBER)\nreturn monotron.next(args[0])"
+    variables = at(service) | {"BUILD_NUMBER": "4711"}
+    assert jenkins.build(script, variables, args=(key,))["result"] == "4712"
+    again = jenkins.build(script, variables, args=(key,))
+    assert again["failure"] is not None
+    assert "never moves back" in again["log"]
+    assert service.get(ci.series_path(key)).json["value"] == 4712
 
 
 def test_jenkins_without_the_credentials_fails(jenkins: ci.Jenkins) -> None:
@@ -190,9 +223,9 @@ def test_jenkins_library_needs_no_approval() -> None:
     quoted = r"'''.*?'''|'[^'\n]*'|\"[^\"\n]*\""
     code = re.sub(rf"{quoted}|//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
     called = set(re.findall(r"\b(\w+)\(", code)) - {"if", "for"}
-    own = {"next", "version", "checkOptions", "checked", "ask", "letterCheck"}
+    own = set(re.findall(r"^(?:private )?\w+ (\w+)\(", code, re.MULTILINE))
     steps = {"sh", "withEnv", "withCredentials", "usernamePassword", "libraryResource", "error"}
-    methods = {"add", "size", "containsKey", "toString", "isEmpty", "trim", "matches"}
+    methods = {"add", "addAll", "size", "containsKey", "toString", "isEmpty", "trim", "matches"}
     assert own | steps <= called <= own | steps | methods
     assert not re.search(r"\bimport\b|\bnew\b|@|\.each|\.collect|\bin\b", code)
 
@@ -217,16 +250,40 @@ def test_github_number_stands_for_the_commit_where_no_token_is_given(
     assert github.use(inputs | {"bump": "patch"}, {})[1] == {"version": "0.0.1"}
 
 
+def test_github_marketplace_can_list_the_action() -> None:
+    """It lists the one at the root of a repository, with an icon that its schema knows."""
+    assert ci.ACTION.relative_to(ci.ROOT) == Path("action.yml")
+    assert ACTION["branding"].keys() == {"icon", "color"}
+    assert len(ACTION["description"]) < 125
+
+
+def test_github_takes_the_two_parts_of_a_pair(github: ci.GithubAction) -> None:
+    with odd_server(reply("200 OK", "1\n")) as odd:
+        inputs = {"url": odd.url, "key": "a", "api-key": "key", "api-secret": "secret"}
+        outcome, outputs = github.use(inputs, {})
+    assert (outcome.status, outputs) == (0, {"number": "1"})
+    assert odd.requests[0].headers["Authorization"] == basic(Pair("key", "secret"))["Authorization"]
+
+
 @pytest.mark.parametrize(
-    "wrong",
-    [{"without-token": "yes"}, {"without-token": ""}, {"without-token": "true", "bump": "minor"}],
+    ("wrong", "message"),
+    [
+        ({"without-token": "yes"}, "without-token must be true or false"),
+        ({"without-token": ""}, "without-token must be true or false"),
+        ({"remember": "yes"}, "remember must be true or false"),
+        ({"without-token": "true", "bump": "minor"}, "only one of"),
+        ({"without-token": "true", "scheme": "YY.MICRO"}, "only one of"),
+        ({"bump": "minor", "scheme": "YY.MICRO"}, "only one of"),
+    ],
     ids=repr,
 )
-def test_github_inputs_that_cannot_be_fail(github: ci.GithubAction, wrong: dict[str, str]) -> None:
+def test_github_inputs_that_cannot_be_fail(
+    github: ci.GithubAction, wrong: dict[str, str], message: str
+) -> None:
     with odd_server(reply("200 OK", "1\n")) as odd:
         outcome, outputs = github.use({"url": odd.url, "key": "a"} | wrong, {})
     assert (outcome.status, outputs, odd.requests) == (2, {}, [])
-    assert "without-token must be true or false" in outcome.log
+    assert message in outcome.log
 
 
 def test_github_needs_an_address(github: ci.GithubAction) -> None:
@@ -261,7 +318,9 @@ def test_gitlab_variable_can_be_named(
         {"MONOTRON_VARIABLE": "1A"},
         {"MONOTRON_VARIABLE": "PATH=x\nA"},
         {"MONOTRON_WITHOUT_TOKEN": "yes"},
-        {"MONOTRON_WITHOUT_TOKEN": "true", "MONOTRON_BUMP": "minor"},
+        {"MONOTRON_REMEMBER": ""},
+        {"MONOTRON_BUMP": "minor", "MONOTRON_WITHOUT_TOKEN": "true"},
+        {"MONOTRON_BUMP": "minor", "MONOTRON_SCHEME": "YY.MICRO"},
     ],
     ids=repr,
 )
@@ -297,3 +356,54 @@ def test_gitlab_job_ends_where_its_own_script_gets_no_number(gitlab: ci.GitlabTe
     at_none = {"MONOTRON_URL": no_url()}
     ended = gitlab.extend({}, at_none, script=script, extended=".monotron-function")[0]
     assert (ended.status, ended.answer) == (2, "")
+
+
+# GitLab's component.
+
+
+SHOP = {"url": "https://monotron.example.com", "series": "shop"}
+
+
+def test_gitlab_component_is_the_template_with_an_input_for_each_variable() -> None:
+    pipeline = ci.gitlab_component(SHOP)
+    assert pipeline.pop("include") == [{"local": "/monotron.yml"}]
+    (job,) = pipeline.values()
+    assert job.pop("extends") == ".monotron"
+    variables = job.pop("variables")
+    assert job == {"stage": ".pre", "image": "curlimages/curl"}
+    given = {"MONOTRON_URL": SHOP["url"], "MONOTRON_SERIES": SHOP["series"]}
+    assert variables == NUMBER_JOB["variables"] | given
+
+
+def test_gitlab_component_takes_a_number(
+    gitlab: ci.GitlabTemplate, service: Service, key: str
+) -> None:
+    inputs = {"url": at(service)["MONOTRON_URL"], "series": key, "variable": "SHOP", "job": "ask"}
+    for bump, answer in (("", "1"), ("minor", "0.1.0")):
+        job = ci.gitlab_component(inputs | {"bump": bump})["ask"]
+        outcome, report = gitlab.extend(job["variables"], {}, extended=job["extends"])
+        assert (outcome.status, report) == (0, {"SHOP": answer})
+    assert service.get(ci.series_path(key)).json["token"] == COMMIT
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bump": "huge"}, {"remember": "yes"}, {"without-token": ""}], ids=repr
+)
+def test_gitlab_component_lets_no_pipeline_start_with_a_wrong_input(wrong: dict[str, str]) -> None:
+    with pytest.raises(AssertionError, match="cannot be"):
+        ci.gitlab_component(SHOP | wrong)
+
+
+def test_gitlab_component_stands_where_a_catalog_looks_for_it() -> None:
+    """A component project has `templates` and a README at its root, and all that it includes."""
+    project = CLIENTS / "gitlab"
+    assert ci.COMPONENT.relative_to(project) == Path("templates/number.yml")
+    assert {"README.md", "monotron.yml"} <= {path.name for path in project.iterdir()}
+    head = next(yaml.safe_load_all(ci.COMPONENT.read_text()))
+    assert all("description" in rule for rule in head["spec"]["inputs"].values())
+
+
+def test_gitlab_component_asks_for_no_secret() -> None:
+    """An input stands in the pipeline's configuration, where everybody can read it."""
+    head = next(yaml.safe_load_all(ci.COMPONENT.read_text()))
+    assert not [name for name in head["spec"]["inputs"] if re.search("key|secret|cred", name)]

@@ -32,7 +32,7 @@ HOSTILE = [
     "`touch pwned`",
     "; touch pwned #",
     "a'b\"c\\d",
-    "$HOME ${MONOTRON_API_SECRET} $$",
+    "$HOME ${MONOTRON_KEY} $$",
     "100% %2F %s +&?=#",
     "${{ github.token }}",
     "../..",
@@ -115,7 +115,7 @@ def key() -> str:
 
 
 def as_caller(pair: Pair) -> dict[str, str]:
-    return {"MONOTRON_API_KEY": pair.key, "MONOTRON_API_SECRET": pair.secret}
+    return {"MONOTRON_KEY": f"{pair.key}:{pair.secret}"}
 
 
 def current(service: Service, key: str) -> dict[str, object]:
@@ -139,6 +139,46 @@ def test_versions_are_bumped_once_for_a_token(client: Client, service: Service, 
     bumps = [("minor", "a"), ("minor", "a"), ("patch", "b"), ("major", "c")]
     outcomes = [client(("version", key, part, token), at(service)) for part, token in bumps]
     assert [done.answer for done in outcomes] == ["0.1.0", "0.1.0", "0.1.1", "1.0.0"]
+
+
+def test_an_earlier_token_is_remembered_where_that_is_asked_for(
+    client: Client, service: Service, key: str
+) -> None:
+    calls = [("next", key, "a"), ("next", key, "b"), ("--remember", "next", key, "a")]
+    assert [client(words, at(service)).answer for words in calls] == ["1", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "answer"),
+    [
+        (("--remember", "next", "shop", "t"), "/v1/series/shop/t?remember=true", "7"),
+        (("--width=6", "next", "shop", "t"), "/v1/series/shop/t?width=6", "000042"),
+        (("--width=6", "next", "shop"), "/v1/series/shop?width=6", "000042"),
+        (
+            ("--pre=rc", "version", "shop", "minor", "t"),
+            "/v1/semver/shop/minor/t?pre=rc",
+            "1.3.0-rc.1",
+        ),
+        (
+            ("calver", "shop", "YYYY.0M.MICRO", "t"),
+            "/v1/calver/shop/t?scheme=YYYY.0M.MICRO",
+            "2026.11.3",
+        ),
+        (
+            ("--tz=Europe/Berlin", "calver", "shop", "YY.MICRO", "t"),
+            "/v1/calver/shop/t?tz=Europe%2FBerlin&scheme=YY.MICRO",
+            "26.3",
+        ),
+    ],
+    ids=["remember", "width", "width, no token", "pre", "calver", "tz"],
+)
+def test_what_else_can_be_asked_for(
+    client: Client, words: ci.Words, path: str, answer: str
+) -> None:
+    with odd_server(reply("200 OK", f"{answer}\n")) as odd:
+        done = client(words, {"MONOTRON_URL": odd.url})
+    assert (done.status, done.answer) == (0, answer)
+    assert [request.path for request in odd.requests] == [path]
 
 
 def test_the_last_number_there_is_arrives_whole(client: Client, service: Service, key: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import from_test_extra, installed
+from tests.support import ci
 from tests.support.shown import ROOT, page, repository_files
 
 pytestmark = pytest.mark.same_on_each_python
@@ -24,7 +25,7 @@ SCHEMAS = {
     ".github/dependabot.yml": "vendor.dependabot",
     ".github/workflows/release.yml": "vendor.github-workflows",
     ".github/workflows/test.yml": "vendor.github-workflows",
-    "clients/github/action.yml": "vendor.github-actions",
+    "action.yml": "vendor.github-actions",
     "clients/gitlab/monotron.yml": "vendor.gitlab-ci",
 }
 WORKFLOWS = [path for path, schema in SCHEMAS.items() if schema == "vendor.github-workflows"]
@@ -76,13 +77,22 @@ def test_a_schema_refuses_what_is_of_no_kind(schema: str, tmp_path: Path) -> Non
     assert "Schema validation errors were encountered" in done.stdout
 
 
+def test_the_component_keeps_to_the_schema_with_its_inputs_filled_in(tmp_path: Path) -> None:
+    head = next(yaml.safe_load_all(ci.COMPONENT.read_text()))
+    pipeline = ci.gitlab_component({"url": "https://monotron.example.com", "series": "shop"})
+    for name, document in (("head", head), ("pipeline", pipeline)):
+        (tmp_path / f"{name}.yml").write_text(yaml.safe_dump(document))
+        done = check_schema(tmp_path / f"{name}.yml", "vendor.gitlab-ci")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_file_for_github_has_a_schema() -> None:
     found = {path for path in repository_files() if path.startswith(".github/")}
     assert found - SCHEMAS.keys() == {".github/PULL_REQUEST_TEMPLATE.md"}
 
 
 def test_zizmor_finds_nothing_in_the_workflows() -> None:
-    checked = [*WORKFLOWS, ".github/dependabot.yml", "clients/github/action.yml"]
+    checked = [*WORKFLOWS, ".github/dependabot.yml", "action.yml"]
     passes(from_test_extra("zizmor"), "--offline", "--no-progress", *checked)
 
 

@@ -88,7 +88,7 @@ def test_every_kind_of_problem_is_described() -> None:
         ("A page has {} series", limits.DEFAULT_PAGE_ROWS),
         ("The newest {} values of each series", limits.HISTORY_VALUES),
         ("up to {} of its newest values", limits.RECENT_VALUES),
-        ("A page shows at most {} such values", limits.RECENT_PAGE_VALUES),
+        ("a page shows at most {} such values", limits.RECENT_PAGE_VALUES),
         ("`label` and `message` have at most {} bytes", limits.NAME_BYTES),
         ("may keep a badge for {} seconds", badges.MAX_AGE),
         ("shields.io keeps one for at least {} seconds", badges.CACHE_SECONDS),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import installed
 from tests.support import ci, shown
 from tests.support.ci import COMMIT, Place
 from tests.support.service import Serve, Service
@@ -106,16 +107,20 @@ def test_job_moves_from_its_own_numbers(
 
 def test_workflows_get_numbers(service: Service, tmp_path: Path) -> None:
     action = ci.GithubAction(Place.make(tmp_path / "place"))
-    context = {"${{ github.run_id }}": "17250034411", "${{ github.run_attempt }}": "1"}
+    context = {
+        "${{ github.run_id }}": "17250034411",
+        "${{ github.run_attempt }}": "1",
+        "${{ secrets.MONOTRON_KEY }}": "key:secret",
+    }
     numbers = []
     for block in shown.blocks(ci.to(service, GITHUB), "yaml"):
         job = yaml.safe_load(block)["jobs"]["number"]
         (step,) = job["steps"]
-        assert step["uses"] == "OWNER/monotron/clients/github@main"
+        assert step["uses"] == "OWNER/monotron@main"
         inputs: dict[str, str] = step["with"]
         for name, text in context.items():
             inputs = {key: value.replace(name, text) for key, value in inputs.items()}
-        assert "${{" not in inputs.get("token", "")
+        assert not [text for text in inputs.values() if "${{" in text]
         outcome, outputs = action.use(inputs, {})
         assert outcome.status == 0
         numbers.append(outputs["number"])
@@ -126,7 +131,7 @@ def test_workflows_get_numbers(service: Service, tmp_path: Path) -> None:
 
 def test_gitlab_jobs_get_numbers(service: Service, tmp_path: Path) -> None:
     template = ci.GitlabTemplate("sh", Place.make(tmp_path / "place"))
-    pipeline, own = (yaml.safe_load(text) for text in shown.blocks(ci.to(service, GITLAB), "yaml"))
+    pipeline, own, _ = (yaml.safe_load(text) for text in gitlab_blocks(service))
     assert pipeline["number"]["extends"] == ".monotron"
     outcome, report = template.extend(pipeline["number"]["variables"], {})
     assert (outcome.status, report) == (0, {"MONOTRON_NUMBER": "1"})
@@ -139,9 +144,45 @@ def test_gitlab_jobs_get_numbers(service: Service, tmp_path: Path) -> None:
     assert (outcome.status, outcome.answer) == (0, "building 1\n")
 
 
+def gitlab_blocks(service: Service) -> list[str]:
+    return shown.blocks(ci.to(service, GITLAB), "yaml")
+
+
+def test_gitlab_component_gets_a_version(service: Service, tmp_path: Path) -> None:
+    pipeline = yaml.safe_load(gitlab_blocks(service)[2])
+    ((component,), build) = (pipeline["include"], pipeline["build"])
+    assert component["component"] == "$CI_SERVER_FQDN/OWNER/monotron/number@main"
+    job = ci.gitlab_component(component["inputs"])["number"]
+    template = ci.GitlabTemplate("sh", Place.make(tmp_path / "place"))
+    outcome, report = template.extend(job["variables"], {}, extended=job["extends"])
+    assert (outcome.status, report) == (0, {"VERSION": "0.1.0"})
+    assert_builds_with_a_number_only(build, report)
+
+
+def test_gitlab_component_becomes_a_project_by_the_command_for_it(tmp_path: Path) -> None:
+    git = installed("git", "MONOTRON_REQUIRE_GIT", "git")
+    here, project = tmp_path / "here", tmp_path / "project"
+    shutil.copytree(ci.CLIENTS, here / "clients")
+    (command,) = shown.blocks(GITLAB, "sh")
+    address = "https://gitlab.example.com/OWNER/monotron.git"
+    assert address in command
+    script = f"""
+        git init --quiet --bare {project}
+        git init --quiet --initial-branch main
+        git add --all
+        git -c user.name=a -c user.email=a@example.com commit --quiet --message x
+        {command.replace(address, str(project))}
+    """
+    subprocess.run(["sh", "-ec", script], cwd=here, check=True, capture_output=True)
+    listed = [git, "ls-tree", "-r", "--name-only", "main"]
+    files = subprocess.run(listed, cwd=project, check=True, capture_output=True, text=True).stdout
+    assert files.split() == ["README.md", "monotron.yml", "templates/number.yml"]
+
+
 def assert_builds_with_a_number_only(job: dict[str, Any], report: dict[str, str]) -> None:
     script = "\n".join(job["script"])
-    assert shown.run(script, None, None, **report) == "building 1\n"
+    (value,) = report.values()
+    assert shown.run(script, None, None, **report) == f"building {value}\n"
     for nothing in ({}, dict.fromkeys(report, "")):
         with pytest.raises(subprocess.CalledProcessError) as ended:
             shown.run(script, None, None, **nothing)
@@ -161,17 +202,21 @@ def test_waits_are_as_long_as_the_guides_say() -> None:
         assert "up to three and a half minutes if nothing answers" in text
 
 
-def names_of_table(text: str) -> set[str]:
-    return {
-        name for row in re.findall(r"^\| (`.*?) \|", text, re.M) for name in row[1:-1].split("`, `")
-    }
+def names_of_table(text: str, heading: str) -> set[str]:
+    """Return the names in the first column of the table with this heading."""
+    table = text.partition(f"| {heading} | meaning |\n")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.M)
+    return {name for row in rows for name in row[1:-1].split("`, `")}
 
 
 def test_tables_of_inputs_and_variables_are_complete() -> None:
-    action: dict[str, Any] = yaml.safe_load((ci.CLIENTS / "github" / "action.yml").read_text())
-    assert names_of_table(GITHUB) == set(action["inputs"])
-    template = yaml.safe_load((ci.CLIENTS / "gitlab" / "monotron.yml").read_text())[".monotron"]
+    action: dict[str, Any] = yaml.safe_load(ci.ACTION.read_text())
+    assert names_of_table(GITHUB, "input") == set(action["inputs"])
+    template = yaml.safe_load(ci.TEMPLATE.read_text())[".monotron"]
     settings = set(re.findall(r"\$\{(MONOTRON_\w+)[-:]", ci.SCRIPT.read_text()))
-    assert names_of_table(SHELL) == settings
+    assert names_of_table(SHELL, "variable") == settings
     given_in_text = {"MONOTRON_URL"}
-    assert names_of_table(GITLAB) == set(template["variables"]) | settings - given_in_text
+    names = names_of_table(GITLAB, "variable")
+    assert names == set(template["variables"]) | settings - given_in_text
+    component = next(yaml.safe_load_all(ci.COMPONENT.read_text()))["spec"]["inputs"]
+    assert names_of_table(GITLAB, "input") == set(component)

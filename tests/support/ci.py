@@ -26,6 +26,9 @@ from tests.support.shown import with_address
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
 SCRIPT = CLIENTS / "monotron.sh"
+ACTION = ROOT / "action.yml"
+TEMPLATE = CLIENTS / "gitlab" / "monotron.yml"
+COMPONENT = CLIENTS / "gitlab" / "templates" / "number.yml"
 COMMIT = "90d8c75c8e7d4c3795884be0643f1d98573b97cd"
 """The commit that a CI system builds here."""
 
@@ -45,8 +48,19 @@ if os.path.realpath(shutil.which("sh") or "") == os.path.realpath(shutil.which("
     del SHELLS["dash"]
 
 Words = tuple[str, ...]
-"""What is asked for, as `monotron.sh` has it: ("next", key), ("next", key, token) or
-("version", name, part, token)."""
+"""What is asked for, as `monotron.sh` has it: ("next", key), ("next", key, token),
+("version", name, part, token) or ("calver", name, scheme, token), with options such as
+"--width=6" before."""
+
+
+def split(words: Words) -> tuple[dict[str, str], Words]:
+    """Return the options, and the words after them; what stands alone is true."""
+    options = {}
+    while words and words[0].startswith("--"):
+        name, _, value = words[0].removeprefix("--").partition("=")
+        options[name] = value or "true"
+        words = words[1:]
+    return options, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +151,18 @@ class Shell:
 
 @dataclass(frozen=True)
 class GithubAction:
-    """`clients/github/action.yml`, as a runner runs it: with `sh -e`."""
+    """`action.yml`, as a runner runs it: with `sh -e`."""
 
     place: Place
 
     def __call__(self, words: Words, variables: Mapping[str, str], trace: bool = False) -> Outcome:
-        inputs = {"url": variables.get("MONOTRON_URL", ""), "key": words[1]}
-        inputs["api-key"] = variables.get("MONOTRON_API_KEY", "")
-        inputs["api-secret"] = variables.get("MONOTRON_API_SECRET", "")
+        options, words = split(words)
+        inputs = {"url": variables.get("MONOTRON_URL", ""), "key": words[1]} | options
+        inputs["credentials"] = variables.get("MONOTRON_KEY", "")
         if words[0] == "version":
             inputs |= {"bump": words[2], "token": words[3]}
+        elif words[0] == "calver":
+            inputs |= {"scheme": words[2], "token": words[3]}
         elif len(words) == 3:
             inputs |= {"token": words[2]}
         else:
@@ -158,8 +174,8 @@ class GithubAction:
     def use(
         self, inputs: Mapping[str, str], variables: Mapping[str, str], trace: bool = False
     ) -> tuple[Outcome, dict[str, str]]:
-        """Return the result of `uses: .../clients/github` with these inputs, and its outputs."""
-        action = yaml.safe_load((CLIENTS / "github" / "action.yml").read_text())
+        """Return the result of a step that uses it with these inputs, and its outputs."""
+        action = yaml.safe_load(ACTION.read_text())
         assert inputs.keys() <= action["inputs"].keys()
         values = {
             name: inputs.get(name, rules.get("default", ""))
@@ -176,7 +192,7 @@ class GithubAction:
         given = {name: _evaluate(text, context) for name, text in step["env"].items()}
         given |= {
             "GITHUB_OUTPUT": str(output),
-            "GITHUB_ACTION_PATH": str(CLIENTS / "github"),
+            "GITHUB_ACTION_PATH": str(ACTION.parent),
         }
         script = folder / "script.sh"
         script.write_text(step["run"])
@@ -204,9 +220,13 @@ class GitlabTemplate:
     place: Place
 
     def __call__(self, words: Words, variables: Mapping[str, str], trace: bool = False) -> Outcome:
-        job = {"MONOTRON_SERIES": words[1]}
+        options, words = split(words)
+        job = {f"MONOTRON_{name.upper()}": value for name, value in options.items()}
+        job["MONOTRON_SERIES"] = words[1]
         if words[0] == "version":
             job |= {"MONOTRON_BUMP": words[2], "MONOTRON_TOKEN": words[3]}
+        elif words[0] == "calver":
+            job |= {"MONOTRON_SCHEME": words[2], "MONOTRON_TOKEN": words[3]}
         elif len(words) == 3:
             job |= {"MONOTRON_TOKEN": words[2]}
         else:
@@ -231,7 +251,7 @@ class GitlabTemplate:
         template = gitlab_job({"extends": extended})
         given = {
             name: text.replace("$CI_COMMIT_SHA", COMMIT)
-            for name, text in template.get("variables", {}).items()
+            for name, text in (template.get("variables", {}) | dict(job)).items()
         }
         folder = Path(mkdtemp(dir=self.place.folder))
         # A runner turns them off with the first lines of the script that it makes.
@@ -239,7 +259,7 @@ class GitlabTemplate:
         lines = [*template["before_script"], *(script or template["script"])]
         text = "\n".join([f"cd '{folder}'", options, *(["set -x"] if trace else []), *lines])
         command = [*SHELLS[self.shell], "-c", text]
-        status, out, err = self.place.run(command, given | dict(variables) | dict(job))
+        status, out, err = self.place.run(command, dict(variables) | given)
         pairs: dict[str, str] = {}
         for name in template.get("artifacts", {}).get("reports", {}).values():
             report = folder / name
@@ -251,10 +271,34 @@ class GitlabTemplate:
 
 def gitlab_job(job: Mapping[str, Any]) -> dict[str, Any]:
     """Return a job merged with what it extends, as GitLab does it: only maps are merged."""
-    templates = yaml.safe_load((CLIENTS / "gitlab" / "monotron.yml").read_text())
+    templates = yaml.safe_load(TEMPLATE.read_text())
     own = dict(job)
     base = own.pop("extends", None)
     return own if base is None else _merged(gitlab_job(templates[base]), own)
+
+
+def gitlab_component(inputs: Mapping[str, str]) -> dict[str, Any]:
+    """Return the pipeline that the component `number` makes of these inputs, as GitLab does it."""
+    head, pipeline = yaml.safe_load_all(COMPONENT.read_text())
+    rules: dict[str, dict[str, Any]] = head["spec"]["inputs"]
+    defaults = {name: str(rule["default"]) for name, rule in rules.items() if "default" in rule}
+    values = defaults | dict(inputs)
+    assert values.keys() == rules.keys()
+    for name, rule in rules.items():
+        assert values[name] in rule.get("options", [values[name]]), (
+            f"{name} cannot be {values[name]}"
+        )
+    filled: dict[str, Any] = _filled(pipeline, values)
+    return filled
+
+
+def _filled(node: Any, values: Mapping[str, str]) -> Any:
+    """Fill in a component's inputs, in each text of its configuration."""
+    if isinstance(node, dict):
+        return {_filled(name, values): _filled(each, values) for name, each in node.items()}
+    if isinstance(node, list):
+        return [_filled(each, values) for each in node]
+    return re.sub(r"\$\[\[ inputs\.([\w-]+) \]\]", lambda found: values[found[1]], node)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,18 +317,21 @@ class Jenkins:
     process: "subprocess.Popen[str]"
 
     def __call__(self, words: Words, variables: Mapping[str, str], trace: bool = False) -> Outcome:
+        options, words = split(words)
         call = {
-            ("next", 2): "monotron.next(args[1])",
-            ("next", 3): "monotron.next(args[1], token: args[2])",
-            ("version", 4): "monotron.version(args[1], args[2], args[3])",
+            ("next", 2): "next(args[1]",
+            ("next", 3): "next(args[1], token: args[2]",
+            ("version", 4): "version(args[1], args[2], args[3]",
+            ("calver", 4): "calver(args[1], args[2], args[3]",
         }[words[0], len(words)]
+        for name, value in options.items():
+            call += f", {name}: {value if value in ('true', 'false') else repr(value)}"
         env = dict(variables)
-        pair = [env.pop("MONOTRON_API_KEY", None), env.pop("MONOTRON_API_SECRET", None)]
         credentials = {}
-        if pair != [None, None]:
+        if "MONOTRON_KEY" in env:
             env["MONOTRON_CREDENTIALS"] = "of-the-test"
-            credentials["of-the-test"] = pair
-        done = self.build(f"return {call}", env, credentials, words)
+            credentials["of-the-test"] = env.pop("MONOTRON_KEY").split(":", 1)
+        done = self.build(f"return monotron.{call})", env, credentials, words)
         answer = done["result"] or ""
         return Outcome(0 if done["failure"] is None else 1, answer, done["log"])
 

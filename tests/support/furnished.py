@@ -45,7 +45,6 @@ QUERIES = {
     "remember": "remember=true",
     "show": "show=version",
     "sort": "sort=changed",
-    "value": "value=1",
 }
 """A way to ask for less, for more or for something else, where there is such a parameter."""
 
@@ -83,13 +82,20 @@ def body_of(method: str, path: str) -> bytes:
     return next((body for end, body in ends if path.endswith(end)), b"")
 
 
+def queries_of(route: Route, description: Description) -> list[str]:
+    """Return a good query for each parameter that a call may have."""
+    # Setting a limit takes none; it has that of the token with the same path.
+    known = () if route.path.endswith("/limit") else description.query_names
+    return [QUERIES[name] for name in known if name in QUERIES]
+
+
 def calls(*methods: str) -> list[Call]:
     """Return each call with one of these methods, and again with each query that it may have."""
     return [
         Call(route, method, description, query)
         for route in ROUTES
         for method, description in route.resource.calls.items()
-        for query in ("", *(QUERIES[name] for name in description.query_names if name in QUERIES))
+        for query in ("", *queries_of(route, description))
         if method in methods
     ]
 

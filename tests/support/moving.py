@@ -4,9 +4,20 @@ import io
 import random
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from monotron.core import accounts, api_keys, attributes, bumps, retries, semver, series, tables
+from monotron.core import (
+    accounts,
+    api_keys,
+    attributes,
+    bumps,
+    records,
+    retries,
+    semver,
+    series,
+    tables,
+)
+from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.errors import RuleError
 from monotron.core.records import request_digest
@@ -70,10 +81,21 @@ def bring_items(
 
 
 def rows(store: Store) -> dict[Table, Rows]:
-    """Return all rows except the one that a readiness check writes."""
+    """Return all rows except the one that a readiness check writes, and those of the indexes.
+
+    Each store has an index of tokens only where somebody has asked for one, and in the index of
+    changes a busy series may have an older place.
+    """
     found = rows_of_store(store)
     found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
+    del found[tables.TOKENS], found[tables.CHANGES]
+    found[tables.SERIES] = [_without_indexes(*row) for row in found[tables.SERIES]]
     return found
+
+
+def _without_indexes(row_key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    state = replace(records.unpack_series(row_key, value), indexed=0, listed_at=0)
+    return row_key, records.pack_series(state)
 
 
 def fill(store: Store, chance: random.Random, steps: int) -> None:
@@ -83,6 +105,8 @@ def fill(store: Store, chance: random.Random, steps: int) -> None:
         for now in range(steps):
             with suppress(RuleError):
                 _step(txn, chance, now)
+        if steps:
+            series.set_limit(txn, FIRST_ACCOUNT, "not yet", 7)
 
     store.update(do)
 
@@ -101,6 +125,8 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
         series.seed(txn, call_in(account, now=now), key, chance.choice((5, 60, 400, 2**63 - 300)))
     elif kind < 12:
         series.delete(txn, account, key)
+        series.set_limit(txn, account, key, chance.choice((0, 0, 400)))
+        series.recall(txn, call_in(account, now=now), chance.choice(KEYS), token)
     elif kind < 14:
         name = chance.choice(("author", "url", "ü"))
         attributes.put(txn, account, key, token, {name: chance.choice(TEXTS)})
@@ -111,7 +137,9 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
         )
     elif kind < 18:
         pair = Pair("".join(chance.choices("abcXYZ123", k=24)), "s")
-        api_keys.create(txn, call_in(account, now=now), pair, ("read,write:series", "*:acl"))
+        held = ("read,write:series", "*:acl")
+        called = chance.choice((None, "jenkins"))
+        api_keys.create(txn, call_in(account, now=now), pair, held, name=called, expires_at=now)
     elif kind < 19:
         for each in api_keys.get_all(txn, account)[-1:]:
             api_keys.delete(txn, account, each.key)

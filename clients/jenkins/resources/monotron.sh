@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes the next number of a series from Monotron, or the next semantic version.
+# Takes the next number of a series from Monotron, or the next version.
 # It needs a POSIX shell, curl 7.52 or newer, od, sed, sleep and tr.
 newline='
 ' # With CRLF it has two characters, and the CR at the end of these lines is part of the comment.
@@ -16,25 +16,55 @@ export LC_ALL
 usage() {
     cat <<'END'
 usage:
-  monotron.sh next KEY TOKEN           the number of TOKEN: the same as last time, or the next
-  monotron.sh next KEY                 the next number
-  monotron.sh build UUID               the next build number
-  monotron.sh version NAME PART TOKEN  the next version; PART is major, minor or patch
-  monotron.sh get KEY                  the current number, without taking one
+  monotron.sh next KEY TOKEN            the number of TOKEN: the same as last time, or the next
+  monotron.sh next KEY                  the next number
+  monotron.sh build UUID                the next build number
+  monotron.sh version NAME PART TOKEN   the next version; PART is major, minor or patch
+  monotron.sh calver NAME SCHEME TOKEN  the next calendar version; SCHEME is such as YYYY.0M.MICRO
+  monotron.sh get KEY                   the current number, without taking one
+  monotron.sh seed KEY VALUE            moves the series up, so that the next number is VALUE + 1
+
+Options stand before the command, as in: monotron.sh --width=6 next KEY
+
+  --remember   next KEY TOKEN also returns the number of an earlier token, if history still has it
+  --width=6    the number with zeros in front: 000042
+  --pre=rc     version returns a pre-release: 1.3.0-rc.1
+  --tz=ZONE    calver goes by the clock of a time zone such as Europe/Berlin instead of UTC
 
 It prints the number or the version and nothing else. If it gets none, it prints nothing, says
 why on stderr and exits with 1, or with 2 if it was called incorrectly.
 
-  MONOTRON_URL         the address of the service, such as https://ci.example.com/monotron
-  MONOTRON_API_KEY     key and secret of an API key, if the service needs one
-  MONOTRON_API_SECRET
-  MONOTRON_TRIES       how many times to try before giving up, 1 to 99; 6 by default
+  MONOTRON_URL    the address of the service, such as https://ci.example.com/monotron
+  MONOTRON_KEY    an API key and its secret as KEY:SECRET, if the service needs one
+  MONOTRON_TRIES  how many times to try before giving up, 1 to 99; 6 by default
+
+Instead of MONOTRON_KEY, MONOTRON_API_KEY and MONOTRON_API_SECRET can hold the two parts.
 END
 }
 
 main() {
     for tool in curl od sed sleep tr; do
         command -v "$tool" >/dev/null || fail "$tool is not installed here"
+    done
+    query='' pre='' width='' body=''
+    while :; do
+        case ${1-} in
+        --remember) add_to_query remember true ;;
+        --width=*)
+            width=${1#*=}
+            case $width in
+            [123456789] | 1[0123456789]) add_to_query width "$width" ;;
+            *) misused "--width must be a number from 1 to 19" ;;
+            esac
+            ;;
+        --pre=*)
+            pre=${1#*=}
+            add_to_query pre "$pre"
+            ;;
+        --tz=*) add_to_query tz "${1#*=}" ;;
+        *) break ;;
+        esac
+        shift
     done
     expected=number
     case "$#:${1-}" in
@@ -66,10 +96,27 @@ main() {
         encode token "$4"
         path=$path/$encoded
         ;;
+    4:calver)
+        method=PUT expected='calendar version'
+        encode name "$2"
+        path=/v1/calver/$encoded
+        add_to_query scheme "$3"
+        encode token "$4"
+        path=$path/$encoded
+        ;;
     2:get)
         method=GET
         encode key "$2"
         path=/v1/series/$encoded
+        ;;
+    3:seed)
+        method=PUT
+        encode key "$2"
+        path=/v1/series/$encoded
+        case $3 in
+        '' | *[!0123456789]*) misused "the value must be a number" ;;
+        esac
+        body="{\"value\":$3}"
         ;;
     1:help | 1:-h | 1:--help)
         usage
@@ -80,8 +127,14 @@ main() {
         exit 2
         ;;
     esac
+    path=$path$query
     read_settings
     ask_until_answered
+}
+
+add_to_query() {
+    encode "$1" "$2"
+    query="${query:-?}${query:+&}$1=$encoded"
 }
 
 # Percent-encodes a name, whose bytes are UTF-8, into $encoded.
@@ -113,7 +166,7 @@ read_settings() {
     case $url in
     '') misused "MONOTRON_URL is not set" ;;
     # It is not shown here, because it may contain a secret.
-    *@*) misused "MONOTRON_URL has an @: credentials belong in MONOTRON_API_KEY and _SECRET" ;;
+    *@*) misused "MONOTRON_URL has an @: credentials belong in MONOTRON_KEY" ;;
     *[[:cntrl:][:space:]?\#\\\"]*) misused "MONOTRON_URL has a character that it cannot have" ;;
     http://[!/]* | https://[!/]*) ;;
     *) misused "MONOTRON_URL must start with http:// or https:// and a host name" ;;
@@ -127,23 +180,38 @@ read_settings() {
     *[!0123456789]* | 0* | ???*) misused "MONOTRON_TRIES must be a number from 1 to 99" ;;
     esac
 
-    user=${MONOTRON_API_KEY-} secret=${MONOTRON_API_SECRET-} config=
+    config=
+    read_credentials
+    [ -n "$credentials" ] || return 0
+    # If printf were a separate program, the secret would be on its command line.
+    [ "$(command -v printf)" = printf ] || fail "this shell has no built-in printf"
+    escape "$credentials"
+    config="user = \"$escaped\""
+}
+
+# Puts an API key, a colon and its secret into $credentials, or nothing if there are none.
+read_credentials() {
+    credentials=${MONOTRON_KEY-}
+    if [ -n "$credentials" ]; then
+        case $credentials in
+        *[[:cntrl:]]*) misused "MONOTRON_KEY has a control character" ;;
+        [!:]*:?*) return 0 ;;
+        *) misused "MONOTRON_KEY must be an API key, a colon and its secret" ;;
+        esac
+    fi
+    user=${MONOTRON_API_KEY-} secret=${MONOTRON_API_SECRET-}
     case "${user:+key}${secret:+secret}" in
-    '') ;;
-    keysecret)
-        case $user$secret in
-        *[[:cntrl:]]*) misused "MONOTRON_API_KEY or MONOTRON_API_SECRET has a control character" ;;
-        esac
-        case $user in
-        *:*) misused "MONOTRON_API_KEY has a colon, which a key cannot have" ;;
-        esac
-        # If printf were a separate program, the secret would be on its command line.
-        [ "$(command -v printf)" = printf ] || fail "this shell has no built-in printf"
-        escape "$user:$secret"
-        config="user = \"$escaped\""
-        ;;
+    '') return 0 ;;
+    keysecret) ;;
     *) misused "MONOTRON_API_KEY and MONOTRON_API_SECRET belong together: only one is set" ;;
     esac
+    case $user$secret in
+    *[[:cntrl:]]*) misused "MONOTRON_API_KEY or MONOTRON_API_SECRET has a control character" ;;
+    esac
+    case $user in
+    *:*) misused "MONOTRON_API_KEY has a colon, which a key cannot have" ;;
+    esac
+    credentials=$user:$secret
 }
 
 # Puts a backslash before characters that are special in curl's quoted strings, into $escaped.
@@ -181,7 +249,7 @@ ask_until_answered() {
 ask() {
     set -- --header 'Accept: text/plain'
     # With a length, even if it is 0: some proxies refuse a request without one.
-    [ "$method" = GET ] || set -- "$@" --data '' --header 'Content-Type:'
+    [ "$method" = GET ] || set -- "$@" --data "$body" --header 'Content-Type:'
     [ "$method" != POST ] || set -- "$@" --header "Idempotency-Key: \"$retry_key\""
     answer=$(
         {
@@ -241,11 +309,31 @@ is_expected() {
     *"$newline") found=${text%"$newline"} ;;
     *) return 1 ;;
     esac
-    case $expected:$found in
+    plain=$found
+    case $expected in
+    number)
+        # Zeros in front are right only up to the width that was asked for.
+        while [ "${#plain}" -le "${width:-0}" ] && [ "$plain" != "${plain#0}" ]; do
+            plain=${plain#0}
+        done
+        [ "${#found}" -ge "${width:-0}" ] || return 1
+        ;;
+    version)
+        # A pre-release is the one that was asked for, and its number.
+        if [ -n "$pre" ]; then
+            plain=${found%%-*}
+            number=${found#"$plain-$pre."}
+            case $number in
+            "$found" | '' | 0* | *[!0123456789]*) return 1 ;;
+            esac
+        fi
+        ;;
+    esac
+    case $expected:$plain in
     *:*[!0123456789.]*) return 1 ;;
     number:*.* | number:0* | number: | number:????????????????????*) return 1 ;;
-    version:*.*.*.* | version:.* | version:*. | version:*..*) return 1 ;;
-    number:* | version:*.*.*) return 0 ;;
+    version:*.*.*.* | *:.* | *:*. | *:*..*) return 1 ;;
+    number:* | *version:*.*.* | 'calendar version':*.*) return 0 ;;
     *) return 1 ;;
     esac
 }

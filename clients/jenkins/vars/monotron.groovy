@@ -4,11 +4,20 @@
 
 /**
  * Returns the next number of the series `key`, as text; with `token: ...`, the same number for the
- * same token. Further options: `url`, `credentials`. Fails the build if it gets no number.
+ * same token. Further options: `remember`, `width`, `url`, `credentials`. Fails the build if it gets no
+ * number.
  */
 String next(Map options = [:], Object key) {
-    checkOptions(options, ['token', 'url', 'credentials'])
-    List words = ['next', checked('key', key)]
+    checkOptions(options, ['token', 'remember', 'width', 'url', 'credentials'])
+    List words = []
+    if (options.remember == true) {
+        words.add('--remember')
+    } else if (options.containsKey('remember') && options.remember != false) {
+        error('monotron: remember must be true or false')
+    }
+    addOption(words, options, 'width')
+    words.add('next')
+    words.add(checked('key', key))
     if (options.containsKey('token')) {
         words.add(checked('token', options.token))
     }
@@ -17,11 +26,42 @@ String next(Map options = [:], Object key) {
 
 /**
  * Returns the version after a bump of `major`, `minor` or `patch`, such as 1.3.0; the same one for the
- * same token. Options: `url`, `credentials`. Fails the build if it gets no version.
+ * same token. Options: `pre`, for a pre-release such as 1.3.0-rc.1; `url`, `credentials`. Fails the build if
+ * it gets no version.
  */
 String version(Map options = [:], Object name, Object bump, Object token) {
+    checkOptions(options, ['pre', 'url', 'credentials'])
+    List words = []
+    addOption(words, options, 'pre')
+    words.addAll(['version', checked('name', name), checked('bump', bump), checked('token', token)])
+    return ask(options, words)
+}
+
+/**
+ * Returns the next calendar version of a scheme such as `YYYY.0M.MICRO`; the same one for the same token.
+ * Options: `tz`, `url`, `credentials`. Fails the build if it gets no version.
+ */
+String calver(Map options = [:], Object name, Object scheme, Object token) {
+    checkOptions(options, ['tz', 'url', 'credentials'])
+    List words = []
+    addOption(words, options, 'tz')
+    words.addAll(['calver', checked('name', name), checked('scheme', scheme), checked('token', token)])
+    return ask(options, words)
+}
+
+/**
+ * Moves the series `key` up to `value`, so that the next number is the one after it, and returns it. Options:
+ * `url`, `credentials`. Fails the build if the series is beyond it.
+ */
+String seed(Map options = [:], Object key, Object value) {
     checkOptions(options, ['url', 'credentials'])
-    return ask(options, ['version', checked('name', name), checked('bump', bump), checked('token', token)])
+    return ask(options, ['seed', checked('key', key), checked('value', value)])
+}
+
+private void addOption(List words, Map options, String name) {
+    if (options.containsKey(name)) {
+        words.add('--' + name + '=' + checked(name, options[name]))
+    }
 }
 
 private void checkOptions(Map options, List allowed) {
@@ -74,6 +114,10 @@ private String ask(Map options, List words) {
     script += 'set --' + arguments + '\n' + libraryResource('monotron.sh')
 
     String credentials = options.credentials ?: env.MONOTRON_CREDENTIALS
+    if (credentials) {
+        // A build's own MONOTRON_KEY would win over these.
+        variables.add('MONOTRON_KEY=')
+    }
     String answer = ''
     withEnv(variables) {
         if (credentials) {

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,11 @@ MAY_IMPORT = {
     "app": {"api", "core", "contract", "measures", "settings"},
     "server": {"server", "http", "errors", "limits", "logs", "measures", "settings", "threads"}
     | {"monotron", "waiting"},
+    "client": {"client", "monotron", "digits", "errors"},
     "health": {"errors", "settings"},
     "commands": {"commands", "server", "app", "opening", "transfer", "core", "contract", "engine"}
-    | {"address", "digits", "errors", "logs", "measures", "settings", "waiting"},
+    | {"address", "client", "digits", "errors", "limits", "logs", "measures", "settings"}
+    | {"waiting"},
     "cli": {"commands", "errors", "logs", "settings", "monotron"},
     "__main__": {"cli"},
 }
@@ -53,6 +56,7 @@ ONLY_IN = {
     "orjson": {"api"},
     "prometheus_client": {"api"},
     "pythonjsonlogger": {"json_lines"},
+    "shtab": {"commands"},
     "tqdm": {"commands"},
     "uvloop": {"server"},
     "waitress": {"server"},
@@ -132,6 +136,16 @@ def test_the_store_knows_no_noun_of_the_product(file: Path) -> None:
     # What etcd calls a token lets a user in.
     nouns += [] if module_of(file) == "monotron.store.etcd.client" else ["token"]
     assert not re.findall(rf"\b({'|'.join(nouns)})\b", file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if part(module_of(file)) == "client"], ids=module_of
+)
+def test_the_client_needs_the_standard_library_alone(file: Path) -> None:
+    tops = {module.split(".")[0] for module in imported(file)}
+    assert tops - sys.stdlib_module_names <= {"monotron"}
+    # Nor what only some systems have.
+    assert tops & {"fcntl", "grp", "pwd", "resource", "termios"} == set()
 
 
 def test_one_module_names_the_engine_that_is_opened() -> None:

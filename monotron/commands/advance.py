@@ -2,7 +2,7 @@
 
 import argparse
 
-from monotron.commands.arguments import add_store, whole_number
+from monotron.commands.arguments import add_example, add_store, whole_number
 from monotron.commands.output import report
 from monotron.commands.stores import with_store
 from monotron.core import clock, restoring
@@ -21,6 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="move every series up by N, past the numbers given out since a snapshot was taken",
     )
     add_store(command)
+    add_example(command, "monotron advance --all 1000")
 
 
 def show_advanced(advanced: restoring.Advanced, by: int) -> None:

@@ -1,23 +1,34 @@
 """Arguments that several commands take."""
 
 import argparse
+import re
 import sys
 from itertools import groupby, pairwise
 from typing import NoReturn
 
 from monotron import digits
 from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.errors import MonotronError
 from monotron.settings import SETTINGS
 
 ARGUMENT_DIGITS = 1_000
 """More than any number needs; Python refuses to read one beyond 4,300 digits."""
+
+RETRY_SECONDS = 60
+"""How long a command tries to reach a service."""
+
+
+class Misused(MonotronError):
+    """Arguments that do not go together."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that says how to write a value with a hyphen, which argparse takes for an option."""
 
     def error(self, message: str) -> NoReturn:
-        """See `argparse`; exits."""
+        """See `argparse`; exits, or raises `Misused`."""
+        if re.match(r"unrecognized arguments:.* --url(?:[ =]|$)", message, re.DOTALL):
+            raise Misused("this command works on a store itself, so it cannot ask a service: --url")
         super().error(message + _hint(message))
 
 
@@ -58,6 +69,38 @@ def add_account(command: argparse.ArgumentParser) -> None:
         "--account", type=whole_number, default=FIRST_ACCOUNT, help=f"default {FIRST_ACCOUNT}"
     )
     add_store(command)
+
+
+def add_place(command: argparse.ArgumentParser) -> None:
+    """Add the flags that say where a series is: on a service, or in a store on this machine."""
+    command.add_argument(
+        "--url",
+        help="a service to ask in place of a store (variable MONOTRON_URL); the variable "
+        "MONOTRON_KEY takes the credentials, as KEY:SECRET",
+    )
+    command.add_argument(
+        "--retry-for",
+        type=whole_number,
+        metavar="SECONDS",
+        help=f"how long to try if the service does not answer; default {RETRY_SECONDS}",
+    )
+    command.add_argument(
+        "--account",
+        type=whole_number,
+        help=f"default: the API key's own; in a store, {FIRST_ACCOUNT}",
+    )
+    add_store(command)
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """Add the flag for output that programs read."""
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_example(command: argparse.ArgumentParser, *lines: str) -> None:
+    """Show commands at the end of the help."""
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.epilog = "\n".join(("example:", *(f"  {line}" for line in lines)))
 
 
 def whole_number(text: str) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import IO, TypeVar
 
-from monotron.commands.arguments import add_store
+from monotron.commands.arguments import add_example, add_store
 from monotron.commands.output import fail, printing, report, require_output
 from monotron.commands.signals import end_as_interrupted
 from monotron.commands.stores import with_cluster, with_folder_to_read
@@ -28,6 +28,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "target", metavar="FILE|DIR", help="a new file, a folder for a new file, or - for stdout"
     )
     add_store(command)
+    add_example(command, "monotron backup /var/backups/monotron")
 
 
 def _backup(settings: Settings, arguments: argparse.Namespace) -> int:

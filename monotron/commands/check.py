@@ -5,8 +5,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from monotron.commands.arguments import add_store
-from monotron.commands.output import require_output, show, show_columns
+from monotron.commands.arguments import add_example, add_json, add_store
+from monotron.commands.output import require_output, show, show_columns, show_json
 from monotron.commands.signals import end_as_interrupted
 from monotron.commands.stores import with_cluster
 from monotron.core import check, tables
@@ -26,7 +26,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         nargs="?",
         help="a backup or a storage folder; default: the store of the settings",
     )
+    add_json(command)
     add_store(command)
+    add_example(command, "monotron check monotron.mdb")
 
 
 def _check(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -34,42 +36,48 @@ def _check(settings: Settings, arguments: argparse.Namespace) -> int:
     require_output()
     if arguments.target is None and settings.store is not None:
         target: object = settings.store
-        problems = _problems_of_cluster(settings, settings.store)
+        found = _in_cluster(settings, settings.store)
     else:
         target = settings.storage_dir if arguments.target is None else Path(arguments.target)
-        problems = _problems_of_file(target)
-    for problem in problems:
+        found = _in_file(target, quietly=arguments.json)
+    rows = {table.decode(): count for table, count in found.rows.items()}
+    if arguments.json:
+        members = {"rows": rows, "remarks": found.remarks, "problems": found.problems}
+        show_json({"target": str(target), "whole": not found.problems} | members)
+    else:
+        _show(target, rows, found)
+    return 1 if found.problems else 0
+
+
+def _show(target: object, rows: dict[str, int], found: check.Report) -> None:
+    if rows:
+        show_columns(rows)
+    for remark in found.remarks:
+        show(f"remark: {remark}")
+    for problem in found.problems:
         show(f"problem: {problem}")
-    show(f"{target} is damaged" if problems else f"{target} is whole")
-    return 1 if problems else 0
+    show(f"{target} is damaged" if found.problems else f"{target} is whole")
 
 
-def _problems_of_cluster(settings: Settings, store: Address) -> list[str]:
+def _in_cluster(settings: Settings, store: Address) -> check.Report:
     """Check a copy of one moment: row by row, each would be asked for over the network."""
     with tempfile.TemporaryDirectory(prefix="monotron-") as folder:
         copy = open_scratch(Path(folder))
         try:
             copy_anew = partial(copying.copy_anew, tables.ALL, copy)
             with_cluster(settings, store, lambda cluster: cluster.view(copy_anew))
-            return _shown(copy.view(check.walk))
+            return copy.view(check.walk)
         finally:
             copy.close()
 
 
-def _problems_of_file(target: Path) -> list[str]:
+def _in_file(target: Path, *, quietly: bool) -> check.Report:
+    """Check a file; the rows of one that is damaged are not looked at."""
     with backup.frozen(target) as file:
-        if file.copied:
+        if file.copied and not quietly:
             show("the store is in use: a copy of it is checked")
         problems = verify_file(file.path)
         if problems:
-            return problems
+            return check.Report(rows={}, problems=problems)
         with reading_file(file.path, tables.ALL) as reading:
-            return _shown(check.walk(reading))
-
-
-def _shown(report: check.Report) -> list[str]:
-    """Print what was looked at; return the problems."""
-    show_columns({table.decode(): count for table, count in report.rows.items()})
-    for remark in report.remarks:
-        show(f"remark: {remark}")
-    return report.problems
+            return check.walk(reading)

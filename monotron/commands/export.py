@@ -2,7 +2,7 @@
 
 import argparse
 
-from monotron.commands.arguments import add_store
+from monotron.commands.arguments import add_example, add_store
 from monotron.commands.files import writing
 from monotron.commands.output import require_output
 from monotron.commands.progress import progress
@@ -20,6 +20,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", nargs="?", default="-", help="a new file; default stdout"
     )
     add_store(command)
+    add_example(command, "monotron export monotron.jsonl")
 
 
 def _export(settings: Settings, arguments: argparse.Namespace) -> int:

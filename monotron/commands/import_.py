@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from monotron.commands.arguments import add_setting, add_store, whole_number
+from monotron.commands.arguments import add_example, add_setting, add_store, whole_number
 from monotron.commands.files import reading, size_of
 from monotron.commands.filling import with_store_to_fill
 from monotron.commands.output import report
@@ -34,6 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="DIR", help="a file for each counter, named by a UUID")
     _add_account(command)
     _add_options(command)
+    add_example(command, "monotron import buildnumber /var/lib/buildnumber --dry-run")
 
     command = commands.add_parser("monotron", help="rows of the older series service's database")
     command.set_defaults(run=_import_file, read=postgres.read)
@@ -41,6 +42,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", help="CSV or JSON lines as psql writes them; - is stdin"
     )
     _add_options(command)
+    add_example(command, "monotron import monotron rows.csv")
 
     command = commands.add_parser("jenkins", help="the build numbers of every job of a Jenkins")
     command.set_defaults(run=_import_folder, read=jenkins.read, unit=" jobs")
@@ -60,6 +62,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("file", metavar="FILE", help="- is stdin")
     _add_options(command)
+    add_example(command, "monotron import jsonl monotron.jsonl")
 
 
 def _add_account(command: argparse.ArgumentParser) -> None:

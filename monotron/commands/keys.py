@@ -1,17 +1,19 @@
 """`monotron keys create`, `list` and `delete`: as the API's grants, without the root pair."""
 
 import argparse
-from datetime import datetime, timezone
 
-from monotron.commands.arguments import add_account
+from monotron.commands.arguments import add_account, add_example, add_json
 from monotron.commands.output import (
     CannotPrint,
+    Table,
     fail,
     require_output,
     require_reader,
-    show,
+    show_json,
     show_once,
+    to_json,
 )
+from monotron.commands.places import moment, rfc_3339
 from monotron.commands.stores import account_of, call_of, with_store, with_store_to_read
 from monotron.core import api_keys, expiry, names, scopes
 from monotron.core.records import ApiKey
@@ -30,16 +32,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--expires", metavar="TIME", help="how long it works, such as 90d or 12h; forever if unset"
     )
+    add_json(command)
     add_account(command)
+    add_example(command, "monotron keys create read,write:series --name jenkins-prod --expires 90d")
 
     command = commands.add_parser("list", help="print every API key")
     command.set_defaults(run=_list_keys)
+    add_json(command)
     add_account(command)
+    add_example(command, "monotron keys list")
 
     command = commands.add_parser("delete", help="revoke an API key")
     command.set_defaults(run=_delete_key)
-    command.add_argument("key", metavar="KEY")
+    command.add_argument("key", metavar="KEY", help="the API key, without its secret")
     add_account(command)
+    add_example(command, "monotron keys delete 3q0bXq2yT5n8VwK1cJ7zLrAe")
 
 
 def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -48,6 +55,9 @@ def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     call = call_of(settings, arguments)
     name = None if arguments.name is None else names.api_key_name(arguments.name)
     expires_at = 0 if arguments.expires is None else expiry.after(call.now, arguments.expires)
+    text = f"{pair.key}:{pair.secret}"
+    if arguments.json:
+        text = to_json({"key": pair.key, "secret": pair.secret})
     require_reader()
 
     def create(txn: Transaction) -> ApiKey:
@@ -56,7 +66,7 @@ def _create_key(settings: Settings, arguments: argparse.Namespace) -> int:
     def create_and_tell(store: Store) -> None:
         api_key = store.update(create)
         try:
-            show_once(f"{pair.key}:{pair.secret}", otherwise="no API key was created")
+            show_once(text, otherwise="no API key was created")
         except CannotPrint:
             # Nobody knows its secret.
             store.update(lambda txn: api_keys.take_back(txn, api_key))
@@ -73,15 +83,33 @@ def _list_keys(settings: Settings, arguments: argparse.Namespace) -> int:
         found = api_keys.get_all(reading, account_of(reading, arguments))
         return [(api_key, api_keys.name_of(reading, api_key.key)) for api_key in found]
 
-    for api_key, name in with_store_to_read(settings, lambda store: store.view(read)):
-        scopes_held = " ".join(api_key.scopes)
-        made, ends = _date(api_key.created_at), api_key.expires_at and _date(api_key.expires_at)
-        show(api_key.id, api_key.key, made, scopes_held, name or "-", ends or "-", sep="\t")
+    found = with_store_to_read(settings, lambda store: store.view(read))
+    if arguments.json:
+        for api_key, name in found:
+            show_json(_members(api_key, name))
+        return 0
+    with Table(("id", "key", "created", "scopes", "name", "expires")) as table:
+        for api_key, name in found:
+            made, ends = _date(api_key.created_at), api_key.expires_at and _date(api_key.expires_at)
+            scopes_held = " ".join(api_key.scopes)
+            table.add(api_key.id, api_key.key, made, scopes_held, name or "-", ends or "-")
     return 0
 
 
+def _members(api_key: ApiKey, name: str | None) -> dict[str, object]:
+    ends = api_key.expires_at
+    return {
+        "id": api_key.id,
+        "key": api_key.key,
+        "created_at": rfc_3339(moment(api_key.created_at)),
+        "scopes": list(api_key.scopes),
+        "name": name,
+        "expires_at": rfc_3339(moment(ends)) if ends else None,
+    }
+
+
 def _date(microseconds: int) -> str:
-    return f"{datetime.fromtimestamp(microseconds / 1e6, timezone.utc):%Y-%m-%d}"
+    return f"{moment(microseconds):%Y-%m-%d}"
 
 
 def _delete_key(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -2,36 +2,33 @@
 
 import argparse
 
-from monotron.commands.arguments import add_account
-from monotron.commands.output import require_output, show
-from monotron.commands.stores import account_of, with_store_to_read
-from monotron.core import names, series
-from monotron.core.records import Series
+from monotron.commands.arguments import add_example, add_json, add_place
+from monotron.commands.output import Table, require_output
+from monotron.commands.places import place_of
+from monotron.core import names
 from monotron.settings import Settings
-from monotron.store import paging
-from monotron.store.contract import Reading, Store
-from monotron.store.paging import PAGE_ROWS, Page
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add its arguments and its function."""
     command.set_defaults(run=_list)
     command.add_argument("--prefix", default="", help="only keys that start with this")
-    add_account(command)
+    command.add_argument(
+        "--contains",
+        default="",
+        help="only keys with this anywhere, in upper or lower case",
+    )
+    add_json(command)
+    add_place(command)
+    add_example(command, "monotron list --prefix release/")
 
 
 def _list(settings: Settings, arguments: argparse.Namespace) -> int:
-    prefix = names.prefix(arguments.prefix)
+    prefix, contains = names.prefix(arguments.prefix), names.part_of_key(arguments.contains)
+    place = place_of(settings, arguments)
     require_output()
-
-    def print_all(store: Store) -> None:
-        account = store.view(lambda reading: account_of(reading, arguments))
-
-        def read(reading: Reading, after: str | None) -> Page[Series, str]:
-            return series.page(reading, account, prefix=prefix, after=after, limit=PAGE_ROWS)
-
-        for each in paging.through(store.view, read):
-            show(each.key, each.value, each.token or "", sep="\t")
-
-    with_store_to_read(settings, print_all)
+    with Table(("key", "value", "token"), json=arguments.json) as table:
+        place.each_series(
+            prefix, contains, lambda state: table.add(state.key, state.value, state.token)
+        )
     return 0

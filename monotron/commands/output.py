@@ -4,14 +4,26 @@ If the output has nowhere to go, a command that prints a result fails, and one t
 takes nothing if this is known in advance.
 """
 
-import fcntl
+import json
 import os
 import select
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import TracebackType
 
 from monotron.errors import MonotronError
+
+try:
+    import fcntl
+except ModuleNotFoundError:
+    # Windows has none, and the commands that ask a service run there too.
+    POSIX = False
+else:
+    POSIX = True
+
+TABLE_ROWS = 1_000
+"""Rows of a table that are laid out together."""
 
 
 class CannotPrint(MonotronError):
@@ -30,6 +42,8 @@ def require_output() -> None:
     """
     if sys.stdout is None:
         raise CannotPrint("stdout is closed; nothing was done")
+    if not POSIX:
+        return
     with suppress(OSError):
         if fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
             raise CannotPrint("stdout is open for reading only; nothing was done")
@@ -41,6 +55,8 @@ def require_reader() -> None:
     A command whose result can be printed only once calls this before it takes anything.
     """
     require_output()
+    if not POSIX:
+        return
     poll = select.poll()
     poll.register(sys.stdout, 0)
     if poll.poll(0):
@@ -81,6 +97,69 @@ def show_columns(figures: Mapping[str, int]) -> None:
     digits = max(len(str(number)) for number in figures.values())
     for name, number in figures.items():
         show(f"{name:<{wide}}  {number:>{digits}}")
+
+
+def show_json(members: Mapping[str, object]) -> None:
+    """Print an object on one line; raises `CannotPrint`."""
+    show(to_json(members))
+
+
+def to_json(members: Mapping[str, object]) -> str:
+    """Return an object on one line, as the API writes it."""
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
+
+
+class Table:
+    """Prints rows: as objects of JSON, in columns on a terminal, or with tabs between the cells.
+
+    Only columns have a header. They are as wide as in the rows so far: a list may be too long to be
+    held whole.
+    """
+
+    def __init__(self, header: Sequence[str], *, json: bool = False) -> None:
+        self._header = header
+        self._json = json
+        self._in_columns = not json and sys.stdout.isatty()
+        self._lines: list[Sequence[str]] = []
+        self._widths = [0] * len(header)
+        self._is_begun = False
+
+    def __enter__(self) -> "Table":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._lay_out()
+
+    def add(self, *cells: object) -> None:
+        """Print a row; None is an empty cell. Raises `CannotPrint`."""
+        if self._json:
+            show_json(dict(zip(self._header, cells, strict=True)))
+            return
+        line = ["" if cell is None else str(cell) for cell in cells]
+        if not self._in_columns:
+            show(*line, sep="\t")
+            return
+        self._lines.append(line)
+        if len(self._lines) == TABLE_ROWS:
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        if not self._lines:
+            return
+        if not self._is_begun:
+            self._lines.insert(0, [title.upper() for title in self._header])
+            self._is_begun = True
+        longest = [max(map(len, column)) for column in zip(*self._lines, strict=True)]
+        self._widths = list(map(max, self._widths, longest))
+        for line in self._lines:
+            show("  ".join(map(str.ljust, line, self._widths)).rstrip())
+        self._lines = []
 
 
 def remark(what: object) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monotron.commands import taking_over
 from monotron.commands.advance import show_advanced
-from monotron.commands.arguments import add_store, whole_number
+from monotron.commands.arguments import add_example, add_store, whole_number
 from monotron.commands.output import report
 from monotron.commands.signals import end_as_interrupted
 from monotron.core import check, clock, restoring, tables
@@ -36,6 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="move every series up by N, past the numbers given out since the backup was taken",
     )
     add_store(command)
+    add_example(command, "monotron restore monotron.mdb --advance 1000")
 
 
 def _restore(settings: Settings, arguments: argparse.Namespace) -> int:

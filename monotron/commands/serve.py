@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from monotron import logs
 from monotron.app import QUICK_PATHS, create_app, is_long
-from monotron.commands.arguments import add_settings
+from monotron.commands.arguments import add_example, add_settings
 from monotron.commands.taking_over import take_over
 from monotron.core import upgrading
 from monotron.errors import MonotronError
@@ -32,6 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     # As an abbreviation, --root-api-secret would name its file, and be shown in an error.
     command.allow_abbrev = False
     add_settings(command)
+    add_example(command, "monotron serve --storage-dir /var/lib/monotron --port 8080")
 
 
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Mapping
 
-from monotron.commands.arguments import add_store
+from monotron.commands.arguments import add_example, add_store
 from monotron.commands.output import require_output, show, show_columns
 from monotron.commands.stores import with_cluster, with_folder_to_read
 from monotron.core import stats, tables
@@ -18,6 +18,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_stats)
     command.add_argument("--json", action="store_true", help="as one JSON object")
     add_store(command)
+    add_example(command, "monotron stats --json")
 
 
 def _stats(settings: Settings, arguments: argparse.Namespace) -> int:

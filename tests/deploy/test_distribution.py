@@ -123,7 +123,12 @@ class Installed:
         python("-m", "pip", "--python", self.folder / "bin" / "python", *arguments)
 
     def run(self, *command: str) -> str:
-        done = subprocess.run(
+        done = self.end(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def end(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [self.folder / "bin" / command[0], *command[1:]],
             env=environment({"PYTHONPATH": ""}),
             cwd=self.folder,
@@ -132,8 +137,6 @@ class Installed:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +307,54 @@ def test_the_list_of_parts_names_each_with_its_version_and_licence(
     for name in needed:
         package = metadata.distribution(name)
         assert parts[package.name]["version"] == package.version
+
+
+# The client alone, as on Windows
+
+
+AS_ON_WINDOWS = """
+import select, sys
+for name in ("fcntl", "grp", "lmdb", "pwd", "resource", "termios"):
+    sys.modules[name] = None
+del select.poll
+"""
+"""A module that Python imports at its start: after it, importing one of these fails."""
+
+
+@pytest.fixture(scope="module")
+def client_alone(made: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """A venv with the wheel and nothing that it asks for."""
+    alone = Installed(tmp_path_factory.mktemp("client") / "venv")
+    python("-m", "venv", "--without-pip", alone.folder)
+    alone.pip("install", "--no-index", "--no-deps", made.wheel)
+    (target,) = alone.folder.glob("lib/python*/site-packages")
+    (target / "sitecustomize.py").write_text(AS_ON_WINDOWS)
+    return alone
+
+
+def test_windows_gets_the_client_and_completion_alone(made: Distribution) -> None:
+    there = {"extra": "", "sys_platform": "win32"}
+    asked = [Requirement(str(each)) for each in made.metadata.requires_dist or []]
+    names = {each.name for each in asked if each.marker is None or each.marker.evaluate(there)}
+    assert names == {"shtab"}
+
+
+def test_the_client_alone_asks_a_service(client_alone: Installed, served: Service) -> None:
+    url = f"http://127.0.0.1:{served.port}"
+    assert client_alone.run("monotron", "-V") == f"monotron {__version__}\n"
+    assert client_alone.run("monotron", "next", "alone", "--url", url) == "1\n"
+    assert client_alone.run("monotron", "list", "--prefix", "alone", "--url", url) == "alone\t1\t\n"
+    asking = f"from monotron.client import Client; print(Client({url!r}).next('alone'))"
+    assert client_alone.run("python", "-c", asking) == "2\n"
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("next", "shop"), ("backup", "x.mdb")])
+def test_without_the_rest_it_says_what_is_missing(
+    client_alone: Installed, arguments: tuple[str, ...]
+) -> None:
+    refused = client_alone.end("monotron", *arguments)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert re.match(r"monotron: this needs \w+, which is not here: a service", refused.stderr)
 
 
 def test_make_builds_them_as_here() -> None:

@@ -22,6 +22,7 @@ from typing import IO, Any, Protocol
 import pytest
 
 import monotron
+from monotron.client.address import KEY_VARIABLE, OLDER_KEY_VARIABLES, URL_VARIABLE
 from monotron.settings import SETTINGS
 
 COMMAND = (sys.executable, "-m", "monotron")
@@ -58,6 +59,7 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment without any settings except `variables`."""
     ours = {variable for setting in SETTINGS for variable in setting.variables}
     ours |= {setting.file_variable for setting in SETTINGS}
+    ours |= {URL_VARIABLE, KEY_VARIABLE, *OLDER_KEY_VARIABLES}
     # Output as a user's Python writes it.
     ours |= {"PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONWARNINGS"}
     clean = {name: value for name, value in os.environ.items() if name not in ours}

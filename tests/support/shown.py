@@ -155,7 +155,10 @@ def _shell(
     if service is not None:
         url = f"http://127.0.0.1:{service.port}"
         script = with_address(script, url)
-        ours |= {"MONOTRON_URL": url, "STORAGE_DIR": str(service.storage_dir)}
+        ours["STORAGE_DIR"] = str(service.storage_dir)
+        # It would lead the command away from the store that it is shown on.
+        if re.search(r"\bmonotron\.sh\b|MONOTRON_URL\b", script):
+            ours["MONOTRON_URL"] = url
     return subprocess.run(
         ["sh", "-ec", script],
         env=environment(ours | variables),

@@ -31,7 +31,7 @@ from monotron.api.openapi.schemas import (
 from monotron.core import calver, names
 from monotron.core.call import Call
 from monotron.core.calver import DEFAULT_SCHEME, CalendarVersion
-from monotron.core.errors import OtherScheme, SeriesExhausted
+from monotron.core.errors import LimitReached, OtherScheme, SeriesExhausted
 from monotron.limits import VERSION_NAME_BYTES
 from monotron.store.contract import Store, Transaction
 
@@ -150,7 +150,7 @@ class NextCalendarVersion:
                     "The time zone in which the period begins and ends; UTC if not given.",
                 ),
             ),
-            raises=(SeriesExhausted, OtherScheme),
+            raises=(SeriesExhausted, LimitReached, OtherScheme),
             then=("getCalendarVersion",),
         )
     }

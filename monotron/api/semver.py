@@ -18,6 +18,7 @@ from monotron.api.description import (
     as_number,
     in_json,
 )
+from monotron.api.limit_header import LIMIT_HEADER, warn
 from monotron.api.openapi.components import Object, parameter, schema
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.openapi.schemas import (
@@ -35,10 +36,10 @@ from monotron.api.openapi.schemas import (
 from monotron.api.openapi.schemas import page as page_of
 from monotron.api.query import LIMIT, page_limit
 from monotron.api.timestamps import timestamp
-from monotron.core import names, semver
+from monotron.core import bumps, names, semver, series
 from monotron.core.bumps import PARTS
 from monotron.core.call import Call
-from monotron.core.errors import PreReleaseTooLow, SeriesExhausted
+from monotron.core.errors import LimitReached, PreReleaseTooLow, SeriesExhausted
 from monotron.core.semver import Standing, Version
 from monotron.limits import LAST_VALUE, PRE_RELEASE_BYTES, VERSION_NAME_BYTES
 from monotron.store.contract import Store, Transaction
@@ -100,7 +101,9 @@ _PLAIN = schema(
     "PlainVersion", {"type": "string", "pattern": rf"^{_TEXT}\n$"}, "1.3.0\n", "1.3.0-rc.1\n"
 )
 _ONE = as_number(
-    schema("Version", members(_VERSION, optional=("pre",)), _A_VERSION, _A_PRE_RELEASE), _PLAIN
+    schema("Version", members(_VERSION, optional=("pre",)), _A_VERSION, _A_PRE_RELEASE),
+    _PLAIN,
+    LIMIT_HEADER,
 )
 
 _LAST: Object = {
@@ -233,7 +236,7 @@ class NextVersion:
                     "Take a pre-release of the version instead: `rc` gives 1.3.0-rc.1.",
                 ),
             ),
-            raises=(SeriesExhausted, PreReleaseTooLow),
+            raises=(SeriesExhausted, LimitReached, PreReleaseTooLow),
             then=("getVersion",),
         )
     }
@@ -256,10 +259,14 @@ class NextVersion:
             wanted.require(
                 lambda: _current(semver.made(txn, call.account, name, number, token, pre=pre))
             )
-            return semver.bump(txn, call, name, number, token, pre=pre)
+            bumped = semver.bump(txn, call, name, number, token, pre=pre)
+            key = bumps.series_key(name, number, bumped.major, bumped.minor)
+            req.context.limit = series.limit_of(txn, call.account, key)
+            return bumped
 
         version = self._store.update(bump)
         req.context.given = int(version.advanced)
+        warn(req, resp, (version.major, version.minor, version.patch)[number - 1])
         answer(req, resp, _members(version), version)
 
 

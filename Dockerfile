@@ -44,5 +44,10 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-I", "-m", "monotron.health"]
 
+# `make image` adds the version, the commit and the repository.
+LABEL org.opencontainers.image.title="Monotron" \
+    org.opencontainers.image.description="The next number of a named series over HTTP: build numbers and version numbers for CI" \
+    org.opencontainers.image.licenses="MIT"
+
 ENTRYPOINT ["monotron"]
 CMD ["serve"]

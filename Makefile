@@ -8,7 +8,7 @@ SIDE_BY_SIDE ?= $(shell echo $$(($$(nproc) * 2)))
 # As a line in a .pth file, which Python reads 10 ms faster than setuptools' own finder: tests start it often.
 EDITABLE = --config-settings editable_mode=compat --editable
 
-.PHONY: run test quick lint types tests every-python bench etcd-messages dist format clean
+.PHONY: run test quick lint types tests every-python bench etcd-messages dist sbom image deb format clean
 
 run: .venv/run
 	$(BIN)/monotron serve
@@ -54,6 +54,31 @@ etcd-messages: | .venv
 dist: .venv/test
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+
+# What the image and the Debian package are made of (SBOM, as CycloneDX), in build/monotron.cdx.json.
+sbom: .venv/test
+	rm -rf build/sbom
+	$(PYTHON) -m venv --without-pip build/sbom
+	$(BIN)/pip --python build/sbom/bin/python install --quiet --constraint constraints.txt '.[etcd]'
+	# It would name this folder.
+	find build/sbom -name direct_url.json -delete
+	$(BIN)/cyclonedx-py environment $(SBOM) --output-file build/monotron.cdx.json build/sbom/bin/python
+
+# Without times and random numbers, so that the same parts make the same file.
+SBOM = --output-reproducible --output-format JSON --spec-version 1.6
+
+# The image, with labels that say of which version and commit it is.
+image:
+	docker build --tag monotron \
+		--label org.opencontainers.image.version=$(VERSION) \
+		--label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+		--label org.opencontainers.image.source=$(MONOTRON_SOURCE) .
+
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' monotron/__init__.py)
+
+# The package for the Debian or Ubuntu that this runs on, in build.
+deb: | .venv
+	PIP=$(BIN)/pip deploy/debian/build.sh
 
 format: .venv/test
 	$(BIN)/ruff check --fix .

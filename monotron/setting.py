@@ -22,6 +22,8 @@ class Setting:
     default: str
     meaning: str
     parse: Callable[[str], Any]
+    group: str
+    """What it is about, as a heading."""
     secret: bool = False
     own_variable: str | None = None
     """A variable that takes precedence, because the other's common name may mean something else."""

@@ -24,6 +24,9 @@ from monotron.setting import (
 from monotron.store.etcd import address
 from monotron.store.etcd.address import Address
 
+NETWORK, STORAGE, PROCESSES = "Network", "Storage", "Processes"
+CREDENTIALS, LOGS = "Credentials", "Logs"
+
 
 class InvalidSetting(MonotronError):
     """A setting that cannot be used; the message names it, its value and what is allowed."""
@@ -40,6 +43,7 @@ class Settings:
             "Address to listen on.",
             some_text,
             own_variable="MONOTRON_HOST",
+            group=NETWORK,
         )
     )
     port: int = field(
@@ -49,6 +53,7 @@ class Settings:
             "Port to listen on; 0 takes a free one.",
             number(0, 65535),
             own_variable="MONOTRON_PORT",
+            group=NETWORK,
         )
     )
     storage_dir: Path = field(
@@ -57,6 +62,7 @@ class Settings:
             "data",
             "Folder of the store; made if missing.",
             folder,
+            group=STORAGE,
         )
     )
     store: Address | None = field(
@@ -66,6 +72,7 @@ class Settings:
             "A store on a cluster of etcd instead: etcd://HOST:PORT,HOST:PORT/PREFIX.",
             address.parse,
             shown=address.without_password,
+            group=STORAGE,
         )
     )
     store_ca: Path | None = field(
@@ -74,6 +81,7 @@ class Settings:
             "",
             "A PEM file of who signs the certificates of etcd; it turns TLS on.",
             pem_file,
+            group=STORAGE,
         )
     )
     store_certificate: Path | None = field(
@@ -82,6 +90,7 @@ class Settings:
             "",
             "A PEM file with the certificate that is shown to etcd.",
             pem_file,
+            group=STORAGE,
         )
     )
     store_key: Path | None = field(
@@ -90,6 +99,7 @@ class Settings:
             "",
             "A PEM file with the private half of that certificate.",
             pem_file,
+            group=STORAGE,
         )
     )
     store_password: str | None = field(
@@ -100,7 +110,17 @@ class Settings:
             "The password of the user that the store's address names.",
             password,
             secret=True,
+            group=STORAGE,
         ),
+    )
+    history: int = field(
+        metadata=described(
+            "MONOTRON_HISTORY",
+            str(HISTORY_VALUES),
+            "Values that the history of each series holds; 0 turns it off.",
+            number(0, MOST_HISTORY_VALUES),
+            group=STORAGE,
+        )
     )
     workers: int = field(
         metadata=described(
@@ -108,6 +128,7 @@ class Settings:
             "1",
             "Processes that share the port. One is right up to thousands of numbers a second.",
             number(1, 64),
+            group=PROCESSES,
         )
     )
     server: str = field(
@@ -116,6 +137,7 @@ class Settings:
             "loop",
             "The HTTP server: loop, or waitress, which is plain and slower.",
             one_of("loop", "waitress"),
+            group=PROCESSES,
         )
     )
     threads: int = field(
@@ -124,14 +146,7 @@ class Settings:
             "32",
             "Requests that read for long, in one worker at a time.",
             number(1, 256),
-        )
-    )
-    history: int = field(
-        metadata=described(
-            "MONOTRON_HISTORY",
-            str(HISTORY_VALUES),
-            "Values that the history of each series holds; 0 turns it off.",
-            number(0, MOST_HISTORY_VALUES),
+            group=PROCESSES,
         )
     )
     root_api_key: str | None = field(
@@ -143,6 +158,7 @@ class Settings:
             "With its secret, it turns authentication on.",
             user,
             secret=True,
+            group=CREDENTIALS,
         ),
     )
     root_api_secret: str | None = field(
@@ -153,6 +169,7 @@ class Settings:
             "The secret of the root API key.",
             password,
             secret=True,
+            group=CREDENTIALS,
         ),
     )
     public_badges: bool = field(
@@ -161,6 +178,7 @@ class Settings:
             "off",
             "Badges need no credentials: on or off. Whoever knows a series key can see its number.",
             switch,
+            group=CREDENTIALS,
         )
     )
     access_log: bool = field(
@@ -169,6 +187,7 @@ class Settings:
             "off",
             "A log line for each request: on or off.",
             switch,
+            group=LOGS,
         )
     )
     log_format: str = field(
@@ -177,6 +196,7 @@ class Settings:
             "text",
             "How a log line looks: text, or json for a log collector.",
             one_of("text", "json"),
+            group=LOGS,
         )
     )
     sources: Mapping[str, str] = field(default_factory=dict)

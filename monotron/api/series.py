@@ -48,7 +48,6 @@ from monotron.core.errors import InvalidNumber, LimitReached, SeedTooLow, Series
 from monotron.core.history import HistoryValue
 from monotron.core.records import Series
 from monotron.core.search import Place, Search
-from monotron.digits import whole_number
 from monotron.limits import PAGE_ROWS, RANGE_VALUES, RECENT_PAGE_VALUES, RECENT_VALUES
 from monotron.store.contract import Reading, Store, Transaction
 
@@ -484,11 +483,11 @@ def _sort(text: str) -> str:
 def _place(text: str) -> Place:
     """Return the place that `next` names with `sort=changed`; raises 400."""
     changed_at, _, key = text.partition("/")
-    time = whole_number(changed_at)
-    if time is None or not key:
+    if not key:
         raise falcon.HTTPBadRequest(
             description="with sort=changed, after must be the next of the page before"
         )
+    time = numbers.parsed("the time in after", changed_at)
     return time, names.series_key(key, new=False)
 
 

@@ -13,7 +13,7 @@ SUBCOMMANDS = {
     "seed": "move a series up, so that its next value is one more",
     "delete": "delete a series with its history",
     "version": "print a semantic version, or take the next one",
-    "import": "import the series of another service, or an export",
+    "import": "import the series of another service, of Jenkins or of a file",
     "export": "write the whole store as JSON lines",
     "advance": "move every series up, after an older state of the store was restored",
     "backup": "copy the store, even while a service runs",

@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NoReturn
 
 from monotron import digits
@@ -32,7 +32,15 @@ class Parser(argparse.ArgumentParser):
         super().error(message + _hint(message))
 
 
-def add_setting(command: argparse.ArgumentParser, name: str) -> None:
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """Add the flags of all settings, by what they are about."""
+    for title, settings in groupby(SETTINGS, lambda setting: setting.group):
+        group = command.add_argument_group(title)
+        for setting in settings:
+            add_setting(group, setting.name)
+
+
+def add_setting(command: "argparse.ArgumentParser | argparse._ArgumentGroup", name: str) -> None:
     """Add the flag of a setting."""
     setting = next(setting for setting in SETTINGS if setting.name == name)
     told = f"Variable {' or '.join(setting.variables)}, default {setting.default or 'none'}."

@@ -15,7 +15,7 @@ from monotron.core import clock, numbers
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.settings import Settings
 from monotron.store.contract import Store
-from monotron.transfer import buildnumber, importing, jsonl, postgres
+from monotron.transfer import buildnumber, importing, jenkins, jsonl, key_values, postgres
 from monotron.transfer.items import Item
 from monotron.transfer.tally import Tally
 
@@ -30,14 +30,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "buildnumber", help="the folder of the older build-number service"
     )
-    command.set_defaults(run=_import_folder)
+    command.set_defaults(run=_import_folder, read=buildnumber.read, unit=" files")
     command.add_argument("folder", metavar="DIR", help="a file for each counter, named by a UUID")
-    command.add_argument(
-        "--account",
-        type=whole_number,
-        default=FIRST_ACCOUNT,
-        help=f"created if missing; default {FIRST_ACCOUNT}",
-    )
+    _add_account(command)
     _add_options(command)
     add_example(command, "monotron import buildnumber /var/lib/buildnumber --dry-run")
 
@@ -49,6 +44,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     _add_options(command)
     add_example(command, "monotron import monotron rows.csv")
 
+    command = commands.add_parser("jenkins", help="the build numbers of every job of a Jenkins")
+    command.set_defaults(run=_import_folder, read=jenkins.read, unit=" jobs")
+    command.add_argument("folder", metavar="JENKINS_HOME", help="the folder that contains jobs")
+    _add_account(command)
+    _add_options(command)
+    add_example(command, "monotron import jenkins /var/lib/jenkins --dry-run")
+
+    command = commands.add_parser("csv", help="lines with a series key and the last value of each")
+    command.set_defaults(run=_import_key_values)
+    command.add_argument("file", metavar="FILE", help="key,value on each line; - is stdin")
+    _add_account(command)
+    _add_options(command)
+    add_example(command, "monotron import csv numbers.csv --dry-run")
+
     command = commands.add_parser("jsonl", help="a file from monotron export")
     command.set_defaults(
         run=_import_file, read=lambda stream, now, advance: jsonl.read(stream, advance)
@@ -56,6 +65,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="- is stdin")
     _add_options(command)
     add_example(command, "monotron import jsonl monotron.jsonl")
+
+
+def _add_account(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--account",
+        type=whole_number,
+        default=FIRST_ACCOUNT,
+        help=f"created if missing; default {FIRST_ACCOUNT}",
+    )
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:
@@ -74,8 +92,8 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 def _import_folder(settings: Settings, arguments: argparse.Namespace) -> int:
     account, now = numbers.account(arguments.account), clock.now()
     folder = Path(arguments.folder)
-    with progress(" files") as bar:
-        items = buildnumber.read(folder, account, now, bar.update)
+    with progress(arguments.unit) as bar:
+        items = arguments.read(folder, account, now, bar.update)
         return _import_items(settings, arguments, items, now, bar)
 
 
@@ -84,6 +102,12 @@ def _import_file(settings: Settings, arguments: argparse.Namespace) -> int:
     with reading(arguments.file) as stream, progress("B", size_of(stream)) as bar:
         items = arguments.read(stream, now, bar.update)
         return _import_items(settings, arguments, items, now, bar)
+
+
+def _import_key_values(settings: Settings, arguments: argparse.Namespace) -> int:
+    account = numbers.account(arguments.account)
+    arguments.read = lambda stream, now, advance: key_values.read(stream, account, now, advance)
+    return _import_file(settings, arguments)
 
 
 def _import_items(

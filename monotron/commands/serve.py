@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from monotron import logs
 from monotron.app import QUICK_PATHS, create_app, is_long
-from monotron.commands.arguments import add_example, add_setting
+from monotron.commands.arguments import add_example, add_settings
 from monotron.commands.taking_over import take_over
 from monotron.core import upgrading
 from monotron.errors import MonotronError
@@ -15,7 +15,7 @@ from monotron.measures import StoreMetrics, WorkerSlot
 from monotron.opening import OpenStore, open_cluster, open_store
 from monotron.server.service import Service
 from monotron.server.supervisor import serve
-from monotron.settings import SETTINGS, Settings
+from monotron.settings import Settings
 from monotron.store import folder as storage_folder
 from monotron.store.contract import StoreUnavailable
 from monotron.waiting import Waiting
@@ -31,8 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_serve)
     # As an abbreviation, --root-api-secret would name its file, and be shown in an error.
     command.allow_abbrev = False
-    for setting in SETTINGS:
-        add_setting(command, setting.name)
+    add_settings(command)
     add_example(command, "monotron serve --storage-dir /var/lib/monotron --port 8080")
 
 

@@ -24,10 +24,10 @@ def note(txn: Transaction, account: int, key: str, listed_at: int, changed_at: i
         forget(txn, account, key, listed_at)
     # 0 stands for no row.
     listed_at = max(changed_at, 1)
-    txn.put(tables.CHANGES, records.change_row_key(account, listed_at, key), b"")
+    txn.put(tables.CHANGE_TIMES, records.change_row_key(account, listed_at, key), b"")
     return listed_at
 
 
 def forget(txn: Transaction, account: int, key: str, listed_at: int) -> None:
     """Remove a series from the index."""
-    txn.delete(tables.CHANGES, records.change_row_key(account, listed_at, key))
+    txn.delete(tables.CHANGE_TIMES, records.change_row_key(account, listed_at, key))

@@ -79,7 +79,7 @@ class _Found:
 
     def is_listed(self, state: Series) -> bool:
         row_key = records.change_row_key(state.account, state.listed_at, state.key)
-        return self.get(tables.CHANGES, row_key) is not None
+        return self.get(tables.CHANGE_TIMES, row_key) is not None
 
     def series(self, account: int, key: str) -> Series | None:
         """Return a series; raises `StoreCorrupt` if its row, already reported, is damaged."""
@@ -165,7 +165,7 @@ def _limits(found: _Found) -> None:
 
 
 def _changes(found: _Found) -> None:
-    for _, (account, listed_at, key) in found.rows(tables.CHANGES, _read_change):
+    for _, (account, listed_at, key) in found.rows(tables.CHANGE_TIMES, _read_change):
         what = _name(account, key)
         with suppress(StoreCorrupt):
             state = found.series(account, key)

@@ -82,7 +82,7 @@ def _newest_first(
     until = LAST_VALUE - 1 if after is None else max(after[0], 1)
     range_ = records.change_range(account, since=search.changed_since - NEARNESS, until=until)
     near: list[tuple[int, str, Series]] = []
-    for row_key, _ in paging.rows(reading, tables.CHANGES, *range_, reverse=True):
+    for row_key, _ in paging.rows(reading, tables.CHANGE_TIMES, *range_, reverse=True):
         _, listed_at, key = records.unpack_change_row_key(row_key)
         while near and (near[-1][0] >= listed_at + NEARNESS or len(near) == LOOK_AHEAD):
             yield near.pop()[2]

@@ -21,7 +21,7 @@ HISTORY: Final = _table("history")
 """The newest values of each series, several in a row."""
 TOKENS: Final = _table("tokens")
 """One row for each token that the history of an indexed series holds."""
-CHANGES: Final = _table("changes")
+CHANGE_TIMES: Final = _table("change_times")
 """One row for each series, in the order in which they changed."""
 LIMITS: Final = _table("limits")
 """The limits of series that have no value yet."""

@@ -23,6 +23,7 @@ from monotron import __version__, threads
 from monotron.errors import MonotronError
 from monotron.measures import OPEN_CONNECTIONS, REPLACED, START_TIME, Measures, WorkerSlot
 from monotron.server.listeners import ip_address, listen, reachable, url
+from monotron.server.notify import READY, STOPPING, notify
 from monotron.server.open_files import FEWEST_FILES, open_files
 from monotron.server.service import Server, Service
 from monotron.settings import Settings
@@ -158,6 +159,7 @@ class _Watch:
                     "authentication is off: anybody who can reach %s may do everything", host
                 )
         self.announced = True
+        notify(READY)
 
     def _wait(self, seconds: float | None) -> None:
         """Wait for signals and workers' reports, and act on them."""
@@ -290,6 +292,7 @@ class _Watch:
 
     def _stop(self) -> None:
         """Let the workers finish requests in flight; kill those that do not stop."""
+        notify(STOPPING)
         for listener in self.listeners:
             listener.close()
         end = time.monotonic() + STOP_SECONDS

@@ -6,25 +6,21 @@ number and a newline. Any other content counted as 0 there, so the next number w
 
 import itertools
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from monotron.core import uuids
 from monotron.core.errors import InvalidName
 from monotron.core.records import Series
-from monotron.digits import whole_number
 from monotron.limits import LAST_VALUE
+from monotron.transfer import number_file
 from monotron.transfer.items import Advance, Broken, CannotRead, Item, Read, Skipped
 from monotron.transfer.lines import SeriesLine
+from monotron.transfer.number_file import NotAFile
 
 SORTED_FILES = 100_000
 """How many files are sorted by name at a time. Series are ordered by name, so sorting spares the
 store many pages in each update; a folder has no order."""
-
-CONTENT_BYTES = 64
-"""More than any number has; no more is read of a file that is something else."""
-
 
 NO_UUID = "the name is not a UUID"
 NO_FILE = "it is not a file"
@@ -60,18 +56,13 @@ def _item(entry: "os.DirEntry[str]", account: int, now: int) -> Item:
         return Skipped(place, NO_UUID)
     try:
         # A dangling link is broken, not skipped: its counter may be on a disk that is not mounted.
-        if not stat.S_ISREG(entry.stat().st_mode):
-            return Skipped(place, NO_FILE)
-        with open(entry.path, "rb", buffering=0) as file:
-            content = file.read(CONTENT_BYTES) or b""
+        value, size = number_file.read(entry)
+    except NotAFile:
+        return Skipped(place, NO_FILE)
     except OSError as error:
         return Broken(place, f"it cannot be read: {error.strerror}")
-    value = whole_number(content.decode(errors="replace").strip(_BLANKS), CONTENT_BYTES)
     if value == 0:
         return Skipped(place, NOTHING_TAKEN)
     if value is None or value > LAST_VALUE:
         return Skipped(place, NO_NUMBER)
-    return Read(place, SeriesLine(Series(account, key, value, None, now, now)), size=len(content))
-
-
-_BLANKS = " \t\n\v\f\r"
+    return Read(place, SeriesLine(Series(account, key, value, None, now, now)), size=size)

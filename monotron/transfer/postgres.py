@@ -12,28 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO
 
 from monotron.core import names, numbers
 from monotron.core.errors import RuleError
 from monotron.core.records import Entry, Series
 from monotron.limits import DATABASE_ROW_BYTES, IMPORT_LINES
-from monotron.transfer import lines
+from monotron.transfer import lines, rows
 from monotron.transfer.items import Advance, Broken, CannotRead, Item, Read, TextLine, text_lines
 from monotron.transfer.lines import AttributeLine, BrokenLine, SeriesLine
+from monotron.transfer.rows import Row
 
 COLUMNS = ("key", "creator_id", "token", "value")
 """The columns of each row; a row that also has a `name` is an attribute."""
-
-
-class Row(NamedTuple):
-    """A row of a table; in CSV, both an empty text and NULL are an empty cell."""
-
-    first: int
-    """The line on which it begins."""
-    last: int
-    cells: Mapping[str, Any]
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +56,21 @@ def read(stream: BinaryIO, now: int, advance: Advance) -> Iterator[Item]:
     if first is None:
         raise CannotRead("it is empty: it does not even have column names")
     every = chain([first], rest)
-    rows = _json_rows(every) if first.text.lstrip().startswith("{") else _csv_rows(every)
-    return _grouped(_read(row, now) if isinstance(row, Row) else row for row in rows)
+    found = _json_rows(every) if first.text.lstrip().startswith("{") else _csv_rows(every)
+    return _grouped(_read(row, now) if isinstance(row, Row) else row for row in found)
 
 
 def _json_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
     for number, text, size, whole in texts:
         if not whole:
-            yield Broken(_place(number, number), f"it has more than {DATABASE_ROW_BYTES} bytes")
+            yield Broken(rows.place(number, number), f"it has more than {DATABASE_ROW_BYTES} bytes")
         elif not text.isspace():
             try:
                 cells = lines.members_of(text)
             except BrokenLine as error:
-                yield Broken(_place(number, number), str(error))
+                yield Broken(rows.place(number, number), str(error))
             else:
                 yield Row(number, number, cells, size)
-
-
-class _Reader(Protocol):
-    """The type that `csv.reader` returns."""
-
-    line_num: int
-
-    def __next__(self) -> list[str]: ...
 
 
 def _csv_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
@@ -102,36 +85,16 @@ def _csv_rows(texts: Iterable[TextLine]) -> Iterator[Row | Broken]:
             "the first line must name the columns of mn_entry, mn_entry_version or "
             f"mn_token_attr, including {', '.join(COLUMNS)}"
         )
-    return _rows_below(columns, reader)
-
-
-def _rows_below(columns: Sequence[str], reader: _Reader) -> Iterator[Row | Broken]:
-    while True:
-        first = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Broken(_place(first, reader.line_num), f"it is not CSV: {error}")
-            continue
-        if len(cells) == len(columns):
-            size = sum(map(len, cells))
-            yield Row(first, reader.line_num, dict(zip(columns, cells, strict=True)), size)
-        elif cells:
-            yield Broken(
-                _place(first, reader.line_num),
-                f"it has {len(cells)} cells, but there are {len(columns)} columns",
-            )
+    return rows.below(columns, reader)
 
 
 def _read(row: Row, now: int) -> Value | Read | Broken:
     try:
         if row.cells.get("name") is not None:
-            return Read(_place(row.first, row.last), _attribute(row.cells), size=row.size)
+            return Read(rows.place(row.first, row.last), _attribute(row.cells), size=row.size)
         return _value(row, now)
     except (BrokenLine, RuleError) as error:
-        return Broken(_place(row.first, row.last), str(error))
+        return Broken(rows.place(row.first, row.last), str(error))
 
 
 def _attribute(cells: Mapping[str, Any]) -> AttributeLine:
@@ -184,7 +147,7 @@ def _series(group: Sequence[Value]) -> Read:
         given=len(history),
     )
     return Read(
-        _place(first.row.first, last.row.last),
+        rows.place(first.row.first, last.row.last),
         SeriesLine(series, history),
         lines=len(group),
         size=sum(each.row.size for each in group),
@@ -219,10 +182,6 @@ def _microseconds(text: str) -> int:
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     since = seconds + offset if sign == "-" else seconds - offset
     return max(since // _MICROSECOND + int((fraction or "").ljust(6, "0")), 0)
-
-
-def _place(first: int, last: int) -> str:
-    return f"line {first}" if first == last else f"lines {first} to {last}"
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

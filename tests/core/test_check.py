@@ -243,22 +243,22 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'a' of account 9: account 9 does not exist",
     ),
     "a series that is not among the changes": (
-        delete(tables.CHANGES, records.change_row_key(1, NOW, "shop")),
+        delete(tables.CHANGE_TIMES, records.change_row_key(1, NOW, "shop")),
         "'shop'.*missing from the index of changes",
     ),
     "a change of nothing": (
-        put(tables.CHANGES, records.change_row_key(1, NOW, "a"), b""),
+        put(tables.CHANGE_TIMES, records.change_row_key(1, NOW, "a"), b""),
         "'a'.*missing, but it is in the index of changes",
     ),
     "two changes of one series": (
-        put(tables.CHANGES, records.change_row_key(1, NOW - 1, "shop"), b""),
+        put(tables.CHANGE_TIMES, records.change_row_key(1, NOW - 1, "shop"), b""),
         "'shop'.*index of changes more than once",
     ),
     "a change at another time than the series": (
         put_series("shop", updated_at=NOW + NEARNESS),
         "'shop'.*place in the index of changes",
     ),
-    "a change that cannot be read": (put(tables.CHANGES, b"?", b""), "table changes"),
+    "a change that cannot be read": (put(tables.CHANGE_TIMES, b"?", b""), "table change_times"),
     "a token that the index lacks": (
         delete(tables.TOKENS, records.token_row_key(1, "shop", f"{7:040}")),
         "'shop'.*does not have '0+7' at 8",

@@ -69,7 +69,7 @@ MANY = st.sampled_from([2, ATTRIBUTES - 1, ATTRIBUTES, ATTRIBUTES + 1]).map(
     lambda count: {f"{n}": "" for n in range(count)}
 )
 COUNTED = (
-    *(tables.SERIES, tables.CHANGES, tables.BUMPS, tables.ATTRIBUTES),
+    *(tables.SERIES, tables.CHANGE_TIMES, tables.BUMPS, tables.ATTRIBUTES),
     *(tables.RETRIES, tables.RETRY_TIMES, tables.ACCOUNTS),
 )
 """The tables in which each thing of the model has one row."""
@@ -122,7 +122,7 @@ class Rules(RuleBasedStateMachine):
         # No row is left behind, and none is lost.
         assert {table: len(after[table]) for table in COUNTED} == {
             tables.SERIES: len(self.model.series),
-            tables.CHANGES: len(self.model.series),
+            tables.CHANGE_TIMES: len(self.model.series),
             tables.BUMPS: len(self.model.made),
             tables.ATTRIBUTES: sum(map(len, self.model.attributes.values())),
             tables.RETRIES: len(self.model.retries),

@@ -53,7 +53,7 @@ def by_key(store: Store, search_: Search, *, limit: int = 100) -> list[str]:
 
 def row_times(store: Store) -> dict[str, int]:
     def read(reading: Reading) -> dict[str, int]:
-        rows = reading.scan(tables.CHANGES, b"", b"\xff" * 512, limit=10_000)
+        rows = reading.scan(tables.CHANGE_TIMES, b"", b"\xff" * 512, limit=10_000)
         found = (records.unpack_change_row_key(row_key) for row_key, _ in rows)
         return {key: listed_at for _, listed_at, key in found}
 

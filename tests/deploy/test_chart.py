@@ -22,6 +22,7 @@ from tests.deploy.test_deploy import (
     shell_blocks,
     validate,
 )
+from tests.deploy.test_monitoring import assert_is_of_the_operator
 from tests.support import shown
 from tests.support.certificates import authority, signed
 
@@ -37,10 +38,10 @@ RELEASE = "monotron"
 
 NODE: dict[str, Any] = {}
 REPLICAS: dict[str, Any] = {"replicas": 3, "etcd": {"enabled": True}}
-(ELSEWHERE,) = (
+ELSEWHERE, MONITORED = (
     yaml.safe_load(block) for block in shown.blocks((CHART / "README.md").read_text(), "yaml")
 )
-"""With an etcd that exists, as README.md shows it."""
+"""With an etcd that exists, and with the Prometheus Operator, as README.md shows them."""
 
 EVERYTHING: dict[str, Any] = {
     "ingress": {"enabled": True, "className": "nginx", "annotations": {"example.com/a": "b"}},
@@ -49,6 +50,7 @@ EVERYTHING: dict[str, Any] = {
     "storage": {"className": "local", "accessMode": "ReadWriteOnce"},
     "nodeSelector": {"disk": "ssd"},
     "tolerations": [{"key": "ci", "operator": "Exists"}],
+    **MONITORED,
 }
 """Whatever else can be set, with other values than those of values.yaml."""
 
@@ -181,6 +183,23 @@ def test_the_first_install_initializes_the_store_as_the_manifest_does(chart: hel
 def test_the_ingress_is_that_of_the_manifests(chart: helm.Chart) -> None:
     mine = rendered(chart, {"ingress": {"enabled": True}})["ingress.yaml"]
     assert mine["spec"] == load(K8S / "ingress/ingress.yaml")["spec"]
+
+
+def test_what_the_operator_gets_is_that_of_the_manifests(chart: helm.Chart) -> None:
+    for values in (NODE, REPLICAS):
+        mine = rendered(chart, {**values, "monitoring": {"enabled": True}})
+        for name in ("prometheusrule.yaml", "servicemonitor.yaml"):
+            assert_is_of_the_operator(mine[name])
+            theirs = load(K8S / "monitoring" / name)
+            assert without(mine[name]["spec"], "selector") == without(theirs["spec"], "selector")
+        wanted = mine["servicemonitor.yaml"]["spec"]["selector"]["matchLabels"].items()
+        assert wanted <= mine["service.yaml"]["metadata"]["labels"].items()
+
+
+def test_the_operator_gets_the_labels_that_it_looks_for(chart: helm.Chart) -> None:
+    made = rendered(chart, MONITORED)
+    for name in ("prometheusrule.yaml", "servicemonitor.yaml"):
+        assert MONITORED["monitoring"]["labels"].items() <= made[name]["metadata"]["labels"].items()
 
 
 # Promises of its own
@@ -391,6 +410,7 @@ def test_every_value_is_explained_and_has_a_rule() -> None:
         ({"rootSecret": ""}, "/rootSecret"),
         ({"image": {"repository": ""}}, "/image/repository"),
         ({"ingress": {"enabled": True, "tlsSecret": ""}}, "/ingress/tlsSecret"),
+        ({"monitoring": {"enabled": True, "secret": ""}}, "/monitoring/secret"),
     ],
 )
 def test_wrong_values_are_refused(values: dict[str, Any], named: str, chart: helm.Chart) -> None:

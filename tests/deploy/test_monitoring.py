@@ -18,6 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -26,6 +27,7 @@ from monotron.core.api_keys import Pair
 from monotron.measures import LOST_ANSWERS
 from monotron.server.loop.server import BIG_BODIES
 from tests.conftest import ROOT, basic, installed
+from tests.deploy.test_deploy import OF_THE_OPERATOR
 from tests.support import shown
 from tests.support.etcd import Cluster
 from tests.support.service import (
@@ -44,6 +46,7 @@ pytestmark = pytest.mark.same_on_each_python
 DEPLOY = Path(__file__).parents[2] / "deploy"
 GRAFANA = DEPLOY / "grafana"
 PROMETHEUS = DEPLOY / "prometheus"
+ROOT_OF_K8S = DEPLOY / "k8s"
 
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "monotron.json").read_text(encoding="utf-8"))
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
@@ -57,6 +60,9 @@ PUT_ON_BY_PROMETHEUS = {"job", "instance"}
 def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
+
+SOURCE = "https://github.com/OWNER/monotron"
+"""Where a reader of the docs is told to look for the repository, with their own OWNER."""
 
 RULES: list[dict[str, Any]] = [
     rule for group in load(PROMETHEUS / "alerts.yml")["groups"] for rule in group["rules"]
@@ -334,8 +340,10 @@ def test_the_files_for_grafana_name_the_folder_that_the_guide_fills() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
 def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["labels"] in ({"severity": "critical"}, {"severity": "warning"})
-    assert list(rule["annotations"]) == ["summary", "description", "runbook"]
-    page, _, section = rule["annotations"]["runbook"].partition("#")
+    assert list(rule["annotations"]) == ["summary", "description", "runbook_url"]
+    address = rule["annotations"]["runbook_url"]
+    assert address.startswith(f"{SOURCE}/blob/main/docs/")
+    page, _, section = address.removeprefix(f"{SOURCE}/blob/main/").partition("#")
     headings = re.findall("^### (.*)$", shown.page(page), re.MULTILINE)
     (heading,) = [each for each in headings if each.lower() == section]
     (text,) = re.findall(rf"^### {heading}\n(.*?)^(?:#|\Z)", shown.page(page), re.M | re.S)
@@ -353,6 +361,130 @@ def test_each_alert_has_a_test_in_which_it_fires() -> None:
     }
     names = [rule["alert"] for rule in RULES]
     assert sorted(names) == sorted(fired)
+
+
+# The same for Kubernetes
+
+OPERATOR = ROOT_OF_K8S / "monitoring"
+MADE = [
+    "prometheus/alerts.yml",
+    "prometheus/alerts_test.yml",
+    "k8s/monitoring/prometheusrule.yaml",
+    "helm/monotron/alerts.yml",
+]
+"""What deploy/prometheus/copy.sh writes."""
+
+
+def copied(place: Path, **variables: str) -> Path:
+    """Run copy.sh in a copy of the folder deploy; return the copy."""
+    copy = place / "deploy"
+    shutil.copytree(DEPLOY, copy)
+    for name in MADE[2:]:
+        (copy / name).unlink()
+    subprocess.run(
+        [copy / "prometheus" / "copy.sh"], cwd=place, env=environment(variables), check=True
+    )
+    return copy
+
+
+def test_the_alerts_for_kubernetes_are_those_of_the_file(tmp_path: Path) -> None:
+    copy = copied(tmp_path)
+    for name in MADE:
+        assert (copy / name).read_bytes() == (DEPLOY / name).read_bytes(), name
+    assert load(OPERATOR / "prometheusrule.yaml")["spec"] == load(PROMETHEUS / "alerts.yml")
+
+
+def test_one_variable_says_where_every_runbook_is(tmp_path: Path) -> None:
+    elsewhere = "https://git.example.com/ada/monotron"
+    copy = copied(tmp_path, MONOTRON_SOURCE=elsewhere)
+    for name in MADE:
+        text = (copy / name).read_text(encoding="utf-8")
+        assert text == (DEPLOY / name).read_text(encoding="utf-8").replace(SOURCE, elsewhere)
+        assert f"runbook_url: {elsewhere}/blob/main/docs/operations.md#monotron" in text
+
+
+def test_the_operator_scrapes_as_the_configuration_does() -> None:
+    scraped = load(PROMETHEUS / "prometheus.yml")
+    (job,) = scraped["scrape_configs"]
+    monitor = load(OPERATOR / "servicemonitor.yaml")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["interval"] == scraped["global"]["scrape_interval"]
+    assert endpoint["scrapeTimeout"] == scraped["global"]["scrape_timeout"]
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": job["job_name"]}]
+
+
+@pytest.mark.parametrize("folder", [ROOT_OF_K8S, ROOT_OF_K8S / "replicas"], ids=lambda at: at.name)
+def test_the_operator_finds_the_service(folder: Path) -> None:
+    service = load(folder / "service.yaml")
+    monitor = load(OPERATOR / "servicemonitor.yaml")["spec"]
+    (expression,) = monitor["selector"]["matchExpressions"]
+    assert expression["operator"] == "In"
+    assert service["metadata"]["labels"][expression["key"]] in expression["values"]
+    assert monitor["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
+
+
+STRICT: dict[str, Any] = {"type": "object", "additionalProperties": False}
+TEXTS: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+SECRET_KEY = STRICT | {
+    "required": ["name", "key"],
+    "properties": {"name": {"type": "string"}, "key": {"type": "string"}},
+}
+SELECTOR = STRICT | {
+    "properties": {
+        "matchLabels": TEXTS,
+        "matchExpressions": {
+            "type": "array",
+            "items": STRICT
+            | {
+                "required": ["key", "operator", "values"],
+                "properties": {
+                    "key": {"type": "string"},
+                    "operator": {"enum": ["In", "NotIn"]},
+                    "values": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        },
+    }
+}
+ENDPOINT = STRICT | {
+    "properties": {
+        "port": {"type": "string"},
+        "path": {"type": "string"},
+        "interval": {"pattern": "^[0-9]+s$"},
+        "scrapeTimeout": {"pattern": "^[0-9]+s$"},
+        "basicAuth": STRICT | {"properties": {"username": SECRET_KEY, "password": SECRET_KEY}},
+        "relabelings": {
+            "type": "array",
+            "items": STRICT
+            | {
+                "properties": {
+                    "targetLabel": {"type": "string"},
+                    "replacement": {"type": "string"},
+                }
+            },
+        },
+    }
+}
+KINDS = {
+    "PrometheusRule": STRICT | {"properties": {"groups": {"type": "array"}}},
+    "ServiceMonitor": STRICT
+    | {
+        "required": ["selector", "endpoints"],
+        "properties": {"selector": SELECTOR, "endpoints": {"type": "array", "items": ENDPOINT}},
+    },
+}
+"""Of the operator's own definitions (v0.82), what is used here."""
+
+
+def assert_is_of_the_operator(manifest: dict[str, Any]) -> None:
+    assert manifest["apiVersion"] == OF_THE_OPERATOR
+    assert set(manifest) == {"apiVersion", "kind", "metadata", "spec"}
+    jsonschema.validate(manifest["spec"], KINDS[manifest["kind"]])
+
+
+@pytest.mark.parametrize("name", ["prometheusrule.yaml", "servicemonitor.yaml"])
+def test_a_manifest_for_the_operator_is_one_that_it_knows(name: str) -> None:
+    assert_is_of_the_operator(load(OPERATOR / name))
 
 
 # promtool

@@ -21,7 +21,7 @@ from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.errors import RuleError
 from monotron.core.records import request_digest
-from monotron.store.contract import Store, Table, Transaction
+from monotron.store.contract import Reading, Store, Table, Transaction
 from monotron.transfer import exporting, importing, jsonl, lines
 from monotron.transfer.importing import Options
 from monotron.transfer.items import Item
@@ -88,7 +88,7 @@ def rows(store: Store) -> dict[Table, Rows]:
     """
     found = rows_of_store(store)
     found[tables.SYSTEM] = [row for row in found[tables.SYSTEM] if row[0] != b"probe"]
-    del found[tables.TOKENS], found[tables.CHANGES]
+    del found[tables.TOKENS], found[tables.CHANGE_TIMES]
     found[tables.SERIES] = [_without_indexes(*row) for row in found[tables.SERIES]]
     return found
 
@@ -96,6 +96,15 @@ def rows(store: Store) -> dict[Table, Rows]:
 def _without_indexes(row_key: bytes, value: bytes) -> tuple[bytes, bytes]:
     state = replace(records.unpack_series(row_key, value), indexed=0, listed_at=0)
     return row_key, records.pack_series(state)
+
+
+def values(reading: Reading) -> dict[tuple[int, str], int]:
+    """Return the value of each series, by its account and its key."""
+    found = {}
+    for account in accounts.page(reading, after=0, limit=1_000).items:
+        for each in series.page(reading, account, prefix="", after="", limit=1_000).items:
+            found[account, each.key] = each.value
+    return found
 
 
 def fill(store: Store, chance: random.Random, steps: int) -> None:

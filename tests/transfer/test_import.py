@@ -21,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron import limits
-from monotron.core import accounts, api_keys, attributes, history, semver, series, tables
+from monotron.core import api_keys, attributes, history, semver, series, tables
 from monotron.core.records import Entry, Series
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, StoreFull, Transaction
@@ -36,7 +36,17 @@ from tests.support import shown
 from tests.support.calls import call_in
 from tests.support.invariants import faults
 from tests.support.memory import MemoryStore
-from tests.support.moving import KEEP, NOW, ImportResult, bring, bring_items, exported, fill, rows
+from tests.support.moving import (
+    KEEP,
+    NOW,
+    ImportResult,
+    bring,
+    bring_items,
+    exported,
+    fill,
+    rows,
+    values,
+)
 from tests.support.service import COMMAND, JOB, PATIENCE, Load, Serve, environment, run
 
 UUID = JOB[1:]
@@ -89,14 +99,6 @@ def advance(store: Store, key: str, token: str | None = None, *, keep: int = KEE
 
 
 # Never back
-
-
-def values(reading: Reading) -> dict[tuple[int, str], int]:
-    found = {}
-    for account in accounts.page(reading, after=0, limit=1_000).items:
-        for each in series.page(reading, account, prefix="", after="", limit=1_000).items:
-            found[account, each.key] = each.value
-    return found
 
 
 @hypothesis_settings(deadline=None)
@@ -845,12 +847,20 @@ def test_a_dry_run_reads_its_own_writes(
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """A folder with what the page has from the older services."""
+    """A folder with what the page has from other services."""
     counters = tmp_path / "counters"
     counters.mkdir()
     (counters / "4be0643f-1d98-573b-97cd-ca98a65347dd").write_text("41\n")
     (counters / UUID.upper()).write_text("7\n")
     (counters / "README").touch()
+    jobs = {"web": (312, None), "site/branches/feature-login.h3j2k1": (17, "feature%2Flogin")}
+    for job, (coming, name) in jobs.items():
+        place = tmp_path / "jenkins" / "jobs" / job
+        place.mkdir(parents=True)
+        (place / "nextBuildNumber").write_text(f"{coming}\n")
+        if name is not None:
+            (place / "name-utf8.txt").write_text(name)
+    (tmp_path / "numbers.csv").write_text("key,value\nfirmware,1041\n")
     (tmp_path / "values.csv").write_text(VALUES_CSV, newline="")
     (tmp_path / "attributes.csv").write_text(ATTRIBUTES_CSV, newline="")
     return tmp_path

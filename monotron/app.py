@@ -17,6 +17,7 @@ from monotron.api.answers import to_json
 from monotron.api.attributes import Attributes, OneAttribute
 from monotron.api.badges import BadgeData, BadgeImage
 from monotron.api.build_numbers import BuildNumber
+from monotron.api.calver import CurrentCalendarVersion, NextCalendarVersion
 from monotron.api.dashboard import Dashboard, DashboardFile
 from monotron.api.errors import handle_errors
 from monotron.api.grants import Grant, Grants
@@ -31,7 +32,7 @@ from monotron.api.paths import RawPath
 from monotron.api.request_id import RequestId
 from monotron.api.request_measures import RequestMeasures
 from monotron.api.route import Route, below, in_each_account, matcher
-from monotron.api.semver import CurrentVersion, NextVersion
+from monotron.api.semver import CurrentVersion, NextVersion, Versions
 from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
 from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
@@ -58,8 +59,11 @@ ROUTES: tuple[Route, ...] = (
                 Route("/attrs/{name}", OneAttribute),
             ),
         ),
+        Route("/semver", Versions, long=True),
         Route("/semver/{name}", CurrentVersion),
         Route("/semver/{name}/{part}/{token}", NextVersion),
+        Route("/calver/{name}", CurrentCalendarVersion),
+        Route("/calver/{name}/{token}", NextCalendarVersion),
         Route("/badges/{key}", BadgeData, badge=True),
         Route("/badges/{key}.svg", BadgeImage, badge=True),
     ),

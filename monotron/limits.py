@@ -8,9 +8,15 @@ VERSION_NAME_BYTES = 209
 """The name of versions: the longest key derived from it, `{name}-patch-v{major}.{minor}`, must fit
 into a name too, whatever the numbers are."""
 
+PRE_RELEASE_BYTES = 32
+"""What identifies a pre-release, such as `rc`: it is part of a series key."""
+
 LAST_VALUE = 2**63 - 1
 """The last value of a series, 9223372036854775807: the largest signed 64-bit integer, in the store
 as in most clients' languages."""
+
+WIDTH = len(f"{LAST_VALUE}")
+"""The digits of a number, with zeros before it: no value has more."""
 
 RANGE_VALUES = 1_000_000
 """How many values one call may take: a typing mistake must not use up a series."""

@@ -1,10 +1,12 @@
 """Answers: a number or a version as JSON or as plain text, and reads that can be polled."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import falcon
 import orjson
+
+from monotron.limits import WIDTH
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
@@ -21,24 +23,26 @@ def answer(
 ) -> None:
     """Answer with the members as JSON, or with the bare number or version as plain text.
 
-    Clients that prefer text/plain get it.
+    Clients that prefer text/plain get it, with zeros before the number if they asked for a width.
     """
-    if preferred(req, JSON, "text/plain") == "text/plain":
+    if wants_plain(req):
         resp.content_type = PLAIN
-        resp.data = to_text(bare)
+        resp.data = to_text(bare, req.context.width)
     else:
         resp.content_type = content_type
         resp.data = to_json(members)
 
 
-def representations(members: Mapping[str, object], bare: object) -> tuple[bytes, bytes]:
-    """Return each body that `answer` could send."""
-    return to_json(members), to_text(bare)
+def representations(members: Mapping[str, object], bare: object) -> Iterator[bytes]:
+    """Iterate over each body that `answer` could send."""
+    yield to_json(members)
+    for width in range(WIDTH + 1 if isinstance(bare, int) else 1):
+        yield to_text(bare, width)
 
 
-def to_text(bare: object) -> bytes:
-    """Return a number or a version as a line of text."""
-    return f"{bare}\n".encode()
+def to_text(bare: object, width: int = 0) -> bytes:
+    """Return a number or a version as a line of text, a number with at least `width` digits."""
+    return f"{bare}\n".rjust(width + 1, "0").encode()
 
 
 def to_json(members: Mapping[str, object] | list[Mapping[str, object]]) -> bytes:
@@ -68,6 +72,11 @@ def entity_tag(body: bytes) -> str:
     process answers.
     """
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def wants_plain(req: falcon.Request) -> bool:
+    """Return whether a client prefers text/plain to JSON."""
+    return preferred(req, JSON, "text/plain") == "text/plain"
 
 
 def preferred(req: falcon.Request, first: str, second: str) -> str:

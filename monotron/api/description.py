@@ -15,6 +15,7 @@ from falcon.routing import BaseConverter
 from monotron.api.answers import JSON, PLAIN
 from monotron.api.openapi.components import Component, Object, typed
 from monotron.api.openapi.schemas import PLAIN_NUMBER
+from monotron.api.query import WIDTH
 from monotron.core.errors import RuleError
 from monotron.core.scopes import Operation, ScopeResource
 
@@ -43,6 +44,8 @@ class Answer:
     """The schema of each content type; empty for an answer without a body."""
     headers: tuple[Component, ...] = ()
     """The headers that only some answers have."""
+    queries: tuple[Component, ...] = ()
+    """The query parameters that say how it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ def as_number(
     content_type: str = JSON,
 ) -> Answer:
     """Describe an answer of `answer`: JSON, or plain text for clients that prefer it."""
-    return Answer({content_type: schema, PLAIN: plain}, headers)
+    queries = (WIDTH,) if plain is PLAIN_NUMBER else ()
+    return Answer({content_type: schema, PLAIN: plain}, headers, queries)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Description:
     answer: Answer
     needs: Need = None
     queries: tuple[Component, ...] = ()
-    """The query parameters that it accepts."""
+    """The query parameters that it accepts, besides those of its answer."""
     body: Body | None = None
     """The body that it takes; None if it takes no body."""
     raises: tuple[type[RuleError], ...] = ()
@@ -98,10 +102,15 @@ class Description:
     gives: Mapping[str, str] = field(default_factory=dict)
     """Where its answer has the path fields of those calls, as in OpenAPI's links."""
 
+    @property
+    def all_queries(self) -> tuple[Component, ...]:
+        """Return all query parameters that it accepts."""
+        return (*self.queries, *self.answer.queries)
+
     @cached_property
     def query_names(self) -> tuple[str, ...]:
-        """Return the names of the query parameters."""
-        return tuple(each.body["name"] for each in self.queries)
+        """Return the names of all query parameters."""
+        return tuple(each.body["name"] for each in self.all_queries)
 
 
 Calls = Mapping[str, Description]

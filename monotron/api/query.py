@@ -5,17 +5,26 @@ from urllib.parse import parse_qsl
 
 import falcon
 
+from monotron.api.answers import wants_plain
 from monotron.api.openapi.components import parameter, schema
 from monotron.api.openapi.schemas import integer
 from monotron.core import numbers
 from monotron.core.errors import InvalidName
 from monotron.limits import DEFAULT_PAGE_ROWS, PAGE_ROWS
+from monotron.limits import WIDTH as MOST_DIGITS
 
 LIMIT = parameter(
     "query",
     "limit",
     schema("Limit", integer(1, PAGE_ROWS), 50),
     f"Rows in a page; {DEFAULT_PAGE_ROWS} if not given.",
+)
+
+WIDTH = parameter(
+    "query",
+    "width",
+    schema("Width", integer(1, MOST_DIGITS), 6),
+    "The least digits of the number, filled up with zeros; only with `Accept: text/plain`.",
 )
 
 MOST_PARAMETERS = 16
@@ -54,6 +63,23 @@ def page_limit(query: Mapping[str, str]) -> int:
     if "limit" not in query:
         return DEFAULT_PAGE_ROWS
     return numbers.limit(numbers.parsed("limit", query["limit"]))
+
+
+def width(req: falcon.Request, query: Mapping[str, str]) -> int:
+    """Return how many digits a number in text/plain has at least.
+
+    Raises `InvalidNumber`, and 400 if the answer will be JSON, where numbers have no zeros before
+    them.
+    """
+    if "width" not in query:
+        return 0
+    wanted = numbers.width(numbers.parsed("width", query["width"]))
+    if not wants_plain(req):
+        raise falcon.HTTPBadRequest(
+            description="width is for text/plain: a number in JSON has no zeros before it; send "
+            "Accept: text/plain"
+        )
+    return wanted
 
 
 def _utf8(latin: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import falcon
 
-from monotron.api.query import parameters
+from monotron.api.query import parameters, width
 from monotron.limits import JSON_BYTES
 
 Hint = Callable[[str, object, dict[str, Any]], str]
@@ -28,7 +28,11 @@ def read_queries(resource: Any, method: str) -> Collection[str]:
 
 
 class NothingIgnored:
-    """Puts the query into `req.context.query`, and refuses input that the call does not read."""
+    """Puts the query into `req.context.query`, and refuses input that the call does not read.
+
+    The width of a number is put into `req.context.width`: a wrong one is refused before a number is
+    taken.
+    """
 
     def __init__(self, hint: Hint) -> None:
         self._hint = hint
@@ -42,11 +46,13 @@ class NothingIgnored:
         if method not in getattr(resource, "calls", ()):
             return
         req.context.query = query = parameters(req) if req.query_string else {}
+        req.context.width = 0
         if query:
             known = read_queries(resource, method)
             for name in query:
                 if name not in known:
                     raise falcon.HTTPBadRequest(description=_unknown(name, known))
+            req.context.width = width(req, query)
         if (
             req.content_length
             and not reads_body(resource, method)

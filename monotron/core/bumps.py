@@ -1,19 +1,22 @@
 """Bumps: the version that a token got when it bumped a part.
 
-A bump belongs to the series of its part, which is named after the version it is a part of. It is
-forgotten with that series, so that a series that starts again does not repeat an old version.
+A bump belongs to the series that counted it, which is named after the version. It is forgotten with
+that series, so that a series that starts again does not repeat an old version.
 """
 
 import re
 from collections.abc import Iterator
 
-from monotron.core import records, tables
+from monotron.core import dated, records, tables
 from monotron.core.records import Bump
 from monotron.store import paging
 from monotron.store.contract import Reading, Transaction
 
 MAJOR, MINOR, PATCH = 1, 2, 3
 PARTS = {"major": MAJOR, "minor": MINOR, "patch": PATCH}
+
+Numbers = tuple[int, int, int]
+"""Major, minor and patch."""
 
 
 def series_key(name: str, part: int, major: int, minor: int) -> str:
@@ -25,35 +28,86 @@ def series_key(name: str, part: int, major: int, minor: int) -> str:
     return f"{name}-patch-v{major}.{minor}"
 
 
-def find(reading: Reading, account: int, name: str, part: int, token: str) -> Bump | None:
+def pre_release_key(name: str, numbers: Numbers, pre: str) -> str:
+    """Return the key of the series that counts the pre-releases of a version.
+
+    Their identifier has `_` for `-`. With another hyphen the key could be that of another name.
+    """
+    return pre_release_prefix(name, numbers) + pre.replace("-", "_")
+
+
+def pre_release_prefix(name: str, numbers: Numbers) -> str:
+    """Return what the keys of all pre-releases of a version start with."""
+    major, minor, patch = numbers
+    return f"{any_pre_release_prefix(name)}{major}.{minor}.{patch}."
+
+
+def any_pre_release_prefix(name: str) -> str:
+    """Return what the keys of all pre-releases of a name start with."""
+    return f"{name}-pre-v"
+
+
+def made_with(name: str, bump: Bump) -> tuple[str, int]:
+    """Return the key of the series that counted a bump, and the value that it got there."""
+    numbers = bump.major, bump.minor, bump.patch
+    if bump.pre:
+        return pre_release_key(name, numbers, bump.pre), bump.number
+    part = bump.raised or bump.part
+    return series_key(name, part, bump.major, bump.minor), numbers[part - 1]
+
+
+def find(
+    reading: Reading, account: int, name: str, part: int, token: str, pre: str = ""
+) -> Bump | None:
     """Return the token's bump of a part, or None if it has not bumped it."""
-    value = reading.get(tables.BUMPS, records.bump_row_key(account, name, part, token))
+    row_key = records.bump_row_key(account, name, part, token, pre)
+    value = reading.get(tables.BUMPS, row_key)
     return None if value is None else records.unpack_bump(value)
 
 
 def remember(txn: Transaction, account: int, name: str, bump: Bump) -> None:
     """Store a bump."""
-    row_key = records.bump_row_key(account, name, bump.part, bump.token)
+    row_key = records.bump_row_key(account, name, bump.part, bump.token, bump.pre)
     txn.put(tables.BUMPS, row_key, records.pack_bump(bump))
 
 
-def all_of(reading: Reading, account: int, name: str, part: int) -> Iterator[Bump]:
-    """Iterate over every bump of a part."""
-    for _, value in paging.rows(reading, tables.BUMPS, *records.bump_range(account, name, part)):
+def all_of(reading: Reading, account: int, name: str) -> Iterator[Bump]:
+    """Iterate over every bump of a name."""
+    for _, value in paging.rows(reading, tables.BUMPS, *records.bump_range(account, name)):
         yield records.unpack_bump(value)
 
 
+def names(reading: Reading, account: int, *, prefix: str, after: str | None) -> Iterator[str]:
+    """Iterate over the names that have bumps, start with `prefix` and come after `after`.
+
+    It reads one row of each name, however many bumps the name has.
+    """
+    while True:
+        start, stop = records.bumped_range(account, prefix, after)
+        found = reading.scan(tables.BUMPS, start, stop, limit=1)
+        if not found:
+            return
+        _, after = records.unpack_owner(found[0][0])
+        yield after
+
+
 def forget(txn: Transaction, account: int, key: str) -> None:
-    """Forget the bumps that a series was used for, if its key is that of a part."""
-    match = _PART.fullmatch(key)
+    """Forget the bumps that a series has counted, if its key is one of a version.
+
+    The same goes for calendar versions.
+    """
+    dated.forget(txn, account, key)
+    match = _COUNTS.fullmatch(key)
     if match is None:
         return
-    name, suffix = match.groups()
-    part = PARTS[suffix.partition("-")[0]]
-    for row_key, value in paging.rows(txn, tables.BUMPS, *records.bump_range(account, name, part)):
-        bump = records.unpack_bump(value)
-        if series_key(name, part, bump.major, bump.minor) == key:
+    name = match[1]
+    for row_key, value in paging.rows(txn, tables.BUMPS, *records.bump_range(account, name)):
+        if made_with(name, records.unpack_bump(value))[0] == key:
             txn.delete(tables.BUMPS, row_key)
 
 
-_PART = re.compile(r"(.+)-(major|minor-v[0-9]+|patch-v[0-9]+\.[0-9]+)", re.DOTALL)
+_COUNTS = re.compile(
+    r"(.+)-(?:major|minor-v[0-9]+|patch-v[0-9]+\.[0-9]+"
+    r"|pre-v[0-9]+\.[0-9]+\.[0-9]+\.[0-9A-Za-z._]+)",
+    re.DOTALL,
+)

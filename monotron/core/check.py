@@ -8,11 +8,21 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from monotron.core import api_keys, bumps, names, numbers, records, scopes, tables
+from monotron.core import api_keys, bumps, calver, names, numbers, records, scopes, tables
+from monotron.core import dated as calendars
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.changes import NEARNESS
 from monotron.core.errors import RuleError
-from monotron.core.records import Attribute, Bump, Entry, Retry, Series, TokenValue
+from monotron.core.records import (
+    Attribute,
+    Bump,
+    Calendar,
+    Dated,
+    Entry,
+    Retry,
+    Series,
+    TokenValue,
+)
 from monotron.limits import API_KEYS, ATTRIBUTE_BYTES, ATTRIBUTES
 from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Reading, StoreCorrupt, Table
@@ -321,33 +331,59 @@ def _attributes(found: _Found) -> None:
 
 
 def _bumps(found: _Found) -> None:
-    given: set[tuple[int, str, int]] = set()
+    given: dict[tuple[int, str, int], str] = {}
     for row_key, (account, name, bump) in found.rows(tables.BUMPS, _read_bump):
         what = f"version {name!r} of account {account}, token {bump.token!r}"
         found.belongs(what, account)
         found.obeys(what, _token, bump.token)
-        if bump.part not in bumps.PARTS.values():
+        if bump.part not in bumps.PARTS.values() or not 0 <= bump.raised < bump.part:
             found.problem(what, f"it bumped part {bump.part}, which does not exist")
-        elif found.obeys(what, _version_name, name):
-            if row_key != records.bump_row_key(account, name, bump.part, bump.token):
+        elif found.obeys(what, _version_name, name) and found.obeys(what, _pre_release, bump.pre):
+            if row_key != records.bump_row_key(account, name, bump.part, bump.token, bump.pre):
                 found.problem(what, "it is in another's row")
             with suppress(StoreCorrupt):
                 got = _bumped(found, what, account, name, bump)
-                if got in given:
+                if given.setdefault(got, bump.token) != bump.token:
                     found.problem(what, "another token got the same version")
-                given.add(got)
 
 
 def _bumped(found: _Found, what: str, account: int, name: str, bump: Bump) -> tuple[int, str, int]:
     """Check a bump against its series; return the account, the series key and the value."""
-    key = bumps.series_key(name, bump.part, bump.major, bump.minor)
-    number = (bump.major, bump.minor, bump.patch)[bump.part - 1]
+    key, number = bumps.made_with(name, bump)
+    _counted(found, what, account, key, number)
+    return account, key, number
+
+
+def _counted(found: _Found, what: str, account: int, key: str, number: int) -> None:
+    """Check that a series has given out a number."""
     state = found.series(account, key)
     if state is None:
         found.problem(what, f"it got {number} from the series {key!r}, which is missing")
     elif not 1 <= number <= state.value:
         found.problem(what, f"it got {number} from the series {key!r}, which is at {state.value}")
-    return account, key, number
+
+
+def _dated(found: _Found) -> None:
+    for row_key, calendar in found.rows(tables.CALENDARS, _read_calendar):
+        account, name = records.unpack_owner(row_key)
+        what = f"calendar {name!r} of account {account}"
+        found.belongs(what, account)
+        found.obeys(what, _version_name, name)
+        found.obeys(what, calver.valid_scheme, calendar.scheme)
+    given: dict[tuple[int, str, int], str] = {}
+    for row_key, (account, name, dated) in found.rows(tables.DATED, _read_dated):
+        what = f"calendar version {name!r} of account {account}, token {dated.token!r}"
+        found.obeys(what, _token, dated.token)
+        if row_key != records.dated_row_key(account, name, dated.token):
+            found.problem(what, "it is in another's row")
+        with suppress(StoreCorrupt):
+            if calendars.calendar(found.reading, account, name) is None:
+                found.problem(what, "its calendar is missing")
+        key = calendars.series_key(name, dated.period)
+        with suppress(StoreCorrupt):
+            _counted(found, what, account, key, dated.micro)
+        if given.setdefault((account, key, dated.micro), dated.token) != dated.token:
+            found.problem(what, "another token got the same version")
 
 
 def _retries(found: _Found) -> None:
@@ -385,6 +421,7 @@ _LOOKS = (
     _tokens,
     _attributes,
     _bumps,
+    _dated,
     _api_keys,
     _api_key_names,
     _grants,
@@ -443,6 +480,15 @@ def _read_bump(row_key: bytes, value: bytes) -> tuple[int, str, Bump]:
     return (*records.unpack_owner(row_key), records.unpack_bump(value))
 
 
+def _read_calendar(row_key: bytes, value: bytes) -> Calendar:
+    records.unpack_owner(row_key)
+    return records.unpack_calendar(value)
+
+
+def _read_dated(row_key: bytes, value: bytes) -> tuple[int, str, Dated]:
+    return (*records.unpack_owner(row_key), records.unpack_dated(value))
+
+
 def _read_retry(row_key: bytes, value: bytes) -> tuple[int, Retry]:
     account, _ = records.unpack_retry_row_key(row_key)
     return account, records.unpack_retry(value)
@@ -472,6 +518,11 @@ _token = partial(names.token, new=False)
 _attribute = partial(names.attribute, new=False)
 _version_name = partial(names.version_name, new=False)
 _api_key_name = partial(names.api_key_name, new=False)
+
+
+def _pre_release(text: str) -> None:
+    if text:
+        names.pre_release(text)
 
 
 def _name(account: int, key: str) -> str:

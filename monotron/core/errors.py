@@ -31,6 +31,14 @@ class SeedTooLow(RuleError):
     """The seed would move the series back, and numbers would be given out twice."""
 
 
+class PreReleaseTooLow(RuleError):
+    """The pre-release would come before the current version."""
+
+
+class OtherScheme(RuleError):
+    """The calendar versions of this name follow another scheme."""
+
+
 class InvalidScope(RuleError):
     """A text that does not name operations on a resource."""
 

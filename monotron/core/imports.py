@@ -15,12 +15,13 @@ from monotron.core import (
     attributes,
     bumps,
     changes,
+    dated,
     history,
     records,
     series,
     tables,
 )
-from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.core.records import ApiKey, Attribute, Bump, Dated, Entry, Retry, Series
 from monotron.store.contract import Transaction
 
 Numbered = tuple[int, Entry]
@@ -88,24 +89,51 @@ def add_attribute(txn: Transaction, account: int, key: str, attribute: Attribute
 
 
 def add_bumps(
-    txn: Transaction, account: int, name: str, part: int, brought: Sequence[Bump], *, now: int
+    txn: Transaction, account: int, name: str, brought: Sequence[Bump], *, now: int
 ) -> list[tuple[Outcome, Outcome]]:
-    """Remember the versions that tokens got, and move the part's series up to them.
+    """Remember the versions that tokens got, and move their series up to them.
 
     A version that another token has here stays with that token. Returns what happened to each bump
     and to its series.
     """
-    taken = {_made(name, bump) for bump in bumps.all_of(txn, account, name, part)}
+    owners = {bumps.made_with(name, bump): bump.token for bump in bumps.all_of(txn, account, name)}
     outcomes = []
     for bump in brought:
-        made = key, value = _made(name, bump)
-        known = bumps.find(txn, account, name, part, bump.token) is not None
-        if made in taken or known or _is_of_another(series.get(txn, account, key), value, bump):
+        made = key, value = bumps.made_with(name, bump)
+        known = bumps.find(txn, account, name, bump.part, bump.token, bump.pre) is not None
+        taken = owners.get(made, bump.token) != bump.token
+        if taken or known or _is_of_another(series.get(txn, account, key), value, bump.token):
             outcomes.append((Outcome.KEPT, Outcome.KEPT))
             continue
-        taken.add(made)
+        owners[made] = bump.token
         moved = add_series(txn, Series(account, key, value, None, now, now), (), keep=0)
         bumps.remember(txn, account, name, bump)
+        outcomes.append((Outcome.NEW, moved.outcome))
+    return outcomes
+
+
+def add_dated(
+    txn: Transaction, account: int, name: str, scheme: str, brought: Sequence[Dated], *, now: int
+) -> list[tuple[Outcome, Outcome]]:
+    """Remember the calendar versions that tokens got, and move their series up to them.
+
+    A version that another token has here stays with that token, and so does a name its scheme.
+    Returns what happened to each version and to its series.
+    """
+    there = dated.calendar(txn, account, name)
+    if there is not None and there.scheme != scheme:
+        return [(Outcome.KEPT, Outcome.KEPT)] * len(brought)
+    owners = {(each.period, each.micro): each.token for each in dated.all_of(txn, account, name)}
+    outcomes = []
+    for each in brought:
+        key, made = dated.series_key(name, each.period), (each.period, each.micro)
+        known = made in owners or dated.find(txn, account, name, each.token) is not None
+        if known or _is_of_another(series.get(txn, account, key), each.micro, each.token):
+            outcomes.append((Outcome.KEPT, Outcome.KEPT))
+            continue
+        owners[made] = each.token
+        moved = add_series(txn, Series(account, key, each.micro, None, now, now), (), keep=0)
+        dated.remember(txn, account, name, scheme, each)
         outcomes.append((Outcome.NEW, moved.outcome))
     return outcomes
 
@@ -194,17 +222,11 @@ def _newer(
     return newer
 
 
-def _made(name: str, bump: Bump) -> tuple[str, int]:
-    """Return the key of a bump's series, and the value that the bump got from it."""
-    key = bumps.series_key(name, bump.part, bump.major, bump.minor)
-    return key, (bump.major, bump.minor, bump.patch)[bump.part - 1]
-
-
-def _is_of_another(state: Series | None, value: int, bump: Bump) -> bool:
-    """Return whether another token, which can still bump to this value, got it by hand."""
+def _is_of_another(state: Series | None, value: int, token: str) -> bool:
+    """Return whether another token, which can still get this value's version, got it by hand."""
     if state is None or state.value != value:
         return False
-    return state.token is not None and state.token != bump.token
+    return state.token is not None and state.token != token
 
 
 def _count(entries: Sequence[Numbered]) -> int:

@@ -1,9 +1,15 @@
 """Names: the rules for series keys, tokens and other names."""
 
+import re
 import unicodedata
 
 from monotron.core.errors import InvalidName
-from monotron.limits import API_KEY_NAME_BYTES, NAME_BYTES, VERSION_NAME_BYTES
+from monotron.limits import (
+    API_KEY_NAME_BYTES,
+    NAME_BYTES,
+    PRE_RELEASE_BYTES,
+    VERSION_NAME_BYTES,
+)
 
 FOLDED_AWAY = (".", "..")
 """Segments that browsers, `fetch` and many proxies remove from a path; `..` takes the one before it
@@ -38,6 +44,25 @@ def attribute(text: str, *, new: bool = True) -> str:
 def version_name(text: str, *, new: bool = True) -> str:
     """Return `text` if it can name versions; raises `InvalidName` otherwise."""
     return _name("version name", text, VERSION_NAME_BYTES, new=new)
+
+
+def pre_release(text: str) -> str:
+    """Return `text` if it identifies a pre-release (https://semver.org, 9); raises `InvalidName`.
+
+    The number that follows it is not part of it.
+    """
+    if not is_pre_release(text):
+        raise InvalidName(
+            "a pre-release must be letters, digits and hyphens, in parts with a dot between them, "
+            "as in rc or beta.eu; a part of digits has no leading zero; at most "
+            f"{PRE_RELEASE_BYTES} bytes in all"
+        )
+    return text
+
+
+def is_pre_release(text: str) -> bool:
+    """Return whether `text` can identify a pre-release."""
+    return len(text) <= PRE_RELEASE_BYTES and _PRE_RELEASE.fullmatch(text) is not None
 
 
 def api_key_name(text: str, *, new: bool = True) -> str:
@@ -93,6 +118,12 @@ def _check(what: str, character: str, *, new: bool) -> None:
     raise InvalidName(
         f"{_article(what)} {what} cannot have {kind}; this one has U+{ord(character):04X}"
     )
+
+
+_PART = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+PRE_RELEASE = rf"{_PART}(?:\.{_PART})*"
+"""The pattern of what identifies a pre-release."""
+_PRE_RELEASE = re.compile(PRE_RELEASE)
 
 
 def _article(what: str) -> str:

@@ -2,7 +2,7 @@
 
 from monotron.core.errors import InvalidNumber
 from monotron.digits import DIGITS, whole_number
-from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES, RECENT_VALUES
+from monotron.limits import LAST_VALUE, PAGE_ROWS, RANGE_VALUES, RECENT_VALUES, WIDTH
 
 
 def parsed(what: str, text: str) -> int:
@@ -49,6 +49,11 @@ def recent(number: int) -> int:
     Raises `InvalidNumber` otherwise.
     """
     return whole("recent", number, 0, RECENT_VALUES)
+
+
+def width(number: int) -> int:
+    """Return `number` if a number may have that many digits; raises `InvalidNumber` otherwise."""
+    return whole("width", number, 1, WIDTH)
 
 
 def account(number: int) -> int:

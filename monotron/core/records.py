@@ -352,36 +352,132 @@ class Bump:
     """The version that a token got when it bumped a part."""
 
     part: int
-    """1 for major, 2 for minor, 3 for patch."""
+    """The part it asked for: 1 for major, 2 for minor, 3 for patch."""
     token: str
     major: int
     minor: int
     patch: int
+    raised: int = 0
+    """The part that was raised for it, if it was a higher one than `part`; otherwise 0."""
+    pre: str = ""
+    """The identifier of a pre-release, such as `rc`; empty for a release."""
+    number: int = 0
+    """The number of the pre-release, from 1; 0 for a release."""
 
 
-def bump_row_key(account: int, name: str, part: int, token: str) -> bytes:
+def bump_row_key(account: int, name: str, part: int, token: str, pre: str = "") -> bytes:
     """Return the row key of a bump."""
-    return bump_range(account, name, part)[0] + _digest(token)
-
-
-def bump_range(account: int, name: str, part: int) -> Range:
-    """Return the range of the bumps of a part."""
     start = series_row_key(account, name)
-    return start + bytes([part]), start + bytes([part + 1])
+    if pre:
+        # A name has no zero byte.
+        return start + bytes([_PRE_RELEASES + part]) + _digest(f"{pre}\0{token}")
+    return start + bytes([part]) + _digest(token)
+
+
+def bump_range(account: int, name: str) -> Range:
+    """Return the range of the bumps of a name."""
+    start = series_row_key(account, name)
+    return start, start + b"\xff"
+
+
+def bumped_range(account: int, prefix: str, after: str | None) -> Range:
+    """Return the range of the bumps of the names that start with `prefix` and follow `after`."""
+    start, stop = series_range(account, prefix)
+    return max(start, bump_range(account, after)[1]) if after else start, stop
 
 
 def pack_bump(bump: Bump) -> bytes:
     """Return the value of a bump's row."""
-    head = _BUMP.pack(_BUMP_FORMAT, bump.part, bump.major, bump.minor, bump.patch)
-    return head + bump.token.encode()
+    version = bump.part, bump.major, bump.minor, bump.patch
+    if not bump.raised and not bump.pre:
+        return _BUMP.pack(_BUMP_FORMAT, *version) + bump.token.encode()
+    pre = bump.pre.encode()
+    more = _BUMP_MORE.pack(bump.raised, bump.number, len(pre))
+    return _BUMP.pack(_BUMP_FORMAT_2, *version) + more + pre + bump.token.encode()
 
 
 @_reads("a version")
 def unpack_bump(value: bytes) -> Bump:
     """Read a bump from its row."""
-    _check_format("a version", value, _BUMP_FORMAT)
+    if value and value[0] == _BUMP_FORMAT:
+        _, part, major, minor, patch = _BUMP.unpack_from(value)
+        return Bump(part, value[_BUMP.size :].decode(), major, minor, patch)
+    _check_format("a version", value, _BUMP_FORMAT_2)
     _, part, major, minor, patch = _BUMP.unpack_from(value)
-    return Bump(part, value[_BUMP.size :].decode(), major, minor, patch)
+    raised, number, size = _BUMP_MORE.unpack_from(value, _BUMP.size)
+    place = _BUMP.size + _BUMP_MORE.size
+    if place + size > len(value):
+        raise IndexError("its pre-release is cut short")
+    pre, token = value[place : place + size].decode(), value[place + size :].decode()
+    return Bump(part, token, major, minor, patch, raised, pre, number)
+
+
+# Calendar versions: the scheme of each name, and the version that each token got
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The scheme of a name, such as `YYYY.0M.MICRO`, and its latest period."""
+
+    scheme: str
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """The calendar version that a token got."""
+
+    token: str
+    period: str
+    """The version without its number, such as `2026.11`."""
+    micro: int
+    """The number, from 1."""
+
+
+def pack_calendar(calendar: Calendar) -> bytes:
+    """Return the value of a calendar's row; its row key is that of a series of its name."""
+    scheme = calendar.scheme.encode()
+    return _CALENDAR.pack(_CALENDAR_FORMAT, len(scheme)) + scheme + calendar.period.encode()
+
+
+@_reads("a calendar")
+def unpack_calendar(value: bytes) -> Calendar:
+    """Read a calendar from its row."""
+    _check_format("a calendar", value, _CALENDAR_FORMAT)
+    _, size = _CALENDAR.unpack_from(value)
+    place = _CALENDAR.size + size
+    if place > len(value):
+        raise IndexError("its scheme is cut short")
+    return Calendar(value[_CALENDAR.size : place].decode(), value[place:].decode())
+
+
+def dated_row_key(account: int, name: str, token: str) -> bytes:
+    """Return the row key of a token's calendar version."""
+    return series_row_key(account, name) + _digest(token)
+
+
+def dated_range(account: int, name: str) -> Range:
+    """Return the range of the calendar versions of a name."""
+    start = series_row_key(account, name)
+    return start, start + b"\xff" * 17
+
+
+def pack_dated(dated: Dated) -> bytes:
+    """Return the value of the row of a calendar version."""
+    period = dated.period.encode()
+    head = _DATED.pack(_DATED_FORMAT, dated.micro, len(period))
+    return head + period + dated.token.encode()
+
+
+@_reads("a calendar version")
+def unpack_dated(value: bytes) -> Dated:
+    """Read a calendar version from its row."""
+    _check_format("a calendar version", value, _DATED_FORMAT)
+    _, micro, size = _DATED.unpack_from(value)
+    place = _DATED.size + size
+    if place > len(value):
+        raise IndexError("its period is cut short")
+    return Dated(value[place:].decode(), value[_DATED.size : place].decode(), micro)
 
 
 # Accounts and API keys
@@ -619,7 +715,15 @@ _TOKEN = struct.Struct(">Bqq")
 _ATTRIBUTE_FORMAT = 1
 _ATTRIBUTE = struct.Struct(">BHH")
 _BUMP_FORMAT = 1
+_BUMP_FORMAT_2 = 2
 _BUMP = struct.Struct(">BBqqq")
+_BUMP_MORE = struct.Struct(">BqH")
+_PRE_RELEASES = 16
+"""What the rows of pre-releases add to their part, so that they come after all releases."""
+_CALENDAR_FORMAT = 1
+_CALENDAR = struct.Struct(">BB")
+_DATED_FORMAT = 1
+_DATED = struct.Struct(">BqB")
 _ACCOUNT_FORMAT = 1
 _ACCOUNT = struct.Struct(">Bq")
 _API_KEY_FORMAT = 2

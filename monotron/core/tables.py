@@ -29,6 +29,10 @@ ATTRIBUTES: Final = _table("attributes")
 """One row for each attribute of a token."""
 BUMPS: Final = _table("bumps")
 """One row for each part and token of a semantic version: the version that the token got."""
+CALENDARS: Final = _table("calendars")
+"""One row for each name of calendar versions: its scheme and its latest period."""
+DATED: Final = _table("dated")
+"""One row for each token of a calendar version: the version that the token got."""
 ACCOUNTS: Final = _table("accounts")
 """One row for each account except the first, which always exists."""
 API_KEYS: Final = _table("api_keys")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from monotron.core import accounts, api_keys, history, records, series, tables
+from monotron.core import accounts, api_keys, dated, history, records, series, tables
 from monotron.store import paging
 from monotron.store.contract import Reading, Store, Table
 from monotron.store.paging import PAGE_ROWS, Page
@@ -21,6 +21,7 @@ from monotron.transfer.lines import (
     ApiKeyNameLine,
     AttributeLine,
     BumpLine,
+    DatedLine,
     EndLine,
     LimitLine,
     Line,
@@ -48,6 +49,7 @@ def lines(store: Store) -> Iterator[Line]:
     yield from _of_rows(store, tables.LIMITS, _limit)
     yield from _of_rows(store, tables.ATTRIBUTES, _attribute, size=ATTRIBUTE_ROWS)
     yield from _of_rows(store, tables.BUMPS, _bump)
+    yield from _of_rows(store, tables.DATED, _dated)
     yield EndLine()
 
 
@@ -144,3 +146,12 @@ def _attribute(reading: Reading, row_key: bytes, value: bytes) -> Line:
 
 def _bump(reading: Reading, row_key: bytes, value: bytes) -> Line:
     return BumpLine(*records.unpack_owner(row_key), records.unpack_bump(value))
+
+
+def _dated(reading: Reading, row_key: bytes, value: bytes) -> Line | None:
+    account, name = records.unpack_owner(row_key)
+    calendar = dated.calendar(reading, account, name)
+    # Without it, the version was forgotten between two pages.
+    if calendar is None:
+        return None
+    return DatedLine(account, name, calendar.scheme, records.unpack_dated(value))

@@ -22,6 +22,7 @@ from monotron.transfer.lines import (
     ApiKeyNameLine,
     AttributeLine,
     BumpLine,
+    DatedLine,
     LimitLine,
     Line,
     RetryLine,
@@ -116,9 +117,9 @@ def _write(
     """Write a batch; return its results, and the items that the rules refused."""
     results: list[Result] = []
     refused: list[Broken] = []
-    for bumped, together in groupby(batch, lambda read: _bumped(read.line)):
-        if bumped is not None:
-            results += _add_bumps(txn, [read.line for read in together], options)
+    for versions, together in groupby(batch, lambda read: _versions(read.line)):
+        if versions is not None:
+            results += _add_versions(txn, [read.line for read in together], options)
             continue
         for read in together:
             try:
@@ -171,18 +172,26 @@ def _add_series(txn: Transaction, line: SeriesLine, keep: int) -> list[Result]:
     return results
 
 
-def _bumped(line: Line) -> tuple[int, str, int] | None:
-    """Return the account, name and part that a bump belongs to; None for other lines."""
-    return (line.account, line.name, line.bump.part) if isinstance(line, BumpLine) else None
+def _versions(line: Line) -> tuple[str, int, str, str] | None:
+    """Return which versions a line belongs to: their kind, account, name and scheme."""
+    if isinstance(line, BumpLine):
+        return line.kind, line.account, line.name, ""
+    if isinstance(line, DatedLine):
+        return line.kind, line.account, line.name, line.scheme
+    return None
 
 
-def _add_bumps(txn: Transaction, together: Sequence[Line], options: Options) -> list[Result]:
+def _add_versions(txn: Transaction, together: Sequence[Line], options: Options) -> list[Result]:
     bumped = [line for line in together if isinstance(line, BumpLine)]
-    account, name, part = bumped[0].account, bumped[0].name, bumped[0].bump.part
+    dated = [line for line in together if isinstance(line, DatedLine)]
+    first: BumpLine | DatedLine = (bumped or dated)[0]
+    account, name, now = first.account, first.name, options.now
     results = _make(txn, account, options)
-    outcomes = imports.add_bumps(
-        txn, account, name, part, [line.bump for line in bumped], now=options.now
-    )
+    if isinstance(first, DatedLine):
+        brought = [line.dated for line in dated]
+        outcomes = imports.add_dated(txn, account, name, first.scheme, brought, now=now)
+    else:
+        outcomes = imports.add_bumps(txn, account, name, [line.bump for line in bumped], now=now)
     for outcome, moved in outcomes:
         results.append(Result(VERSIONS, outcome))
         if moved is not Outcome.KEPT:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from monotron.core import attributes, names, numbers, scopes
-from monotron.core.bumps import PARTS
+from monotron.core import attributes, calver, names, numbers, scopes
+from monotron.core.bumps import PARTS, PATCH
 from monotron.core.errors import RuleError
 from monotron.core.imports import Numbered
-from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series
+from monotron.core.records import ApiKey, Attribute, Bump, Dated, Entry, Retry, Series
 from monotron.limits import LAST_VALUE
 
 HEADER = {"monotron": "export", "version": 1}
@@ -313,23 +313,75 @@ class BumpLine:
         part = text(members, "part")
         if part not in PARTS:
             raise BrokenLine("part must be major, minor or patch")
-        version = [
-            integer(members, each, least=1 if each == part else 0)
-            for each in ("major", "minor", "patch")
-        ]
-        bump = Bump(PARTS[part], names.token(text(members, "token"), new=False), *version)
+        raised = text(members, "raised") if "raised" in members else ""
+        if raised and PARTS.get(raised, PATCH) >= PARTS[part]:
+            raise BrokenLine("raised must be a part above part")
+        pre = names.pre_release(text(members, "pre")) if "pre" in members else ""
+        counted = "" if pre else raised or part
+        major, minor, patch = (integer(members, each, least=int(each == counted)) for each in PARTS)
+        bump = Bump(
+            PARTS[part],
+            names.token(text(members, "token"), new=False),
+            major,
+            minor,
+            patch,
+            raised=PARTS.get(raised, 0),
+            pre=pre,
+            number=integer(members, "number") if pre else 0,
+        )
         return cls(_account(members), names.version_name(text(members, "name"), new=False), bump)
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        bump = self.bump
+        return {
+            "account": self.account,
+            "name": self.name,
+            "part": _PART_NAMES[bump.part],
+            "token": bump.token,
+            "major": bump.major,
+            "minor": bump.minor,
+            "patch": bump.patch,
+            **({"raised": _PART_NAMES[bump.raised]} if bump.raised else {}),
+            **({"pre": bump.pre, "number": bump.number} if bump.pre else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DatedLine:
+    """The calendar version that a token got."""
+
+    kind: ClassVar[str] = "dated"
+    account: int
+    name: str
+    scheme: str
+    dated: Dated
+
+    @classmethod
+    def read(cls, members: Members) -> "DatedLine":
+        """See `Line.read`."""
+        period = text(members, "period")
+        if not _PERIOD.fullmatch(period):
+            raise BrokenLine("period must be one to three numbers with dots between them")
+        dated = Dated(
+            names.token(text(members, "token"), new=False), period, integer(members, "micro")
+        )
+        return cls(
+            _account(members),
+            names.version_name(text(members, "name"), new=False),
+            calver.valid_scheme(text(members, "scheme")),
+            dated,
+        )
 
     def members(self) -> Members:
         """See `Line.members`."""
         return {
             "account": self.account,
             "name": self.name,
-            "part": _PART_NAMES[self.bump.part],
-            "token": self.bump.token,
-            "major": self.bump.major,
-            "minor": self.bump.minor,
-            "patch": self.bump.patch,
+            "scheme": self.scheme,
+            "token": self.dated.token,
+            "period": self.dated.period,
+            "micro": self.dated.micro,
         }
 
 
@@ -361,6 +413,7 @@ KINDS: dict[str, type[Line]] = {
         LimitLine,
         AttributeLine,
         BumpLine,
+        DatedLine,
         EndLine,
     )
 }
@@ -448,5 +501,6 @@ def _encode(members: Members) -> str:
 
 
 _PART_NAMES = {number: name for name, number in PARTS.items()}
+_PERIOD = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,2}){0,2}")
 _API_KEY = re.compile(r"[A-Za-z0-9]{24}")
 _WORD = re.compile(r"[A-Za-z0-9]{1,24}")

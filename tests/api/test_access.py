@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timezone
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from monotron.app import create_app
-from monotron.core import api_keys, attributes, bumps, semver, series, tables
+from monotron.core import api_keys, attributes, bumps, calver, semver, series, tables
 from monotron.core.api_keys import Pair
 from monotron.limits import HEADER_BYTES
 from monotron.settings import Settings, read_settings
@@ -75,6 +76,9 @@ IN_AN_ACCOUNT = {
         "PUT": "write:series",
         "DELETE": "write:series",
     },
+    "/calver/{name}": {"GET": "read:series"},
+    "/calver/{name}/{token}": {"PUT": "write:series"},
+    "/semver": {"GET": "read:series"},
     "/semver/{name}": {"GET": "read:series"},
     "/semver/{name}/{part}/{token}": {"PUT": "write:series"},
     "/badges/{key}": {"GET": "read:series"},
@@ -171,6 +175,9 @@ class House:
                 series.set_limit(txn, account, "svc", 1_000_000)
                 attributes.put(txn, account, "svc", "t1", {"app": "x"})
                 semver.bump(txn, call_in(account, now=1), "app", bumps.MINOR, "t1")
+                calver.take(
+                    txn, call_in(account, now=1), "app", "t1", scheme=None, zone=timezone.utc
+                )
 
         self.store.update(fill)
         for account in (1, 2):

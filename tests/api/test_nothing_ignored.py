@@ -77,8 +77,9 @@ def test_a_parameter_that_a_call_does_not_know_is_400_and_takes_nothing(
 
 def test_the_refusal_names_the_parameters_that_there_are(furnished: Api) -> None:
     response = furnished.post("/v1/series/svc?cuont=5", status=400)
-    assert problem(response, 400) == ("this call has no query parameter 'cuont'; it takes: count")
-    response = furnished.post(f"/{UUID}?count=5", status=400)
+    detail = "this call has no query parameter 'cuont'; it takes: count, width"
+    assert problem(response, 400) == detail
+    response = furnished.get("/v1?count=5", status=400)
     assert problem(response, 400) == "this call has no query parameter 'count'; it takes none"
 
 

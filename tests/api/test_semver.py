@@ -314,3 +314,87 @@ def test_two_accounts_have_versions_of_the_same_name_without_seeing_each_other(
     assert bump(api, "minor", "b") == "0.1.0"
     assert bump(api, "minor", "a", account=7) == "0.2.0"
     assert bump(api, "minor", "b", account=7) == "0.1.0"
+
+
+# Pre-releases
+
+
+def test_a_pre_release_comes_before_its_release(api: Api) -> None:
+    bump(api, "minor", "first")
+    assert api.put(f"{CURRENT}/minor/a?pre=rc").body == (
+        b'{"name":"svc","token":"a","version":"0.2.0-rc.1","major":0,"minor":2,"patch":0,'
+        b'"pre":"rc.1"}'
+    )
+    assert api.put(f"{CURRENT}/minor/b?pre=rc", headers=AS_TEXT).text == "0.2.0-rc.2\n"
+    assert api.get(CURRENT).json == {
+        **version("b", 0, 2, 0),
+        "version": "0.2.0-rc.2",
+        "pre": "rc.2",
+        "release": "0.1.0",
+    }
+    assert api.get(CURRENT, headers=AS_TEXT).text == "0.2.0-rc.2\n"
+    assert api.get("/v1/badges/svc?show=version").json["message"] == "0.2.0-rc.2"
+    assert api.put(f"{CURRENT}/minor/b").json == version("b", 0, 2, 0)
+    assert api.get(CURRENT).json == version("b", 0, 2, 0)
+
+
+def test_a_pre_release_before_the_current_one_is_refused(api: Api, store: Store) -> None:
+    api.put(f"{CURRENT}/minor/a?pre=rc")
+    before = all_rows(store)
+    refused = api.put(f"{CURRENT}/minor/b?pre=beta", status=409)
+    assert "0.1.0-beta.1 would come before it" in problem(refused, 409, "pre-release-too-low")
+    assert all_rows(store) == before
+
+
+@pytest.mark.parametrize("pre", ["", "01", "rc..1", "rc%2B1", "%C3%A9", "r" * 33])
+def test_what_cannot_be_a_pre_release_is_refused(api: Api, store: Store, pre: str) -> None:
+    problem(api.put(f"{CURRENT}/minor/a?pre={pre}", status=400), 400, "invalid-name")
+    assert not any(all_rows(store).values())
+
+
+def test_a_condition_is_about_the_same_pre_release(api: Api) -> None:
+    fresh = {"If-None-Match": "*"}
+    assert api.put(f"{CURRENT}/minor/a?pre=rc", headers=fresh).json["version"] == "0.1.0-rc.1"
+    api.put(f"{CURRENT}/minor/a?pre=rc", headers=fresh, status=412)
+    assert api.put(f"{CURRENT}/minor/a", headers=fresh).json["version"] == "0.1.0"
+
+
+# The list
+
+
+def test_the_list_has_each_name_with_its_version(api: Api) -> None:
+    bump(api, "minor", "a", name="till")
+    bump(api, "major", "b", name="a/b")
+    api.put("/v1/semver/till/patch/c?pre=rc")
+    listed = api.get("/v1/semver").json
+    times = [each.pop("changed_at") for each in listed["versions"]]
+    assert times == sorted(times)
+    pre = {"version": "0.1.1-rc.1", "pre": "rc.1", "release": "0.1.0"}
+    assert listed == {
+        "versions": [version("b", 1, 0, 0, "a/b"), version("c", 0, 1, 1, "till") | pre],
+        "next": None,
+    }
+
+
+def test_the_list_comes_a_page_at_a_time(api: Api) -> None:
+    for name in ("a", "b", "b/1", "c"):
+        bump(api, "minor", "t", name=name)
+    found, after = [], ""
+    while after is not None:
+        page = api.get(f"/v1/semver?limit=3&after={after}").json
+        found.append([each["name"] for each in page["versions"]])
+        after = page["next"]
+    assert found == [["a", "b", "b/1"], ["c"]]
+    prefixed = api.get("/v1/semver?prefix=b").json
+    assert [each["name"] for each in prefixed["versions"]] == ["b", "b/1"]
+    assert api.get(url("semver", account=1)).json == api.get("/v1/semver").json
+    api.put("/v1/accounts/7")
+    assert api.get(url("semver", account=7)).json == {"versions": [], "next": None}
+
+
+def test_the_list_can_be_polled(api: Api) -> None:
+    bump(api, "minor", "a")
+    known = {"If-None-Match": api.get("/v1/semver").headers["ETag"]}
+    assert api.get("/v1/semver", headers=known).status_int == 304
+    bump(api, "minor", "b")
+    assert api.get("/v1/semver", headers=known).status_int == 200

@@ -148,6 +148,31 @@ def test_an_earlier_token_is_remembered_where_that_is_asked_for(
     assert [client(words, at(service)).answer for words in calls] == ["1", "2", "1"]
 
 
+def test_pre_releases_come_before_their_version(client: Client, service: Service, key: str) -> None:
+    calls = [
+        ("--pre=rc", "version", key, "minor", "a"),
+        ("--pre=rc", "version", key, "minor", "a"),
+        ("--pre=rc", "version", key, "minor", "b"),
+        ("version", key, "minor", "b"),
+    ]
+    taken = [client(words, at(service)).answer for words in calls]
+    assert taken == ["0.1.0-rc.1", "0.1.0-rc.1", "0.1.0-rc.2", "0.1.0"]
+
+
+def test_calendar_version_has_the_form_of_its_scheme(
+    client: Client, service: Service, key: str
+) -> None:
+    words = ("--tz=Europe/Berlin", "calver", key, "YYYY.0M.MICRO", "t")
+    first, again = (client(words, at(service)).answer for _ in range(2))
+    assert re.fullmatch(r"20\d\d\.[01]\d\.1", first)
+    assert again == first
+
+
+def test_number_can_have_zeros_in_front(client: Client, service: Service, key: str) -> None:
+    calls = [("--width=6", "next", key), ("--width=6", "next", key, "t"), ("next", key, "t")]
+    assert [client(words, at(service)).answer for words in calls] == ["000001", "000002", "2"]
+
+
 @pytest.mark.parametrize(
     ("words", "path", "answer"),
     [

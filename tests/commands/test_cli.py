@@ -551,7 +551,7 @@ def test_keys_are_listed_oldest_first_and_without_their_secrets(
 
     text = command("keys", "list")
     lines = [line.split("\t") for line in text.split("\n")]
-    assert [(number, key, scopes) for number, key, _, scopes in lines] == [
+    assert [(number, key, scopes) for number, key, _, scopes, _, _ in lines] == [
         ("2", second.key, "*:acl read:account"),
         ("3", third.key, "delete:series"),
         ("4", fourth.key, "read:series"),

@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from monotron.core import (
     accounts,
     api_keys,
     attributes,
+    calver,
     check,
     records,
     retries,
@@ -25,7 +27,7 @@ from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.changes import NEARNESS
-from monotron.core.records import Attribute, Bump, Entry, Retry, TokenValue
+from monotron.core.records import Attribute, Bump, Calendar, Dated, Entry, Retry, TokenValue
 from monotron.limits import API_KEYS, LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.data_file import reading_file, verify_file
@@ -34,6 +36,7 @@ from tests.support.calls import call_in
 from tests.support.service import Load, Serve, run
 
 NOW = 10**15
+YEAR = "2001"
 PAGE = 4096
 PAIR = Pair("k" * 24, "s" * 128)
 KEEP = 1_000
@@ -58,6 +61,10 @@ def fill(txn: Transaction) -> None:
     attributes.put(txn, 1, "never advanced", "token", {str(n): "" for n in range(64)})
     for part in (MAJOR, MINOR, PATCH):
         semver.bump(txn, call_in(1, now=NOW), "lib", part, f"token {part}")
+    semver.bump(txn, call_in(1, now=NOW), "lib", MINOR, "token 4", pre="rc")
+    for token in ("token 1", "token 2"):
+        dated = call_in(1, now=NOW)
+        calver.take(txn, dated, "lib", token, scheme="YYYY.MICRO", zone=timezone.utc)
     for key in ("one", "two"):
         retries.once(txn, call_in(1, now=NOW), key, bytes(16), lambda: 5)
 
@@ -137,6 +144,15 @@ def put_attribute(key: str, name: str, attribute: Attribute) -> Damage:
 
 def put_bump(token: str, bump: Bump) -> Damage:
     return put(tables.BUMPS, records.bump_row_key(1, LIB, PATCH, token), records.pack_bump(bump))
+
+
+def put_dated(token: str, dated: Dated) -> Damage:
+    return put(tables.DATED, records.dated_row_key(1, "lib", token), records.pack_dated(dated))
+
+
+def put_calendar(name: str, calendar: Calendar) -> Damage:
+    row = records.series_row_key(1, name)
+    return put(tables.CALENDARS, row, records.pack_calendar(calendar))
 
 
 def delete(table: Table, row: bytes) -> Damage:
@@ -391,6 +407,52 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         ),
         "version name must have 1 to 209",
     ),
+    "a pre-release beyond its series": (
+        put(
+            tables.BUMPS,
+            records.bump_row_key(1, LIB, MINOR, "token 4", "rc"),
+            records.pack_bump(Bump(MINOR, "token 4", 1, 2, 0, pre="rc", number=2)),
+        ),
+        r"version 'lib'.*'lib-pre-v1\.2\.0\.rc', which is at 1",
+    ),
+    "a pre-release that is no identifier": (
+        put(
+            tables.BUMPS,
+            records.bump_row_key(1, LIB, MINOR, "token 4", "01"),
+            records.pack_bump(Bump(MINOR, "token 4", 1, 2, 0, pre="01", number=1)),
+        ),
+        "a pre-release must be",
+    ),
+    "a calendar version without its series": (
+        delete(tables.SERIES, records.series_row_key(1, f"lib-micro-v{YEAR}")),
+        "calendar version 'lib'.*'token 1'.*which is missing",
+    ),
+    "a calendar version without its calendar": (
+        delete(tables.CALENDARS, records.series_row_key(1, "lib")),
+        "calendar version 'lib'.*its calendar is missing",
+    ),
+    "a calendar version beyond its series": (
+        put_dated("token 2", Dated("token 2", YEAR, 3)),
+        "calendar version 'lib'.*'token 2'.*is at 2",
+    ),
+    "a calendar version in another's row": (
+        put_dated("token 2", Dated("token 3", YEAR, 2)),
+        "calendar version 'lib'.*'token 3'.*another's row",
+    ),
+    "two tokens with one calendar version": (
+        put_dated("token 3", Dated("token 3", YEAR, 2)),
+        "calendar version 'lib'.*another token got the same",
+    ),
+    "a calendar without a scheme": (
+        put_calendar("lib", Calendar("MICRO", YEAR)),
+        "calendar 'lib' of account 1: scheme must be",
+    ),
+    "a calendar in no account": (
+        lambda txn: calver.take(
+            txn, call_in(9, now=NOW), "lib", "token", scheme=None, zone=timezone.utc
+        ),
+        "calendar 'lib' of account 9: account 9 does not exist",
+    ),
     "an API key without grant": (delete(tables.GRANTS, GRANT), f"'{PAIR.key}' of account 7"),
     "an API key in no account": (
         delete(tables.ACCOUNTS, records.account_row_key(7)),
@@ -548,7 +610,7 @@ def test_a_whole_backup_is_whole(backup: Path) -> None:
     status, lines = checked(backup)
     assert status == 0
     assert lines[-1] == f"{backup} is whole"
-    assert lines[0].split() == ["series", "7"]
+    assert lines[0].split() == ["series", "9"]
     assert len(lines) == len(tables.ALL) + 1
     assert backup.read_bytes() == before
     assert {each.name for each in backup.parent.iterdir()} == {"backup.mdb", "filled"}
@@ -674,7 +736,7 @@ def test_a_copy_of_a_store_in_use_is_of_one_moment(store: LmdbStore, tmp_path: P
     with reading_file(tmp_path / "copy", tables.ALL) as reading:
         assert check.walk(reading).problems == []
         state = series.get(reading, 1, "shop")
-        assert (state and state.value, reading.count(tables.SERIES)) == (103, 7)
+        assert (state and state.value, reading.count(tables.SERIES)) == (103, 9)
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """What tests look for in a store, besides the rules of `monotron check` (`test_check.py`)."""
 
 from collections.abc import Callable
+from datetime import timezone
 
 import pytest
 
@@ -8,6 +9,7 @@ from monotron.core import (
     accounts,
     api_keys,
     attributes,
+    calver,
     probe,
     records,
     retries,
@@ -39,6 +41,14 @@ def fill(txn: Transaction) -> None:
             attributes.put(txn, account, "svc", token, {"author": "a"})
         semver.bump(txn, call_in(account, now=1, keep=KEEP), "app", MAJOR, "t")
         semver.bump(txn, call_in(account, now=1, keep=KEEP), "app", MINOR, "t")
+        calver.take(
+            txn,
+            call_in(account, now=1, keep=KEEP),
+            "app",
+            "t",
+            scheme=None,
+            zone=timezone.utc,
+        )
         retries.once(txn, call_in(account, now=1), "key", bytes(16), lambda: 1)
 
 

@@ -1,5 +1,6 @@
 """The layouts of keys and records."""
 
+import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monotron.core import api_keys, probe, records, tables
-from monotron.core.records import ApiKey, Attribute, Bump, Entry, Retry, Series, TokenValue
+from monotron.core.records import (
+    ApiKey,
+    Attribute,
+    Bump,
+    Calendar,
+    Dated,
+    Entry,
+    Retry,
+    Series,
+    TokenValue,
+)
 from monotron.limits import ATTRIBUTE_BYTES, IDEMPOTENCY_KEY_CHARACTERS, RANGE_VALUES
 from monotron.store import paging
 from monotron.store.contract import MAX_KEY_BYTES, Store, StoreCorrupt
@@ -23,6 +34,7 @@ ACCOUNTS = st.integers(1, LAST_VALUE)
 TIMES = st.integers(0, LAST_VALUE)
 VALUES = st.integers(1, LAST_VALUE)
 PARTS = st.integers(1, 3)
+PRE_RELEASES = st.sampled_from(["", "rc", "beta.eu"])
 API_KEYS = st.text("aZ09", min_size=api_keys.KEY_CHARACTERS, max_size=api_keys.KEY_CHARACTERS)
 
 SERIES = st.builds(
@@ -106,7 +118,19 @@ def test_an_attribute_comes_back_as_it_was_stored(attribute: Attribute) -> None:
     assert records.unpack_attribute(records.pack_attribute(attribute)) == attribute
 
 
-@given(st.builds(Bump, part=PARTS, token=NAMES, major=VERSIONS, minor=VERSIONS, patch=VERSIONS))
+@given(
+    st.builds(
+        Bump,
+        part=PARTS,
+        token=NAMES,
+        major=VERSIONS,
+        minor=VERSIONS,
+        patch=VERSIONS,
+        raised=st.integers(0, 2),
+        pre=PRE_RELEASES,
+        number=VERSIONS,
+    ).filter(lambda bump: bool(bump.pre) or not bump.number or bool(bump.raised))
+)
 def test_a_bump_comes_back_as_it_was_stored(bump: Bump) -> None:
     assert records.unpack_bump(records.pack_bump(bump)) == bump
 
@@ -235,6 +259,22 @@ def test_a_stored_bump_stays_readable() -> None:
     assert records.unpack_bump(value) == bump
 
 
+def test_a_stored_pre_release_stays_readable() -> None:
+    value = b"\x02\x02" + struct.pack(">qqqBqH", 1, 3, 0, 0, 7, 2) + b"rc7d4c"
+    bump = Bump(2, "7d4c", 1, 3, 0, pre="rc", number=7)
+    digest = hashlib.blake2b(b"rc\x007d4c", digest_size=16).digest()
+    assert records.bump_row_key(1, "svc", 2, "7d4c", "rc") == NAME_ROW + b"\x12" + digest
+    assert records.pack_bump(bump) == value
+    assert records.unpack_bump(value) == bump
+
+
+def test_a_stored_release_of_a_higher_part_stays_readable() -> None:
+    value = b"\x02\x03" + struct.pack(">qqqBqH", 2, 0, 0, 1, 0, 0) + b"7d4c"
+    bump = Bump(3, "7d4c", 2, 0, 0, raised=1)
+    assert records.pack_bump(bump) == value
+    assert records.unpack_bump(value) == bump
+
+
 def test_a_stored_account_stays_readable() -> None:
     assert records.account_row_key(258) == b"\0\0\0\0\0\0\x01\x02"
     assert records.pack_account(7) == b"\x01" + struct.pack(">q", 7)
@@ -247,6 +287,17 @@ def test_a_stored_api_key_stays_readable() -> None:
     assert records.grant_row_key(1, 2) == struct.pack(">QQ", 1, 2)
     assert records.pack_api_key(API_KEY) == value
     assert records.unpack_api_key(b"k" * 24, value) == API_KEY
+
+
+def test_a_stored_calendar_version_stays_readable() -> None:
+    calendar, dated = Calendar("YYYY.0M.MICRO", "2026.11"), Dated("7d4c", "2026.11", 3)
+    value = b"\x01\x0dYYYY.0M.MICRO2026.11"
+    assert records.pack_calendar(calendar) == value
+    assert records.unpack_calendar(value) == calendar
+    value = b"\x01" + struct.pack(">qB", 3, 7) + b"2026.117d4c"
+    assert records.dated_row_key(1, "svc", "7d4c") == NAME_ROW + DIGEST_OF_7D4C
+    assert records.pack_dated(dated) == value
+    assert records.unpack_dated(value) == dated
 
 
 def test_an_api_key_stored_before_one_could_expire_stays_readable() -> None:
@@ -411,13 +462,24 @@ def test_changes_are_found_by_their_time(
     assert is_inside(row, records.change_range(account, since=since, until=until)) == expected
 
 
-@given(FEW, FEW, NEAR, NEAR, PARTS, PARTS, NAMES)
-def test_the_bumps_of_a_part_have_its_rows_alone(
-    account: int, other_account: int, name: str, other: str, part: int, other_part: int, token: str
+@given(FEW, FEW, NEAR, NEAR, PARTS, NAMES, PRE_RELEASES)
+def test_the_bumps_of_a_name_have_its_rows_alone(
+    account: int, other_account: int, name: str, other: str, part: int, token: str, pre: str
 ) -> None:
-    row = records.bump_row_key(other_account, other, other_part, token)
-    same = (account, name, part) == (other_account, other, other_part)
-    assert is_inside(row, records.bump_range(account, name, part)) == same
+    row = records.bump_row_key(other_account, other, part, token, pre)
+    same = (account, name) == (other_account, other)
+    assert is_inside(row, records.bump_range(account, name)) == same
+    follows = account == other_account and name.encode() < other.encode()
+    assert is_inside(row, records.bumped_range(account, "", name)) == follows
+
+
+@given(FEW, FEW, NEAR, NEAR, NAMES)
+def test_the_calendar_versions_of_a_name_have_their_rows_alone(
+    account: int, other_account: int, name: str, other: str, token: str
+) -> None:
+    row = records.dated_row_key(other_account, other, token)
+    same = (account, name) == (other_account, other)
+    assert is_inside(row, records.dated_range(account, name)) == same
 
 
 @given(ACCOUNTS, ACCOUNTS, VALUES)
@@ -496,6 +558,15 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         records.pack_attribute(Attribute("7d4c", "url", "https://ci")),
     ),
     "unpack_bump": (records.unpack_bump, records.pack_bump(Bump(2, "7d4c", 1, 3, 0))),
+    "unpack_bump, pre-release": (
+        records.unpack_bump,
+        records.pack_bump(Bump(2, "7d4c", 1, 3, 0, pre="rc", number=1)),
+    ),
+    "unpack_calendar": (
+        records.unpack_calendar,
+        records.pack_calendar(Calendar("YYYY.MICRO", "7d4c")),
+    ),
+    "unpack_dated": (records.unpack_dated, records.pack_dated(Dated("7d4c", "2026", 7))),
     "unpack_account_row_key": (records.unpack_account_row_key, records.account_row_key(7)),
     "unpack_account": (records.unpack_account, records.pack_account(7)),
     "unpack_api_key": (
@@ -532,6 +603,8 @@ READ_VALUES = [
     "unpack_token",
     "unpack_attribute",
     "unpack_bump",
+    "unpack_calendar",
+    "unpack_dated",
     "unpack_account",
     "unpack_api_key",
     "unpack_api_key_name",
@@ -584,7 +657,7 @@ def test_an_unknown_format_is_corrupt(what: str, first: int) -> None:
         unpack(bytes([first]) + whole[1:])
 
 
-@pytest.mark.parametrize("what", READ_VALUES)
+@pytest.mark.parametrize("what", sorted({*READ_VALUES} - {"unpack_bump"}))
 def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
     unpack, whole = READERS[what]
     later = whole[0] + 1
@@ -608,6 +681,9 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
         ("unpack_change_row_key", 16),
         ("unpack_attribute", 5 + 4 + 3),
         ("unpack_bump", 26),
+        ("unpack_bump, pre-release", 26 + 11 + 2),
+        ("unpack_calendar", 2 + 10),
+        ("unpack_dated", 10 + 4),
         ("unpack_account_row_key", 8),
         ("unpack_account", 9),
         ("unpack_api_key", 65),
@@ -656,6 +732,9 @@ def test_what_has_one_length_is_corrupt_when_it_is_longer(what: str) -> None:
         "unpack_history",
         "unpack_attribute",
         "unpack_bump",
+        "unpack_bump, pre-release",
+        "unpack_calendar",
+        "unpack_dated",
         "unpack_api_key",
     ],
 )

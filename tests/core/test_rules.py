@@ -3,6 +3,8 @@
 import itertools
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +18,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from monotron.core import accounts, attributes, history, retries, search, semver, series, tables
+from monotron.core import (
+    accounts,
+    attributes,
+    calver,
+    history,
+    retries,
+    search,
+    semver,
+    series,
+    tables,
+)
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.bumps import MAJOR, MINOR, PARTS, PATCH
 from monotron.core.call import Call
@@ -54,9 +66,12 @@ KEYS = st.sampled_from(
         *(f"{name}-major" for name in NAMES),
         *(f"{name}-minor-v{major}" for name in NAMES for major in range(3)),
         *(f"x-patch-v{major}.{minor}" for major in range(2) for minor in range(3)),
+        *("x-pre-v0.1.0.rc", "x-pre-v1.0.0.a", "x-pre-v0.0.1.a_b", "x-pre-v0.1.0.01"),
+        *("x-micro-v1970.01", "x-micro-v1970.02", "x-micro-v1971.02", "x-micro-v1.2.3.4"),
         *("x-minor-v01", "x-minor-v", "x-patch-v1"),
     ]
 )
+PRE_RELEASES = st.sampled_from(["", "", "", "rc", "rc", "a", "a-b", "rc.1"])
 TOKENS = st.sampled_from(["a", "a", "b", LONG, LONG[1:] + "u", "é" * 128])
 API_KEYS = st.none() | st.sampled_from(["root", "k" * 24])
 KEEPS = st.sampled_from([0, 1, 5, 8, 1_000])
@@ -69,7 +84,8 @@ MANY = st.sampled_from([2, ATTRIBUTES - 1, ATTRIBUTES, ATTRIBUTES + 1]).map(
     lambda count: {f"{n}": "" for n in range(count)}
 )
 COUNTED = (
-    *(tables.SERIES, tables.CHANGE_TIMES, tables.BUMPS, tables.ATTRIBUTES),
+    *(tables.SERIES, tables.CHANGE_TIMES, tables.ATTRIBUTES),
+    *(tables.BUMPS, tables.CALENDARS, tables.DATED),
     *(tables.RETRIES, tables.RETRY_TIMES, tables.ACCOUNTS),
 )
 """The tables in which each thing of the model has one row."""
@@ -124,6 +140,8 @@ class Rules(RuleBasedStateMachine):
             tables.SERIES: len(self.model.series),
             tables.CHANGE_TIMES: len(self.model.series),
             tables.BUMPS: len(self.model.made),
+            tables.CALENDARS: len(self.model.calendars),
+            tables.DATED: len(self.model.dated),
             tables.ATTRIBUTES: sum(map(len, self.model.attributes.values())),
             tables.RETRIES: len(self.model.retries),
             tables.RETRY_TIMES: len(self.model.retries),
@@ -329,21 +347,21 @@ class Rules(RuleBasedStateMachine):
         part=st.sampled_from([*PARTS.values()]),
         token=st.none() | st.sampled_from("ab"),
         keep=KEEPS,
+        pre=PRE_RELEASES,
     )
-    def bump(self, account: int, name: str, part: int, token: str | None, keep: int) -> None:
+    def bump(
+        self, account: int, name: str, part: int, token: str | None, keep: int, pre: str = ""
+    ) -> None:
         """Bump a part for a token; None stands for the one that its series is at."""
         if token is None:
             state = self.model.get(account, self.model.part_keys(account, name)[part - 1])
             token = (state and state[1]) or "c"
-        self._bump(account, name, part, token, keep)
-        self.read_version(account, name)
-
-    def _bump(self, account: int, name: str, part: int, token: str, keep: int) -> None:
         call = self.call(account, keep)
         self.agree(
-            lambda txn: semver.bump(txn, call, name, part, token),
-            lambda: self.model.bump(call, name, part, token),
+            lambda txn: semver.bump(txn, call, name, part, token, pre=pre),
+            lambda: self.model.bump(call, name, part, token, pre),
         )
+        self.read_version(account, name)
 
     @rule(account=ACCOUNTS, part=st.sampled_from([MAJOR, MINOR]), keep=KEEPS)
     def bump_what_was_advanced_by_hand(self, account: int, part: int, keep: int) -> None:
@@ -356,6 +374,45 @@ class Rules(RuleBasedStateMachine):
     def read_version(self, account: int, name: str) -> None:
         version = self.seen(lambda reading: semver.current(reading, account, name))
         assert version == self.model.version(account, name)
+
+    @rule(account=ACCOUNTS, limit=LIMITS, after=st.none() | st.sampled_from(NAMES))
+    def list_versions(self, account: int, limit: int, after: str | None) -> None:
+        page = self.seen(
+            lambda reading: semver.page(reading, account, prefix="", after=after, limit=limit)
+        )
+        rest = [name for name in self.model.versions(account) if name > (after or "")]
+        assert [each.version.name for each in page.items] == rest[:limit]
+        assert page.next == (rest[limit - 1] if len(rest) > limit else None)
+        for each in page.items:
+            assert each.version == self.model.version(account, each.version.name)
+
+    # Calendar versions
+
+    @rule(
+        account=ACCOUNTS,
+        name=st.sampled_from(["x", "x", "x-major"]),
+        token=st.sampled_from("abcd"),
+        day=st.sampled_from([0, 30, 40, 400]),
+        scheme=st.sampled_from([None, None, "YYYY.0M.MICRO", "YY.WW.MICRO"]),
+        keep=KEEPS,
+    )
+    def take_dated(
+        self, account: int, name: str, token: str, day: int, scheme: str | None, keep: int
+    ) -> None:
+        """The clock jumps to a day, forth and back."""
+        call = replace(self.call(account, keep), now=day * DAY)
+        followed = scheme or self.model.calendars.get((account, name)) or "YYYY.0M.MICRO"
+        period = calver.period_of(followed, date(1970, 1, 1) + timedelta(days=day))
+        self.agree(
+            lambda txn: calver.take(txn, call, name, token, scheme=scheme, zone=timezone.utc),
+            lambda: self.model.take_dated(call, name, token, scheme, period),
+        )
+        self.read_dated(account, name)
+
+    @rule(account=ACCOUNTS, name=st.sampled_from(["x", "x-major"]))
+    def read_dated(self, account: int, name: str) -> None:
+        version = self.seen(lambda reading: calver.current(reading, account, name))
+        assert version == self.model.dated_version(account, name)
 
     # Attributes
 

@@ -36,4 +36,4 @@ def test_tables_have_the_groups_of_the_settings_and_nothing_else() -> None:
     helped = run("serve", "--help").stdout
     titles = re.findall(r"^(\w+):$(.*?)(?=^\w|\Z)", helped, re.MULTILINE | re.DOTALL)
     found = [(title, re.findall(r"^  (--[\w-]+)", text, re.M)) for title, text in titles]
-    assert found[1:] == grouped
+    assert [(title, flags) for title, flags in found[1:] if title != "example"] == grouped

@@ -13,6 +13,7 @@ import pytest
 
 from monotron import logs
 from monotron.core.api_keys import Pair
+from monotron.http import trace_context
 from monotron.limits import URL_BYTES
 from tests.conftest import ROOT, basic, held
 from tests.support import service, shown
@@ -143,6 +144,19 @@ def test_another_format_is_refused() -> None:
     ended = run("serve", variables={"MONOTRON_LOG_FORMAT": "xml"})
     assert ended.returncode == 2
     assert ended.stderr == ("monotron: MONOTRON_LOG_FORMAT is 'xml', but it must be text or json\n")
+
+
+def test_a_line_in_text_has_the_ids_of_the_trace_at_its_end(
+    lines: Callable[[], list[str]],
+) -> None:
+    logs.configure("text")
+    logs.request_id.set("abc")
+    logs.trace.set(("1" * 32, "2" * 16))
+    logging.getLogger("monotron").warning("full")
+    logs.request_id.set(None)
+    logs.trace.set(None)
+    (line,) = lines()
+    assert line.endswith(f" full request_id=abc trace_id={'1' * 32} parent_id={'2' * 16}")
 
 
 # Requests
@@ -288,3 +302,67 @@ def test_json_says_which_api_key_asked(serve: Serve) -> None:
         (200, "root"),
         (401, None),
     ]
+
+
+# Traces
+
+
+TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE_ID}-{PARENT_ID}-01"
+TRACEPARENTS = [
+    TRACEPARENT,
+    f"00-{TRACE_ID}-{PARENT_ID}-00",
+    f"cc-{TRACE_ID}-{PARENT_ID}-01",
+    f"cc-{TRACE_ID}-{PARENT_ID}-01-what the future brings",
+]
+NO_TRACEPARENTS = [
+    "",
+    TRACE_ID,
+    f"00-{TRACE_ID}-{PARENT_ID}",
+    f"00-{TRACE_ID}-{PARENT_ID}-01-",
+    f"00-{TRACE_ID}-{PARENT_ID}-01-more",
+    f"cc-{TRACE_ID}-{PARENT_ID}-01.more",
+    f"ff-{TRACE_ID}-{PARENT_ID}-01",
+    f"00-{TRACE_ID.upper()}-{PARENT_ID}-01",
+    f"00-{'0' * 32}-{PARENT_ID}-01",
+    f"00-{TRACE_ID}-{'0' * 16}-01",
+    f"00-{TRACE_ID[1:]}-{PARENT_ID}-01",
+    f"00-{TRACE_ID}-{PARENT_ID}-1",
+    f"{TRACEPARENT},{TRACEPARENT}",
+    f"cc-{TRACE_ID}-{PARENT_ID}-01-a,{TRACEPARENT}",
+    f"00-{TRACE_ID[2:]}\x1b[-{PARENT_ID}-01",
+]
+
+
+@pytest.mark.parametrize("given", TRACEPARENTS)
+def test_a_traceparent_has_the_ids_of_a_trace(given: str) -> None:
+    assert trace_context.read(given) == (TRACE_ID, PARENT_ID)
+
+
+@pytest.mark.parametrize("given", NO_TRACEPARENTS)
+def test_what_is_no_traceparent_is_ignored(given: str) -> None:
+    assert trace_context.read(given) is None
+
+
+@pytest.mark.parametrize("server", ["loop", "waitress"])
+def test_a_request_is_logged_with_its_trace(serve: Serve, server: str) -> None:
+    running = serve("--access-log", "on", "--log-format", "json", "--server", server)
+    for given in (TRACEPARENT, None, f"00-{TRACE_ID}-{PARENT_ID}-nn"):
+        running.ask("POST", JOB, headers={} if given is None else {"traceparent": given})
+    found = accesses(running)
+    ids = [(each.get("trace_id"), each.get("parent_id")) for each in found]
+    assert ids == [(TRACE_ID, PARENT_ID), (None, None), (None, None)]
+    assert "-nn" not in running.log.read_text()
+
+
+def test_a_request_that_is_refused_before_the_app_is_logged_with_its_trace(
+    running: Service,
+) -> None:
+    running.send(
+        b"POST /v1/series/x HTTP/1.1\r\nHost: x\r\nTraceparent: %b\r\n"
+        b"Content-Length: 99999999\r\n\r\n" % TRACEPARENT.encode()
+    )
+    running.send(b"POST /v1/series/x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")
+    first, second = accesses(running)
+    assert (first["status"], first["trace_id"]) == (413, TRACE_ID)
+    assert "trace_id" not in second

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from monotron.core import history, records, series, tables
+from monotron.core import bumps, history, records, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
-from monotron.core.bumps import MAJOR, MINOR, PATCH
-from monotron.core.records import Bump, Series
+from monotron.core.records import Series
 from monotron.limits import HISTORY_VALUES
 from monotron.store.contract import Reading
 from monotron.store.lmdb import LmdbStore
@@ -214,9 +213,10 @@ def check_mortal_series(reading: Reading) -> None:
             for table, range_of in (
                 (tables.HISTORY, records.history_range(FIRST_ACCOUNT, key)),
                 (tables.ATTRIBUTES, records.attribute_range(FIRST_ACCOUNT, key)),
-                (tables.BUMPS, records.bump_range(FIRST_ACCOUNT, name, part)),
             )
         ]
+        made = bumps.all_of(reading, FIRST_ACCOUNT, name)
+        rows.append(sum(bump.part == part for bump in made))
         if state is None:
             assert rows == [0, 0, 0]
         else:
@@ -239,12 +239,7 @@ def check_retries(reading: Reading, answered: dict[str, str]) -> None:
 
 def check_versions(reading: Reading, answered: dict[str, str]) -> None:
     """Each token has one version, and each value of the three series belongs to a token."""
-    kept: dict[str, Bump] = {}
-    for part in (MAJOR, MINOR, PATCH):
-        rows = records.bump_range(FIRST_ACCOUNT, VERSIONED, part)
-        for _, value in reading.scan(tables.BUMPS, *rows, limit=10**6):
-            bump = records.unpack_bump(value)
-            kept[bump.token] = bump
+    kept = {bump.token: bump for bump in bumps.all_of(reading, FIRST_ACCOUNT, VERSIONED)}
     versions = {token: f"{bump.major}.{bump.minor}.{bump.patch}" for token, bump in kept.items()}
     assert len(set(versions.values())) == len(versions)
     assert {token: versions[token] for token in answered} == answered

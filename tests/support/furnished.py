@@ -41,10 +41,13 @@ QUERIES = {
     "contains": "contains=V",
     "count": "count=100",
     "limit": "limit=2",
+    "pre": "pre=rc",
     "recent": "recent=5",
     "remember": "remember=true",
+    "scheme": "scheme=YYYY.0M.MICRO",
     "show": "show=version",
     "sort": "sort=changed",
+    "tz": "tz=UTC",
 }
 """A way to ask for less, for more or for something else, where there is such a parameter."""
 
@@ -104,6 +107,7 @@ def advance(api: Api, *, token: str, bump: str, text: bytes) -> None:
     """Take a value of each series, and set the attribute."""
     api.put(url("series", "svc", token))
     api.put(url("semver", "svc", "minor", bump))
+    api.put(url("calver", "svc", bump))
     api.put(url("tokens", "svc", "token", "attrs", "svc"), text)
     api.post(f"/{UUID}")
     api.put(url("series", "svc", "limit"), b'{"value":%d}' % (1_000_000 + len(text)))

@@ -5,12 +5,14 @@ import random
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timezone
 
 from monotron.core import (
     accounts,
     api_keys,
     attributes,
     bumps,
+    calver,
     records,
     retries,
     semver,
@@ -142,8 +144,15 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
     elif kind < 17:
         part = chance.choice((bumps.MAJOR, bumps.MINOR, bumps.PATCH))
         semver.bump(
-            txn, call_in(account, now=now, keep=KEEP), "svc", part, chance.choice((token, str(now)))
+            txn,
+            call_in(account, now=now, keep=KEEP),
+            "svc",
+            part,
+            chance.choice((token, str(now))),
+            pre=chance.choice(("", "", "rc")),
         )
+        dated = call_in(account, now=now, keep=KEEP)
+        calver.take(txn, dated, "svc", token, scheme="YYYY.WW.MICRO", zone=timezone.utc)
     elif kind < 18:
         pair = Pair("".join(chance.choices("abcXYZ123", k=24)), "s")
         held = ("read,write:series", "*:acl")

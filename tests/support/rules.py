@@ -1,11 +1,13 @@
 """The rules as calls on a store."""
 
 from collections.abc import Callable
+from datetime import datetime
 
-from monotron.core import accounts, history, semver, series
+from monotron.core import accounts, calver, history, semver, series
 from monotron.core.records import Series
-from monotron.core.semver import Version
+from monotron.core.semver import Standing, Version
 from monotron.store.contract import Reading, Store, Transaction
+from monotron.store.paging import Page
 from tests.support.calls import call_in
 
 State = tuple[int, str | None]
@@ -16,6 +18,11 @@ HistoryValue = tuple[int, str | None, str | None]
 
 KEEP = 5
 """How many values history holds here."""
+
+
+def microseconds(time: datetime) -> int:
+    """Return a time as a call has it."""
+    return round(time.timestamp()) * 1_000_000
 
 
 class Rules:
@@ -76,11 +83,9 @@ class Rules:
         assert {each.account for each in page.items} <= {self.account}
         return [each.key for each in page.items], page.next
 
-    def bump(self, name: str, part: str, token: str) -> Version:
-        number = semver.part_named(part)
-        return self.store.update(
-            lambda txn: semver.bump(txn, call_in(self.account, now=1), name, number, token)
-        )
+    def bump(self, name: str, part: str, token: str, *, pre: str = "", now: int = 1) -> Version:
+        number, call = semver.part_named(part), call_in(self.account, now=now)
+        return self.store.update(lambda txn: semver.bump(txn, call, name, number, token, pre=pre))
 
     def bumps(self, *calls: tuple[str, str], name: str = "x") -> list[str]:
         """Bump parts for tokens, one after the other, and return the versions."""
@@ -88,6 +93,30 @@ class Rules:
 
     def current(self, name: str) -> Version | None:
         return self.store.view(lambda reading: semver.current(reading, self.account, name))
+
+    def standings(
+        self, *, prefix: str = "", after: str | None = None, limit: int = 100
+    ) -> Page[Standing, str]:
+        return self.store.view(
+            lambda reading: semver.page(
+                reading, self.account, prefix=prefix, after=after, limit=limit
+            )
+        )
+
+    def dated(
+        self,
+        token: str,
+        *,
+        now: datetime,
+        scheme: str | None = None,
+        tz: str = "UTC",
+        name: str = "x",
+    ) -> str:
+        call, zone = call_in(self.account, now=microseconds(now)), calver.zone_named(tz)
+        taken = self.store.update(
+            lambda txn: calver.take(txn, call, name, token, scheme=scheme, zone=zone)
+        )
+        return str(taken)
 
     def version(self, name: str = "x") -> str | None:
         version = self.current(name)

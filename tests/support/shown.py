@@ -24,9 +24,10 @@ SHARED_URL = "https://monotron.example.com"
 TIMES = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z",
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    r"\b[0-9]{4}\.[0-9]{2}",
     r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT",
 )
-"""A time on a page stands for any time that is written in the same way."""
+"""A time on a page, or the month of a version, stands for any that is written in the same way."""
 
 WORDS = {"KEY": "[A-Za-z0-9]{24}", "SECRET": "[A-Za-z0-9]{128}", "REQUEST": "[0-9a-f]{24}"}
 """Such a word followed by a digit stands for a text like this, and always for the same one."""

@@ -160,7 +160,7 @@ class _Paths:
 def _parameters(method: str, call: Description) -> list[Component]:
     """Return the parameters of a call that are not in its path."""
     return [
-        *call.queries,
+        *call.all_queries,
         *([IDEMPOTENCY_KEY] if call.retried else []),
         *([KNOWN_ETAGS] if call.polled else []),
         *(CONDITIONS if method in CHANGES else []),

@@ -93,7 +93,7 @@ def _problems(
 
 
 def _values(route: Route, call: Description) -> Iterable[Component]:
-    return (*route.parameters, *call.queries)
+    return (*route.parameters, *call.all_queries)
 
 
 def _refusal(problems: list[Problem]) -> Object:
@@ -132,6 +132,10 @@ _DETAILS: dict[type[RuleError], str] = {
     errors.LimitReached: "the series 'app' has reached its limit, 2100000000",
     errors.LimitTooLow: "the series 'app' is at 2100000000 already: 65534 is too low",
     errors.SeedTooLow: "the series 'shop' is at 2 and never moves back: 1 is too low",
+    errors.PreReleaseTooLow: "the version of 'shop' is 1.3.0-rc.2 and never goes back: "
+    "1.3.0-beta.1 would come before it",
+    errors.OtherScheme: "the versions of 'shop' follow YYYY.0M.MICRO, not YY.MM.MICRO: versions of "
+    "two schemes cannot be put in order, so use another name",
     errors.SeriesExhausted: f"the series 'shop' has reached its last value, {LAST_VALUE}",
     errors.TooManyApiKeys: f"an account can have at most {API_KEYS} API keys: delete one first",
     errors.IdempotencyKeyReused: "this Idempotency-Key was used for another request: each request "

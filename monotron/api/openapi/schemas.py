@@ -105,4 +105,6 @@ NAME_OR_NOTHING = schema(
 VALUE = schema("Value", integer(1, LAST_VALUE), 7)
 BOUND = schema("Bound", integer(0, LAST_VALUE), 7)
 ACCOUNT_ID = schema("AccountId", integer(0, LAST_VALUE), 1)
-PLAIN_NUMBER = schema("PlainNumber", {"type": "string", "pattern": r"^[1-9][0-9]{0,18}\n$"}, "7\n")
+PLAIN_NUMBER = schema(
+    "PlainNumber", {"type": "string", "pattern": r"^0*[1-9][0-9]{0,18}\n$"}, "7\n", "000007\n"
+)

@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Any
 
 from monotron import logs
+from monotron.http import trace_context
 from monotron.http.access_log import log_request
 from monotron.http.labels import NO_ROUTE, method_label
 from monotron.http.paths import raw_path
@@ -166,6 +167,7 @@ class LoopServer:
         request_id = chosen(headers.get("HTTP_X_REQUEST_ID"))
         self._slot.add(REQUESTS, 1, NO_ROUTE, method_label(line.method), str(refusal.status))
         logs.request_id.set(request_id)
+        logs.trace.set(trace_context.read(headers.get(trace_context.ENVIRON, "")))
         log_request(
             client=client,
             method=line.method or "-",
@@ -175,6 +177,7 @@ class LoopServer:
             seconds=0.0,
         )
         logs.request_id.set(None)
+        logs.trace.set(None)
         return answer.of_refusal(refusal, request_id)
 
     def answered(self, connection: Connection) -> None:

@@ -277,6 +277,38 @@ def test_the_installed_wheel_has_the_dashboard(served: Service) -> None:
             assert served.get(address).body == path.read_bytes(), path.name
 
 
+@pytest.mark.same_on_each_python
+def test_the_list_of_parts_names_each_with_its_version_and_licence(
+    made: Distribution, installed: Installed, tmp_path: Path
+) -> None:
+    (flags,) = re.findall(r"^SBOM = (.*)$", page("Makefile"), re.MULTILINE)
+    assert "/cyclonedx-py environment $(SBOM) --output-file " in page("Makefile")
+    file = tmp_path / "parts.json"
+    subprocess.run(
+        [
+            *(from_test_extra("cyclonedx-py"), "environment", *flags.split()),
+            *("--output-file", file, installed.folder / "bin" / "python"),
+        ],
+        env=environment({"PYTHONPATH": ""}),
+        capture_output=True,
+        check=True,
+    )
+    said = json.loads(file.read_text())
+    assert (said["bomFormat"], said["specVersion"]) == ("CycloneDX", "1.6")
+    parts = {part["name"]: part for part in said["components"]}
+    assert parts["monotron"]["version"] == __version__
+    assert parts["monotron"]["licenses"][0]["license"]["id"] == "MIT"
+    needed = {
+        requirement.name
+        for requirement in made.metadata.requires_dist or []
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    assert needed
+    for name in needed:
+        package = metadata.distribution(name)
+        assert parts[package.name]["version"] == package.version
+
+
 # The client alone, as on Windows
 
 
@@ -323,38 +355,6 @@ def test_without_the_rest_it_says_what_is_missing(
     refused = client_alone.end("monotron", *arguments)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
     assert re.match(r"monotron: this needs \w+, which is not here: a service", refused.stderr)
-
-
-@pytest.mark.same_on_each_python
-def test_the_list_of_parts_names_each_with_its_version_and_licence(
-    made: Distribution, installed: Installed, tmp_path: Path
-) -> None:
-    (flags,) = re.findall(r"^SBOM = (.*)$", page("Makefile"), re.MULTILINE)
-    assert "/cyclonedx-py environment $(SBOM) --output-file " in page("Makefile")
-    file = tmp_path / "parts.json"
-    subprocess.run(
-        [
-            *(from_test_extra("cyclonedx-py"), "environment", *flags.split()),
-            *("--output-file", file, installed.folder / "bin" / "python"),
-        ],
-        env=environment({"PYTHONPATH": ""}),
-        capture_output=True,
-        check=True,
-    )
-    said = json.loads(file.read_text())
-    assert (said["bomFormat"], said["specVersion"]) == ("CycloneDX", "1.6")
-    parts = {part["name"]: part for part in said["components"]}
-    assert parts["monotron"]["version"] == __version__
-    assert parts["monotron"]["licenses"][0]["license"]["id"] == "MIT"
-    needed = {
-        requirement.name
-        for requirement in made.metadata.requires_dist or []
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-    }
-    assert needed
-    for name in needed:
-        package = metadata.distribution(name)
-        assert parts[package.name]["version"] == package.version
 
 
 def test_make_builds_them_as_here() -> None:

@@ -49,12 +49,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="JENKINS_HOME", help="the folder that contains jobs")
     _add_account(command)
     _add_options(command)
+    add_example(command, "monotron import jenkins /var/lib/jenkins --dry-run")
 
     command = commands.add_parser("csv", help="lines with a series key and the last value of each")
     command.set_defaults(run=_import_key_values)
     command.add_argument("file", metavar="FILE", help="key,value on each line; - is stdin")
     _add_account(command)
     _add_options(command)
+    add_example(command, "monotron import csv numbers.csv --dry-run")
 
     command = commands.add_parser("jsonl", help="a file from monotron export")
     command.set_defaults(

@@ -99,10 +99,12 @@ class LocalPlace:
         version = self._view(lambda reading: semver.current(reading, self._account, name))
         return None if version is None else Version(name, str(version), version.token)
 
-    def bump(self, name: str, part: str, token: str) -> Version:
+    def bump(self, name: str, part: str, token: str, pre: str) -> Version:
         """See `Place`."""
         number = semver.part_named(part)
-        version = self._update(lambda txn, call: semver.bump(txn, call, name, number, token))
+        version = self._update(
+            lambda txn, call: semver.bump(txn, call, name, number, token, pre=pre)
+        )
         return Version(name, str(version), version.token)
 
     def _view(self, read: Callable[[Reading], T]) -> T:

@@ -70,8 +70,8 @@ class Place(Protocol):
     def version(self, name: str) -> Version | None:
         """Return the current version; None before the first."""
 
-    def bump(self, name: str, part: str, token: str) -> Version:
-        """Take the next version."""
+    def bump(self, name: str, part: str, token: str, pre: str) -> Version:
+        """Take the next version, or if `pre` is not empty a pre-release of it."""
 
 
 def place_of(settings: Settings, arguments: argparse.Namespace) -> Place:

@@ -70,9 +70,9 @@ class RemotePlace:
         version = self._ask(lambda client: client.version(name))
         return None if version is None else Version(version.name, version.version, version.token)
 
-    def bump(self, name: str, part: str, token: str) -> Version:
+    def bump(self, name: str, part: str, token: str, pre: str) -> Version:
         """See `Place`."""
-        version = self._ask(lambda client: client.next_version(name, part, token))
+        version = self._ask(lambda client: client.next_version(name, part, token, pre=pre))
         return Version(version.name, version.version, version.token)
 
     def _ask(self, call: Callable[[Client], T]) -> T:

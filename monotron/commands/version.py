@@ -42,6 +42,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         nargs="?",
         help="what the next version stands for, such as a git hash",
     )
+    command.add_argument(
+        "--pre",
+        metavar="NAME",
+        help="take a pre-release of it: rc gives 1.3.0-rc.1, and the same without --pre then 1.3.0",
+    )
     add_json(command)
     add_setting(command, "history")
     add_place(command)
@@ -52,13 +57,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def _version(settings: Settings, arguments: argparse.Namespace) -> int:
     if arguments.part is None:
+        if arguments.pre is not None:
+            raise Misused("--pre is about the next version, so it takes PART and TOKEN")
         return _show_current(settings, arguments)
     if arguments.token is None:
         raise Misused("PART takes a TOKEN after it: what the next version stands for")
     name, token = names.version_name(arguments.name), names.token(arguments.token)
+    pre = "" if arguments.pre is None else names.pre_release(arguments.pre)
     place = place_of(settings, arguments)
     require_reader()
-    version = place.bump(name, arguments.part, token)
+    version = place.bump(name, arguments.part, token, pre)
     text = to_json(asdict(version)) if arguments.json else version.version
     show_once(text, otherwise=f"taken but not printed: {text}")
     return 0

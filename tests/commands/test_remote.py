@@ -120,6 +120,10 @@ SESSION = [
     ("version", "app", "minor", "a"),
     ("version", "app"),
     ("version", "app", "--json"),
+    ("version", "app", "minor", "c", "--pre", "rc"),
+    ("version", "app", "minor", "c", "--pre", "rc", "--json"),
+    ("version", "app", "minor", "d", "--pre", "0 1"),
+    ("version", "app", "--pre", "rc"),
     ("version", "app", "minor"),
     ("version", "app", "middle", "a"),
     ("version", ""),
@@ -165,6 +169,7 @@ def test_the_session_succeeds_and_fails_as_it_should(run: Run, folder: str) -> N
     assert out["seed", "till", "41"] == "the next value of 'till' is 42\n"
     assert out["list", "--prefix", "t"] == "till\t41\t\n"
     assert out["list", "--json"].splitlines()[1] == '{"key":"shop","value":11,"token":null}'
+    assert out["version", "app", "minor", "c", "--pre", "rc"] == "0.2.0-rc.1\n"
     assert out["version", "app", "patch", "b", "--json"] == (
         '{"name":"app","version":"0.1.1","token":"b"}\n'
     )

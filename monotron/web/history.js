@@ -4,7 +4,7 @@ import { encoded, reachable } from "./address.js";
 import { isHistory } from "./answers.js";
 import { get, isFailure } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
-import { arrange, byId, element, fromTemplate, notice, setText } from "./elements.js";
+import { arrange, byId, element, fromTemplate, notice, setText, visible } from "./elements.js";
 import { above } from "./numbers.js";
 import { showTime } from "./times.js";
 
@@ -125,13 +125,15 @@ function inUse(tr) {
   );
 }
 
-function newRow({ value, token, created_at: moment, api_key: apiKey }) {
+function newRow({ value, token, created_at: moment, api_key: apiKey, api_key_name: name }) {
   const tr = fromTemplate("history-row");
-  const [number, name, when, who] = tr.children;
+  const [number, what, when, who] = tr.children;
   setText(number, String(value));
-  name.append(tokenWithAttributes(key, token));
+  what.append(tokenWithAttributes(key, token));
   showTime(when, moment);
-  if (apiKey !== null) who.append(element("bdi", { textContent: apiKey }));
+  if (apiKey !== null) {
+    who.append(element("bdi", { textContent: name ? visible(name) : apiKey, title: apiKey }));
+  }
   return { value, apiKey, tr };
 }
 

@@ -10,6 +10,7 @@ import { badgeMarkdown, command, linesFor } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { byId, element, mark, notice, setText, visible } from "./elements.js";
 import { openHistory, refreshHistory } from "./history.js";
+import { isNear, limitText } from "./limit.js";
 import { poll } from "./poll.js";
 import { exactly, showTime } from "./times.js";
 
@@ -81,6 +82,9 @@ async function show(state, signal) {
   }
   notice(byId("one-notice"), null);
   setText(byId("one-value"), String(state.value));
+  setText(byId("one-limit"), limitText(state));
+  byId("one-limit").parentElement.hidden = state.limit === undefined;
+  byId("one-limit").classList.toggle("near", isNear(state));
   if (fresh || shown.token !== state.token) {
     byId("one-token").replaceChildren(
       state.token === null ? "none" : tokenWithAttributes(state.key, state.token),

@@ -5,6 +5,7 @@ import { isSeries } from "./answers.js";
 import { chart } from "./chart.js";
 import { command, nextNumber } from "./commands.js";
 import { arrange, byId, element, fromTemplate, mark, notice, say, setText, visible } from "./elements.js";
+import { isNear, limitText } from "./limit.js";
 import { poll } from "./poll.js";
 import { showTime } from "./times.js";
 
@@ -123,7 +124,8 @@ function newRow(key) {
 function update(row, state) {
   const { tr, state: was } = row;
   const [value, token, when, drawing] = [...tr.children].slice(1);
-  setText(value, String(state.value));
+  setText(value.firstElementChild, String(state.value));
+  setText(value.lastElementChild, isNear(state) ? `limit ${limitText(state)}` : "");
   if (was?.token !== state.token || was === null) showToken(token, state.token);
   showTime(when, state.updated_at);
   if (JSON.stringify(was?.recent) !== JSON.stringify(state.recent)) {

@@ -746,6 +746,28 @@ def test_one_series_shows_its_state_and_its_history(
     expect(older).to_be_hidden()
 
 
+def test_a_limit_stands_on_the_page_and_in_the_list_once_it_is_near(
+    running: Service, visit: Visitor
+) -> None:
+    for key, value in (("near", 9), ("far", 5), ("full", 10)):
+        running.ask("PUT", f"/v1/series/{key}", b'{"value":%d}' % value)
+        running.ask("PUT", f"/v1/series/{key}/limit", b'{"value":10}')
+    running.ask("POST", "/v1/series/free")
+    page = visit(base(running)).open()
+    expect(cell(page, "near", "value")).to_have_text("9limit 10 (1 left)")
+    expect(cell(page, "full", "value")).to_have_text("10limit 10 (reached)")
+    expect(cell(page, "far", "value")).to_have_text("5")
+    for key, text in (("near", "10 (1 left)"), ("far", "10 (5 left)"), ("full", "10 (reached)")):
+        page.goto(f"{base(running)}#/series/{key}")
+        expect(page.locator("#one-limit")).to_have_text(text)
+        assert ("near" in (page.locator("#one-limit").get_attribute("class") or "")) == (
+            key != "far"
+        )
+    page.goto(f"{base(running)}#/series/free")
+    expect(page.locator("#one-value")).to_have_text("1")
+    expect(page.locator("#one-limit")).to_be_hidden()
+
+
 def test_new_values_come_on_top_and_what_is_open_stays_open(
     running: Service, visit: Visitor
 ) -> None:

@@ -3,13 +3,13 @@
 Each series has one row in it. To move the row at each change would cost three operations of the
 engine. So a row stays where it is for changes up to `NEARNESS` after the one that it was put there
 for, and whoever reads the index sorts such neighbours. A series that changes without a pause moves
-its row 20 times a second, however busy it is.
+its row 4 times a second, however busy it is.
 """
 
 from monotron.core import records, tables
 from monotron.store.contract import Transaction
 
-NEARNESS = 50_000
+NEARNESS = 250_000
 """How much later than its row's time a series may have changed, in microseconds; not included."""
 
 

@@ -21,7 +21,6 @@ from monotron.core.records import (
     Entry,
     Retry,
     Series,
-    TokenValue,
 )
 from monotron.limits import API_KEYS, ATTRIBUTE_BYTES, ATTRIBUTES
 from monotron.store import paging
@@ -157,6 +156,8 @@ def _series(found: _Found) -> None:
             found.obeys(what, _token, state.token)
         if not 0 <= state.given <= state.value:
             found.problem(what, f"it is at {state.value}, with {state.given} values given out")
+        if bool(state.indexed) != bool(state.buckets) or state.buckets & (state.buckets - 1):
+            found.problem(what, f"its index of tokens has {state.buckets} buckets")
         if state.limit < 0:
             found.problem(what, f"its limit is {state.limit}")
         if state.listed_at and not found.is_listed(state):
@@ -188,16 +189,21 @@ def _changes(found: _Found) -> None:
 
 
 def _tokens(found: _Found) -> None:
-    for row_key, ((account, key), held) in found.rows(tables.TOKENS, _read_token):
-        what = f"{_name(account, key)}, token {held.token!r}"
-        if row_key != records.token_row_key(account, key, held.token):
-            found.problem(what, "it is in another's row")
+    for row_key, (account, key, bucket) in found.rows(tables.TOKENS, _read_bucket):
+        what = f"{_name(account, key)}, tokens {row_key[-2:].hex()}"
+        values = [value for _, value in bucket]
+        if values != sorted(set(values)):
+            found.problem(what, "their values are not in order")
         with suppress(StoreCorrupt):
             state = found.series(account, key)
             if state is None or not state.indexed:
-                found.problem(what, "it is in an index that the series does not have")
-            elif not 1 <= held.value <= state.value or not 1 <= held.number <= state.given:
-                found.problem(what, f"the index says {held.value}, number {held.number}")
+                found.problem(what, "they are in an index that the series does not have")
+                continue
+            if values and not 1 <= values[0] <= values[-1] <= state.value:
+                found.problem(what, f"the index has {values[-1]}")
+            for mark, value in bucket:
+                if row_key != records.token_row_key(account, key, mark, state.buckets):
+                    found.problem(what, f"that of {value} belongs elsewhere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,8 +308,10 @@ def _indexed(found: _Found, what: str, state: Series, parts: list[_Part]) -> Non
         if entry.token is not None
     }
     for token, value in tokens.items():
-        held = found.get(tables.TOKENS, records.token_row_key(state.account, state.key, token))
-        if held is None or records.unpack_token(held).value != value:
+        mark = records.token_mark(token)
+        row_key = records.token_row_key(state.account, state.key, mark, state.buckets)
+        bucket = found.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
+        if (mark, value) not in records.unpack_bucket(bucket):
             found.problem(what, f"the index of its tokens does not have {token!r} at {value}")
 
 
@@ -451,8 +459,8 @@ def _read_change(row_key: bytes, value: bytes) -> tuple[int, int, str]:
     return records.unpack_change_row_key(row_key)
 
 
-def _read_token(row_key: bytes, value: bytes) -> tuple[tuple[int, str], TokenValue]:
-    return records.unpack_owner(row_key), records.unpack_token(value)
+def _read_bucket(row_key: bytes, value: bytes) -> tuple[int, str, list[tuple[bytes, int]]]:
+    return (*records.unpack_owner(row_key), records.unpack_bucket(value))
 
 
 def _read_api_key_name(row_key: bytes, value: bytes) -> tuple[str, str]:

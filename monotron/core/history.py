@@ -17,7 +17,7 @@ from monotron.core import records, tables, tokens
 from monotron.core.records import Entry, Series
 from monotron.store import paging
 from monotron.store.contract import Reading, Transaction
-from monotron.store.paging import Page, Row
+from monotron.store.paging import Page
 
 ROW_BYTES = 1_700
 """The most bytes in a row: with its key it is less than half an LMDB page, so it stays in the tree.
@@ -76,9 +76,10 @@ def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int 
     if token == series.token:
         return series.value
     if series.indexed:
-        held = tokens.find(reading, series.account, series.key, token)
-        if held is not None:
-            return held.value if held.number > series.given - keep else None
+        for value in tokens.values_of(reading, series, token):
+            number = _number_of(reading, series, value, token)
+            if number is not None:
+                return value if number > series.given - keep else None
         if series.indexed == ALL_INDEXED:
             return None
     for number, entry in _entries(reading, series, series.indexed or None, token.encode()):
@@ -94,16 +95,16 @@ def index(txn: Transaction, series: Series) -> int:
 
     Returns where the indexed part now begins, which belongs in the state of the series.
     """
-    account, key = series.account, series.key
-    range_ = records.history_range(account, key, series.indexed or None)
-    count = 0
+    range_ = records.history_range(series.account, series.key, series.indexed or None)
+    entries: list[Entry] = []
+    begins = ALL_INDEXED
     for row_key, value in paging.rows(txn, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
-        for number, entry in reversed(records.unpack_history(value)):
-            tokens.note_older(txn, account, key, number, entry)
-            count += 1
-        if count >= INDEX_ENTRIES:
-            return records.unpack_history_first(row_key)
-    return ALL_INDEXED
+        entries += [entry for _, entry in reversed(records.unpack_history(value))]
+        if len(entries) >= INDEX_ENTRIES:
+            begins = records.unpack_history_first(row_key)
+            break
+    tokens.note_older(txn, series, reversed(entries))
+    return begins
 
 
 def add(txn: Transaction, before: Series, entry: Entry, *, keep: int) -> int:
@@ -116,7 +117,7 @@ def add(txn: Transaction, before: Series, entry: Entry, *, keep: int) -> int:
     if keep == 0:
         return _forget(txn, before, entry.value) if newest else 0
     if before.indexed:
-        tokens.note(txn, account, key, given + entry.count, entry)
+        tokens.note(txn, before, entry)
     packed = records.pack_entry(entry)
     if newest:
         row_key = records.history_row_key(account, key, newest)
@@ -165,7 +166,7 @@ def extend(
     number_before = records.unpack_history(row)[-1][0] if row else 0
     for number, entry in entries:
         if before.indexed:
-            tokens.note(txn, account, key, number, entry)
+            tokens.note(txn, before, entry)
         packed = records.pack_entry(entry)
         # The numbers within a row have no gaps.
         follows = number - entry.count == number_before
@@ -202,24 +203,26 @@ def _entries(
             yield from reversed(records.unpack_history(value))
 
 
+def _number_of(reading: Reading, series: Series, value: int, token: str) -> int | None:
+    """Return the number of the value if history holds it for this token."""
+    range_ = records.history_range(series.account, series.key, value + 1)
+    for _, row in reading.scan(tables.HISTORY, *range_, limit=1, reverse=True):
+        for number, entry in records.unpack_history(row):
+            if (entry.value, entry.token) == (value, token):
+                return number
+    return None
+
+
 def _trim(txn: Transaction, series: Series, gone: int) -> None:
     """Remove rows at the old end whose values are all numbered up to `gone`."""
     if gone <= 0:
         return
     range_ = records.history_range(series.account, series.key)
     rows = txn.scan(tables.HISTORY, *range_, limit=TRIM_ROWS + 1)
-    for row, (_, following) in pairwise(rows):
+    for (row_key, _), (_, following) in pairwise(rows):
         if records.unpack_history_number(following) > gone + 1:
             return
-        _remove(txn, series, row)
-
-
-def _remove(txn: Transaction, series: Series, row: Row) -> None:
-    row_key, value = row
-    txn.delete(tables.HISTORY, row_key)
-    if series.indexed:
-        for _, entry in records.unpack_history(value):
-            tokens.forget(txn, series.account, series.key, entry)
+        txn.delete(tables.HISTORY, row_key)
 
 
 def _forget(txn: Transaction, series: Series, value: int) -> int:
@@ -230,8 +233,8 @@ def _forget(txn: Transaction, series: Series, value: int) -> int:
     """
     range_ = records.history_range(series.account, series.key)
     rows = txn.scan(tables.HISTORY, *range_, limit=TRIM_ROWS)
-    for row in rows:
-        _remove(txn, series, row)
+    for row_key, _ in rows:
+        txn.delete(tables.HISTORY, row_key)
     return value if len(rows) == TRIM_ROWS else 0
 
 

@@ -76,6 +76,8 @@ class Series:
     indexed: int = 0
     """The tokens of the rows of its history that begin here or later are in the index of tokens; 0
     if none are."""
+    buckets: int = 0
+    """How many buckets the index of tokens has; a power of 2, 0 if there is no index."""
     listed_at: int = 0
     """The time of its row in the index of changes; 0 if it has no row."""
 
@@ -110,6 +112,7 @@ def pack_series(series: Series) -> bytes:
         series.history,
         series.limit,
         series.indexed,
+        series.buckets,
         series.listed_at,
     )
     # A token is never empty, so the absence of a token needs no marker.
@@ -261,41 +264,71 @@ def count_history(value: bytes) -> int:
     return count
 
 
-# Tokens: the last value that each token of a history got
+# Tokens: a mark of each token with a value that it got, oldest first, several in a row
+
+MARK_BYTES = 6
+MARKED_BYTES = MARK_BYTES + 8
 
 
-@dataclass(frozen=True, slots=True)
-class TokenValue:
-    """The last value that a token got."""
-
-    value: int
-    number: int
-    """The number of the value among those given out, from 1."""
-    token: str
+def token_mark(token: str) -> bytes:
+    """Return the mark of a token: a part of its digest. Two tokens rarely have the same."""
+    return _digest(token)[:MARK_BYTES]
 
 
-def token_row_key(account: int, key: str, token: str) -> bytes:
-    """Return the row key of a token in the index of tokens."""
-    return series_row_key(account, key) + _digest(token)
+def token_row_key(account: int, key: str, mark: bytes, buckets: int) -> bytes:
+    """Return the row key of the bucket that has a mark; `buckets` is a power of 2 up to 65536."""
+    number = int.from_bytes(mark[:2], "big") % buckets
+    return series_row_key(account, key) + number.to_bytes(2, "big")
 
 
 def token_range(account: int, key: str) -> Range:
-    """Return the range of all tokens of a series."""
+    """Return the range of all buckets of a series."""
     start = series_row_key(account, key)
-    return start, start + b"\xff" * 17
+    return start, start + b"\xff" * 3
 
 
-def pack_token(held: TokenValue) -> bytes:
-    """Return the value of a token's row."""
-    return _TOKEN.pack(_TOKEN_FORMAT, held.value, held.number) + held.token.encode()
+def pack_marked(mark: bytes, value: int) -> bytes:
+    """Return the bytes of a mark with its value, to be appended to a bucket."""
+    return mark + _NUMBER.pack(value)
 
 
-@_reads("a token")
-def unpack_token(value: bytes) -> TokenValue:
-    """Read a token from its row."""
-    _check_format("a token", value, _TOKEN_FORMAT)
-    _, number, given = _TOKEN.unpack_from(value)
-    return TokenValue(number, given, value[_TOKEN.size :].decode())
+@_reads("a bucket of tokens")
+def unpack_bucket(row: bytes) -> list[tuple[bytes, int]]:
+    """Read a bucket: each mark with its value, oldest first."""
+    _check_format("a bucket of tokens", row, _BUCKET_FORMAT)
+    if not row or (len(row) - 1) % MARKED_BYTES:
+        raise IndexError("its last mark is cut short")
+    return [_marked(row, place) for place in range(1, len(row), MARKED_BYTES)]
+
+
+@_reads("a bucket of tokens")
+def unpack_marked(row: bytes, mark: bytes) -> list[int]:
+    """Return the values that a mark has in a bucket, newest first."""
+    values = []
+    place = len(row)
+    while (place := row.rfind(mark, 0, place)) > 0:
+        if (place - 1) % MARKED_BYTES == 0:
+            values.append(_marked(row, place)[1])
+        place += MARK_BYTES - 1
+    return values
+
+
+def without_marked_before(row: bytes, value: int) -> bytes:
+    """Return a bucket without the marks at its start whose values are below `value`."""
+    place = 1
+    while place < len(row) and _marked(row, place)[1] < value:
+        place += MARKED_BYTES
+    return row[:1] + row[place:]
+
+
+def with_marked_first(row: bytes, part: bytes) -> bytes:
+    """Return a bucket with more marks before those that it has."""
+    return row[:1] + part + row[1:]
+
+
+def _marked(row: bytes, place: int) -> tuple[bytes, int]:
+    end = place + MARK_BYTES
+    return row[place:end], int(_NUMBER.unpack_from(row, end)[0])
 
 
 # Attributes of tokens
@@ -686,6 +719,8 @@ def unpack_probe(value: bytes) -> int:
     return int(_PROBE.unpack(value)[1])
 
 
+# A call that remembers its token asks for its digest three times.
+@functools.lru_cache(maxsize=1_024)
 def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
@@ -703,15 +738,15 @@ _NUMBER = struct.Struct(">Q")
 _SERIES_FORMAT = 3
 _SERIES_1 = struct.Struct(">Bqqq")
 _SERIES_2 = struct.Struct(">Bqqqqq")
-_SERIES = struct.Struct(">Bqqqqqqqq")
+_SERIES = struct.Struct(">BqqqqqqqHq")
 _LIMIT_FORMAT = 1
 _LIMIT = struct.Struct(">Bq")
 _CHANGE = struct.Struct(">QQ")
 _HISTORY_FORMAT = 1
 _HISTORY = struct.Struct(">Bq")
 _ENTRY = struct.Struct(">qIqHH")
-_TOKEN_FORMAT = 1
-_TOKEN = struct.Struct(">Bqq")
+_BUCKET_FORMAT = 1
+EMPTY_BUCKET = bytes([_BUCKET_FORMAT])
 _ATTRIBUTE_FORMAT = 1
 _ATTRIBUTE = struct.Struct(">BHH")
 _BUMP_FORMAT = 1

@@ -13,7 +13,7 @@ from monotron.store import paging
 from monotron.store.contract import Reading
 from monotron.store.paging import Page
 
-LOOK_AHEAD = 2_000
+LOOK_AHEAD = 5_000
 """How many rows are read before the first of them is certain to be the newest. More series than
 that cannot change twice within `NEARNESS`: the service makes some 15,000 changes a second. But an
 import brings any number of the same time, each with a row of exactly that time."""

@@ -6,7 +6,7 @@ to undo.
 
 from dataclasses import replace
 
-from monotron.core import attributes, bumps, changes, history, records, tables
+from monotron.core import attributes, bumps, changes, history, records, tables, tokens
 from monotron.core.call import Call
 from monotron.core.errors import (
     InvalidNumber,
@@ -75,6 +75,7 @@ def advance(
             newest,
             limit,
             before.indexed,
+            before.buckets,
             listed_at,
         ),
     )
@@ -95,6 +96,7 @@ def recall(txn: Transaction, call: Call, key: str, token: str) -> int | None:
         return None
     value = history.value_of(txn, state, token, keep=call.keep)
     if state.indexed != history.ALL_INDEXED:
+        state = state if state.buckets else tokens.begin(state, call.keep)
         put(txn, replace(state, indexed=history.index(txn, state)))
     return value
 

@@ -1,44 +1,81 @@
 """Tokens: an index of the tokens that a series' history holds.
 
 Without it, finding an earlier token means looking through the whole history. A series has an index
-only once somebody has asked for an earlier token, so that nobody else pays for the row that each
-token then needs. `history` keeps it, and builds it in parts.
+only once somebody has asked for an earlier token, so that nobody else pays for it.
+
+A token has no row of its own: that would cost two operations of the engine for each value, one to
+add it and one to remove it, and half as much processor time again as the value itself. Instead the
+tokens are spread over buckets by their digests. A bucket is one row, which has a mark of each token
+and the value that it got, oldest first. A batch of values writes each bucket once, and what is too
+old is cut off a bucket when it has grown. A mark may stand for another token by chance, so that
+whoever finds one has to look into the history, in one more read.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
 from monotron.core import records, tables
-from monotron.core.records import Entry, TokenValue
+from monotron.core.records import Entry, Series
 from monotron.store.contract import Reading, Transaction
 
+BUCKET_TOKENS = 32
+"""How many tokens of a full history there are in a bucket, on average."""
 
-def find(reading: Reading, account: int, key: str, token: str) -> TokenValue | None:
-    """Return the last value that a token got, or None if it is not in the index."""
-    value = reading.get(tables.TOKENS, records.token_row_key(account, key, token))
-    return None if value is None else records.unpack_token(value)
-
-
-def note(txn: Transaction, account: int, key: str, number: int, entry: Entry) -> None:
-    """Note the value that an entry's token, if it has one, got last."""
-    if entry.token is not None:
-        row_key = records.token_row_key(account, key, entry.token)
-        held = TokenValue(entry.value, number, entry.token)
-        txn.put(tables.TOKENS, row_key, records.pack_token(held))
+MOST_BUCKETS = 4_096
+"""Even the longest history does not need more."""
 
 
-def note_older(txn: Transaction, account: int, key: str, number: int, entry: Entry) -> None:
-    """Do the same for an entry that is older than some in the index."""
-    if entry.token is not None and find(txn, account, key, entry.token) is None:
-        note(txn, account, key, number, entry)
+def begin(series: Series, keep: int) -> Series:
+    """Return the state of a series that gets an index, with its number of buckets."""
+    buckets = 1
+    while buckets < MOST_BUCKETS and buckets * BUCKET_TOKENS < keep:
+        buckets *= 2
+    return replace(series, buckets=buckets)
 
 
-def forget(txn: Transaction, account: int, key: str, entry: Entry) -> None:
-    """Remove an entry's token, unless it has got another value since."""
+def values_of(reading: Reading, series: Series, token: str) -> list[int]:
+    """Return the values that a token may have got, newest first."""
+    mark = records.token_mark(token)
+    row = reading.get(tables.TOKENS, _row_key(series, mark))
+    return [] if row is None else records.unpack_marked(row, mark)
+
+
+def note(txn: Transaction, series: Series, entry: Entry) -> None:
+    """Note the value that an entry's token, if it has one, has just got."""
     if entry.token is None:
         return
-    held = find(txn, account, key, entry.token)
-    if held is not None and held.value == entry.value:
-        txn.delete(tables.TOKENS, records.token_row_key(account, key, entry.token))
+    mark = records.token_mark(entry.token)
+    row_key = _row_key(series, mark)
+    row = txn.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
+    if len(row) > 2 * BUCKET_TOKENS * records.MARKED_BYTES:
+        row = records.without_marked_before(row, _oldest(txn, series))
+    txn.put(tables.TOKENS, row_key, row + records.pack_marked(mark, entry.value))
+
+
+def note_older(txn: Transaction, series: Series, entries: Iterable[Entry]) -> None:
+    """Note entries that are older than all in the index, oldest first."""
+    parts: dict[bytes, bytes] = defaultdict(bytes)
+    for entry in entries:
+        if entry.token is not None:
+            mark = records.token_mark(entry.token)
+            parts[_row_key(series, mark)] += records.pack_marked(mark, entry.value)
+    for row_key, part in parts.items():
+        row = txn.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
+        txn.put(tables.TOKENS, row_key, records.with_marked_first(row, part))
 
 
 def delete(txn: Transaction, account: int, key: str) -> None:
     """Remove the index of a series."""
     txn.delete_range(tables.TOKENS, *records.token_range(account, key))
+
+
+def _row_key(series: Series, mark: bytes) -> bytes:
+    return records.token_row_key(series.account, series.key, mark, series.buckets)
+
+
+def _oldest(reading: Reading, series: Series) -> int:
+    """Return the first value that the history of a series still has."""
+    range_ = records.history_range(series.account, series.key)
+    rows = reading.scan(tables.HISTORY, *range_, limit=1)
+    return records.unpack_history_first(rows[0][0]) if rows else series.value + 1

@@ -27,7 +27,7 @@ from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.changes import NEARNESS
-from monotron.core.records import Attribute, Bump, Calendar, Dated, Entry, Retry, TokenValue
+from monotron.core.records import Attribute, Bump, Calendar, Dated, Entry, Retry
 from monotron.limits import API_KEYS, LAST_VALUE
 from monotron.store.contract import Store, Table, Transaction
 from monotron.store.data_file import reading_file, verify_file
@@ -191,6 +191,25 @@ def entry(value: int, count: int = 1) -> Entry:
     return Entry(value, count, None, None, NOW)
 
 
+SEVEN = f"{7:040}"
+ELSEWHERE = bytes(a ^ b for a, b in zip(records.token_mark(SEVEN), b"\0\1\0\0\0\0", strict=True))
+"""The mark of a token whose bucket is another."""
+
+
+def put_bucket(
+    txn: Transaction, token: str, *more: tuple[bytes, int], without: int | None = None
+) -> None:
+    """Change the bucket of a token of `shop`."""
+    state = series.get(txn, 1, "shop")
+    assert state is not None
+    row_key = records.token_row_key(1, "shop", records.token_mark(token), state.buckets)
+    held = records.unpack_bucket(txn.get(tables.TOKENS, row_key) or b"")
+    kept = [each for each in held if each[1] != without]
+    marked = sorted({*kept, *more}, key=lambda each: each[1])
+    row = records.EMPTY_BUCKET + b"".join(records.pack_marked(*each) for each in marked)
+    txn.put(tables.TOKENS, row_key, row)
+
+
 LIB = "lib"
 RETRY = records.retry_row_key(1, "one")
 GRANT = records.grant_row_key(7, 1)
@@ -276,40 +295,33 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a change that cannot be read": (put(tables.CHANGE_TIMES, b"?", b""), "table change_times"),
     "a token that the index lacks": (
-        delete(tables.TOKENS, records.token_row_key(1, "shop", f"{7:040}")),
+        lambda txn: put_bucket(txn, SEVEN, without=8),
         "'shop'.*does not have '0+7' at 8",
     ),
     "a token with another value in the index": (
-        put(
-            tables.TOKENS,
-            records.token_row_key(1, "shop", f"{7:040}"),
-            records.pack_token(TokenValue(9, 9, f"{7:040}")),
-        ),
+        lambda txn: put_bucket(txn, SEVEN, (records.token_mark(SEVEN), 7), without=8),
         "'shop'.*does not have '0+7' at 8",
     ),
     "a token beyond its series in the index": (
-        put(
-            tables.TOKENS,
-            records.token_row_key(1, "shop", "a"),
-            records.pack_token(TokenValue(101, 1, "a")),
-        ),
-        "'shop'.*token 'a': the index says 101",
+        lambda txn: put_bucket(txn, SEVEN, (records.token_mark(SEVEN), 101)),
+        "'shop'.*the index has 101",
     ),
-    "a token in another's row": (
-        put(
-            tables.TOKENS,
-            records.token_row_key(1, "shop", "a"),
-            records.pack_token(TokenValue(1, 1, "b")),
-        ),
-        "'shop'.*token 'b': it is in another's row",
+    "a token in another's bucket": (
+        lambda txn: put_bucket(txn, SEVEN, (ELSEWHERE, 99)),
+        "'shop'.*that of 99 belongs elsewhere",
     ),
-    "a token of a series without an index": (
+    "a bucket of a series without an index": (
         put(
             tables.TOKENS,
-            records.token_row_key(1, "last", "a"),
-            records.pack_token(TokenValue(1, 1, "a")),
+            records.token_row_key(1, "last", records.token_mark("a"), 32),
+            records.EMPTY_BUCKET,
         ),
-        "'last'.*token 'a': it is in an index that the series does not have",
+        "'last'.*in an index that the series does not have",
+    ),
+    "buckets that are no power of 2": (put_series("shop", buckets=33), "'shop'.*has 33 buckets"),
+    "a bucket that cannot be read": (
+        put(tables.TOKENS, records.token_row_key(1, "shop", bytes(6), 32), b"\1abc"),
+        "table tokens",
     ),
     "a name of an API key that cannot be": (
         put(tables.API_KEY_NAMES, b"K" * 24, records.pack_api_key_name("a\tb")),

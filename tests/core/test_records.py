@@ -19,7 +19,6 @@ from monotron.core.records import (
     Entry,
     Retry,
     Series,
-    TokenValue,
 )
 from monotron.limits import ATTRIBUTE_BYTES, IDEMPOTENCY_KEY_CHARACTERS, RANGE_VALUES
 from monotron.store import paging
@@ -50,6 +49,7 @@ SERIES = st.builds(
     limit=st.integers(0, LAST_VALUE),
     indexed=st.integers(0, LAST_VALUE),
     listed_at=TIMES,
+    buckets=st.integers(0, 2**16 - 1),
 )
 ENTRIES = st.builds(
     Entry,
@@ -73,6 +73,7 @@ ONE = Series(
     history=90,
     limit=500,
     indexed=11,
+    buckets=32,
     listed_at=6,
 )
 NAME_ROW = b"\0\0\0\0\0\0\0\x01svc\0"
@@ -168,9 +169,31 @@ def test_a_limit_comes_back_as_it_was_stored(limit: int) -> None:
     assert records.unpack_limit(records.pack_limit(limit)) == limit
 
 
-@given(st.builds(TokenValue, value=VALUES, number=VALUES, token=NAMES))
-def test_a_token_comes_back_as_it_was_stored(held: TokenValue) -> None:
-    assert records.unpack_token(records.pack_token(held)) == held
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "c"]) | NAMES, VALUES)))
+def test_the_tokens_of_a_bucket_come_back_as_they_were_stored(held: list[tuple[str, int]]) -> None:
+    marked = [(records.token_mark(token), value) for token, value in held]
+    row = records.EMPTY_BUCKET + b"".join(records.pack_marked(*each) for each in marked)
+    assert records.unpack_bucket(row) == marked
+    for mark, _ in marked:
+        expected = [value for each, value in reversed(marked) if each == mark]
+        assert records.unpack_marked(row, mark) == expected
+
+
+@given(st.lists(VALUES, unique=True), VALUES)
+def test_what_is_too_old_is_cut_off_a_bucket(values: list[int], least: int) -> None:
+    values = sorted(values)
+    mark = records.token_mark("a")
+    row = records.EMPTY_BUCKET + b"".join(records.pack_marked(mark, each) for each in values)
+    cut = records.unpack_bucket(records.without_marked_before(row, least))
+    assert [value for _, value in cut] == [each for each in values if each >= least]
+    assert records.with_marked_first(row[:1], row[1:]) == row
+
+
+def test_a_mark_is_not_found_across_two_others() -> None:
+    zeros, other = bytes(6), b"\0" * 5 + b"\1"
+    row = records.EMPTY_BUCKET + records.pack_marked(other, 0) + records.pack_marked(other, 1)
+    assert records.unpack_marked(row, zeros) == []
+    assert records.unpack_marked(row, other) == [1, 0]
 
 
 @given(ACCOUNTS, TIMES, NAMES)
@@ -197,7 +220,7 @@ def test_rows_know_what_they_belong_to(
         records.series_row_key(account, key),
         records.history_row_key(account, key, number),
         records.attribute_row_key(account, key, other, other),
-        records.token_row_key(account, key, other),
+        records.token_row_key(account, key, records.token_mark(other), 32),
         records.bump_row_key(account, key, part, other),
     ):
         assert records.unpack_owner(row) == (account, key)
@@ -212,7 +235,7 @@ def test_rows_know_what_they_belong_to(
 
 
 def test_a_stored_series_stays_readable() -> None:
-    value = b"\x03" + struct.pack(">qqqqqqqq", 123, 7, 8, 100, 90, 500, 11, 6) + b"7d4c"
+    value = b"\x03" + struct.pack(">qqqqqqqHq", 123, 7, 8, 100, 90, 500, 11, 32, 6) + b"7d4c"
     assert records.series_row_key(1, "svc") == NAME_ROW
     assert records.pack_series(ONE) == value
     assert records.unpack_series(NAME_ROW, value) == ONE
@@ -220,14 +243,16 @@ def test_a_stored_series_stays_readable() -> None:
 
 def test_a_series_stored_before_there_were_limits_stays_readable() -> None:
     value = b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c"
-    expected = replace(ONE, limit=0, indexed=0, listed_at=0)
+    expected = replace(ONE, limit=0, indexed=0, buckets=0, listed_at=0)
     assert records.unpack_series(NAME_ROW, value) == expected
 
 
 @pytest.mark.parametrize("token", [None, "7d4c"])
 def test_a_series_stored_before_there_was_history_stays_readable(token: str | None) -> None:
     value = b"\x01" + struct.pack(">qqq", 123, 7, 8) + (token or "").encode()
-    expected = replace(ONE, token=token, given=123, history=0, limit=0, indexed=0, listed_at=0)
+    expected = replace(
+        ONE, token=token, given=123, history=0, limit=0, indexed=0, buckets=0, listed_at=0
+    )
     assert records.unpack_series(NAME_ROW, value) == expected
 
 
@@ -315,11 +340,13 @@ def test_a_stored_limit_stays_readable() -> None:
     assert records.unpack_limit(b"\x01\0\0\0\0\0\0\x01\x02") == 258
 
 
-def test_a_stored_token_stays_readable() -> None:
-    value = b"\x01" + struct.pack(">qq", 123, 100) + b"7d4c"
-    assert records.token_row_key(1, "svc", "7d4c") == NAME_ROW + DIGEST_OF_7D4C
-    assert records.pack_token(TokenValue(123, 100, "7d4c")) == value
-    assert records.unpack_token(value) == TokenValue(123, 100, "7d4c")
+def test_a_stored_bucket_of_tokens_stays_readable() -> None:
+    mark = DIGEST_OF_7D4C[:6]
+    row = b"\x01" + mark + struct.pack(">q", 123)
+    assert records.token_mark("7d4c") == mark
+    assert records.token_row_key(1, "svc", mark, 32) == NAME_ROW + bytes([0, 0x9A % 32])
+    assert records.EMPTY_BUCKET + records.pack_marked(mark, 123) == row
+    assert records.unpack_bucket(row) == [(mark, 123)]
 
 
 def test_a_stored_change_stays_readable() -> None:
@@ -360,7 +387,7 @@ def test_every_row_has_a_key_that_the_store_takes(
         records.series_row_key(account, key),
         records.history_row_key(account, key, number),
         records.change_row_key(account, number, key),
-        records.token_row_key(account, key, other),
+        records.token_row_key(account, key, records.token_mark(other), 4_096),
         records.attribute_row_key(account, key, other, other),
         records.bump_row_key(account, key, 3, other),
         records.account_row_key(account),
@@ -448,7 +475,7 @@ def test_the_attributes_of_a_series_or_a_token_have_their_rows_alone(
 def test_the_tokens_of_a_series_have_its_rows_alone(
     account: int, other_account: int, key: str, other: str, token: str
 ) -> None:
-    row = records.token_row_key(other_account, other, token)
+    row = records.token_row_key(other_account, other, records.token_mark(token), 65_536)
     same = (account, key) == (other_account, other)
     assert is_inside(row, records.token_range(account, key)) == same
 
@@ -548,7 +575,14 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         records.history_row_key(1, "svc", 7),
     ),
     "unpack_limit": (records.unpack_limit, records.pack_limit(7)),
-    "unpack_token": (records.unpack_token, records.pack_token(TokenValue(7, 6, "7d4c"))),
+    "unpack_bucket": (
+        records.unpack_bucket,
+        records.EMPTY_BUCKET + records.pack_marked(records.token_mark("7d4c"), 7),
+    ),
+    "unpack_marked": (
+        lambda row: records.unpack_marked(row, records.token_mark("7d4c")),
+        records.EMPTY_BUCKET + records.pack_marked(records.token_mark("7d4c"), 7),
+    ),
     "unpack_change_row_key": (
         records.unpack_change_row_key,
         records.change_row_key(1, 7, "svc"),
@@ -600,7 +634,7 @@ READ_VALUES = [
     "unpack_history_number",
     "count_history",
     "unpack_limit",
-    "unpack_token",
+    "unpack_bucket",
     "unpack_attribute",
     "unpack_bump",
     "unpack_calendar",
@@ -669,7 +703,7 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
     ("what", "least"),
     [
         # Behind that comes a text, which may have any length.
-        ("unpack_series", 65),
+        ("unpack_series", 67),
         ("unpack_series, format 1", 25),
         ("unpack_series, format 2", 41),
         ("unpack_series, row", 8),
@@ -677,7 +711,7 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
         ("unpack_history_number", 9),
         ("unpack_history_first", 8),
         ("unpack_limit", 9),
-        ("unpack_token", 17),
+        ("unpack_bucket", 1),
         ("unpack_change_row_key", 16),
         ("unpack_attribute", 5 + 4 + 3),
         ("unpack_bump", 26),

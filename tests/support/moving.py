@@ -96,7 +96,7 @@ def rows(store: Store) -> dict[Table, Rows]:
 
 
 def _without_indexes(row_key: bytes, value: bytes) -> tuple[bytes, bytes]:
-    state = replace(records.unpack_series(row_key, value), indexed=0, listed_at=0)
+    state = replace(records.unpack_series(row_key, value), indexed=0, buckets=0, listed_at=0)
     return row_key, records.pack_series(state)
 
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import growth, path, replicas
+from bench import features, growth, path, replicas
 from bench.idle import idle_connections
 from bench.load import POST, PUT, TOKEN, Case, Load, Request, generator
 from bench.memory import Memory
@@ -202,6 +202,20 @@ def test_each_part_of_the_path_is_compared_with_a_run_before(
     assert "ratio" not in head
     assert path.main([*quick, "--before", str(costs)]) == 0
     assert "ratio" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_each_feature_is_compared_with_the_same_calls_without_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "FULL", 2)
+    quick = ["--rounds", "1", "--seconds", "0", "--storage-dir", str(tmp_path)]
+    assert features.main(quick) == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    for line in lines:
+        there, gone, ratio = map(float, line[features.NAME_WIDTH :].split())
+        assert ratio == pytest.approx(there / gone, abs=0.05)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_in_memory_are_in_the_order_of_their_keys() -> None:

@@ -234,12 +234,12 @@ def test_no_error_says_which_server_answers_in_which_version(serve: Serve) -> No
 # Secrets
 
 BREAK_A_RULE = """
-import monotron.core.series as series
+import monotron.core.search as search
 
 def broken(*arguments, **more):
     raise RuntimeError("broken on purpose")
 
-series.page = broken
+search.by_key = broken
 """
 
 

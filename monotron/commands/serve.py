@@ -17,7 +17,7 @@ from monotron.server.service import Service
 from monotron.server.supervisor import serve
 from monotron.settings import Settings
 from monotron.store import folder as storage_folder
-from monotron.store.contract import StoreUnavailable
+from monotron.store.contract import StoreCorrupt, StoreUnavailable
 from monotron.waiting import Waiting
 
 _ID_BYTES = 64
@@ -75,10 +75,20 @@ def _upgrade(open_: Callable[[], OpenStore]) -> None:
     """Bring a store of an earlier version up to date; its callers' threads may be blocked."""
     store = open_()
     try:
-        if store.view(upgrading.is_due) and (listed := upgrading.upgrade(store)):
-            log.info("%d series of an earlier version are now in the index of changes", listed)
+        _bring_up_to_date(store)
     finally:
         store.close()
+
+
+def _bring_up_to_date(store: OpenStore) -> None:
+    try:
+        listed = upgrading.upgrade(store) if store.view(upgrading.is_due) else 0
+    except StoreCorrupt as error:
+        # A damaged row is no reason to give out no numbers of all other series.
+        log.warning("not every series is in the index of changes: %s", error)
+        return
+    if listed:
+        log.info("%d series of an earlier version are now in the index of changes", listed)
 
 
 class _SameStore:

@@ -70,7 +70,8 @@ def add_series(
         # The next value begins a new row, as it does after history was off.
         newest = brought.value
     account, key, changed_at = brought.account, brought.key, brought.updated_at
-    limit = series.begin(txn, account, key, now=changed_at).limit
+    # One that was set here stays.
+    limit = series.begin(txn, account, key, now=changed_at).limit or brought.limit
     listed_at = changes.note(txn, account, key, 0, changed_at)
     series.put(txn, replace(brought, history=newest, limit=limit, listed_at=listed_at))
     return ImportResult(Outcome.NEW, _count(kept))
@@ -157,8 +158,8 @@ def add_api_key_name(txn: Transaction, key: str, name: str) -> None:
 
 
 def add_limit(txn: Transaction, account: int, key: str, limit: int) -> None:
-    """Set the limit of a series unless it has one; raises `LimitTooLow`."""
-    if not series.limit_of(txn, account, key):
+    """Set the limit of a series unless it has one or has a value here."""
+    if series.get(txn, account, key) is None and not series.limit_of(txn, account, key):
         series.set_limit(txn, account, key, limit)
 
 
@@ -179,11 +180,15 @@ def _bring_up(
 ) -> ImportResult:
     newer = _newer(before, history.last(txn, before), entries)
     raised = brought.value > before.value
-    if not newer and not raised:
+    # A limit that was set here stays, and one that has been passed here would stop the series.
+    limited = not before.limit and brought.limit >= before.value
+    if not newer and not raised and not limited:
         return ImportResult(Outcome.KEPT)
     newest = history.extend(txn, before, newer, keep=keep)
     given = max(before.given, newer[-1][0]) if newer else before.given
-    after = replace(before, given=given, history=newest)
+    after = replace(
+        before, given=given, history=newest, limit=brought.limit if limited else before.limit
+    )
     if raised:
         after = replace(
             after,

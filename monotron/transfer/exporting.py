@@ -43,10 +43,9 @@ def lines(store: Store) -> Iterator[Line]:
     yield from _of_rows(store, tables.ACCOUNTS, _account)
     yield from _api_keys(store)
     yield from _of_rows(store, tables.RETRY_TIMES, _retry)
+    yield from _of_rows(store, tables.LIMITS, _limit)
     for account in _accounts(store):
         yield from _series(store, account)
-    yield from _of_rows(store, tables.SERIES, _limit_of_series)
-    yield from _of_rows(store, tables.LIMITS, _limit)
     yield from _of_rows(store, tables.ATTRIBUTES, _attribute, size=ATTRIBUTE_ROWS)
     yield from _of_rows(store, tables.BUMPS, _bump)
     yield from _of_rows(store, tables.DATED, _dated)
@@ -117,7 +116,7 @@ def _series(store: Store, account: int) -> Iterator[Line]:
         for each in page.items:
             given_out = history.stored(reading, each)
             # The store that imports it has rows and indexes of its own.
-            state = replace(each, history=0, limit=0, indexed=0, buckets=0, listed_at=0)
+            state = replace(each, history=0, indexed=0, buckets=0, listed_at=0)
             found.append(SeriesLine(state, given_out))
             entries += len(found[-1].history)
             if entries >= PAGE_ENTRIES:
@@ -125,11 +124,6 @@ def _series(store: Store, account: int) -> Iterator[Line]:
         return Page(found, page.next)
 
     return paging.through(store.view, read)
-
-
-def _limit_of_series(reading: Reading, row_key: bytes, value: bytes) -> Line | None:
-    state = records.unpack_series(row_key, value)
-    return LimitLine(state.account, state.key, state.limit) if state.limit else None
 
 
 def _limit(reading: Reading, row_key: bytes, value: bytes) -> Line:

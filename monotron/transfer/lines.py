@@ -224,6 +224,7 @@ class SeriesLine:
             _time(members, "created_at"),
             _time(members, "updated_at"),
             integer(members, "given", least=0, most=value),
+            limit=integer(members, "limit") if "limit" in members else 0,
         )
         entries = members.get("history", [])
         if not isinstance(entries, list):
@@ -243,13 +244,14 @@ class SeriesLine:
             "created_at": state.created_at,
             "updated_at": state.updated_at,
             "given": state.given,
+            **({"limit": state.limit} if state.limit else {}),
             "history": [_entry_members(number, entry) for number, entry in self.history],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class LimitLine:
-    """The limit of a series, which need not have a value."""
+    """The limit of a series that has no value yet."""
 
     kind: ClassVar[str] = "limit"
     account: int

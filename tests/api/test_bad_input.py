@@ -416,6 +416,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         house.open.put(f"{base}/series/svc/limit", b'{"value":1000000}')
         house.open.put(f"{base}/series/full", b'{"value":%d}' % LAST_VALUE)
         house.open.put(f"{base}/semver/svc/minor/token")
+        house.open.put(f"{base}/calver/svc/token")
         house.open.put(f"{base}/tokens/svc/token/attrs", b'{"svc":"", "author":"Ada"}')
     house.open.post(f"/{UUID}")
     yield house

@@ -75,7 +75,6 @@ def test_an_unknown_method_is_a_problem_too(api: Api) -> None:
         "/v1/tokens/svc/token",
         "/v1/history",
         "/v1/history/svc/token",
-        "/v1/semver",
         "/v1/semver/svc/major",
         "/v1/semver/svc/major/token/more",
         "/v1/accounts/1/",

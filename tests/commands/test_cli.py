@@ -556,7 +556,7 @@ def test_keys_are_listed_oldest_first_and_without_their_secrets(
         ("3", third.key, "delete:series"),
         ("4", fourth.key, "read:series"),
     ]
-    assert all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for _, _, day, _ in lines)
+    assert all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) for _, _, day, *_ in lines)
     for pair in (second, third, fourth):
         assert pair.secret not in text
     listed = guarded.ask("GET", grants, headers=basic(ROOT)).json

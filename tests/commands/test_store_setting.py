@@ -320,17 +320,17 @@ def test_stats_count_the_rows(command: Command, address: str) -> None:
         store.update(test_check.fill)
     found = json.loads(command("stats", "--json"))
     assert {name: found[name] for name in list(found)[:8]} == {
-        "series": 7,
-        "history_rows": 9,
-        "history_values": 211,
+        "series": 9,
+        "history_rows": 11,
+        "history_values": 214,
         "attributes": 66,
-        "versions": 3,
+        "versions": 4,
         "accounts": 2,
         "api_keys": 2,
         "retries": 2,
     }
     assert found["database_size_bytes"] >= found["database_used_bytes"] > 0
-    assert command("stats").splitlines()[0].split() == ["series", "7"]
+    assert command("stats").splitlines()[0].split() == ["series", "9"]
 
 
 @pytest.mark.parametrize("store", ["folder", "etcd"])

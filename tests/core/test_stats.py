@@ -38,12 +38,12 @@ def filled(folder: Path) -> Path:
 def test_everything_is_counted(filled: Path) -> None:
     found = figures(filled)
     assert {name: found[name] for name in list(found)[:8]} == {
-        "series": 7,
-        "history_rows": 9,
-        # 100 of shop, 107 of ranges, 3 of the versions, 1 of the other account.
-        "history_values": 211,
+        "series": 9,
+        "history_rows": 11,
+        # 100 of shop, 107 of ranges, 6 of the versions, 1 of the other account.
+        "history_values": 214,
         "attributes": 66,
-        "versions": 3,
+        "versions": 4,
         "accounts": 2,
         "api_keys": 2,
         "retries": 2,

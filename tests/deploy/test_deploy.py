@@ -149,7 +149,7 @@ def named_images() -> list[tuple[str, str]]:
     """Return the place of a tag of Monotron's image, and the tag."""
     tag = (
         r"\bmonotron:(\d[\w.]*)|\bMONOTRON_TAG=(\S*)|/monotron\n +newTag: (\S*)"
-        r"|^(?:appVersion|version): (\S*)"
+        r"|^(?:appVersion|version): (\d+\.\d+\.\S*)"
     )
     pages = [COMPOSE, *DEPLOYED, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [

@@ -548,10 +548,3 @@ def test_help_names_every_setting_with_its_variable_and_default() -> None:
                 f"A file that contains it. Variable {setting.variable} or {setting.variable}_FILE."
             )
         assert f"{setting.flag} {setting.flag_name.upper()} {setting.meaning} {told}" in text
-
-
-def test_without_a_command_it_says_which_there_are() -> None:
-    ended = run()
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    assert "usage: monotron" in ended.stderr

@@ -136,7 +136,7 @@ def _step(txn: Transaction, chance: random.Random, now: int) -> None:
         series.seed(txn, call_in(account, now=now), key, chance.choice((5, 60, 400, 2**63 - 300)))
     elif kind < 12:
         series.delete(txn, account, key)
-        series.set_limit(txn, account, key, chance.choice((0, 0, 400)))
+        series.set_limit(txn, account, key, chance.choice((0, 0, 2**62)))
         series.recall(txn, call_in(account, now=now), chance.choice(KEYS), token)
     elif kind < 14:
         name = chance.choice(("author", "url", "ü"))

@@ -18,7 +18,9 @@ class Certificate:
 def authority(folder: Path, name: str = "ca") -> Certificate:
     """Make a CA."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
-    _request(name, made.key, "-x509", "-days", "2", "-out", made.file)
+    # Python 3.13 trusts no CA without it.
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    _request(name, made.key, "-x509", "-days", "2", *usage, "-out", made.file)
     return made
 
 
@@ -27,7 +29,9 @@ def signed(ca: Certificate, name: str) -> Certificate:
     folder = ca.file.parent
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
-    extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    extensions.write_text(
+        "subjectAltName=IP:127.0.0.1,DNS:localhost\nauthorityKeyIdentifier=keyid\n"
+    )
     _request(name, made.key, "-out", request)
     _openssl(
         "x509",

@@ -25,6 +25,8 @@ class HistoryValue:
     created_at: datetime
     api_key: str | None
     """The API key that took it; None if authentication was off."""
+    api_key_name: str | None
+    """The name of that API key, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def history_value(members: Mapping[str, Any]) -> HistoryValue:
         # Python 3.10 does not know Z.
         datetime.fromisoformat(text(members["created_at"]).replace("Z", "+00:00")),
         optional_text(members["api_key"]),
+        optional_text(members.get("api_key_name")),
     )
 
 

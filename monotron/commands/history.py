@@ -38,10 +38,11 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
         numbers.whole("limit", limit, 1, LAST_VALUE)
     place = place_of(settings, arguments)
     require_output()
-    with Table(("value", "token", "created_at", "api_key"), json=arguments.json) as table:
+    columns = ("value", "token", "created_at", "api_key", "api_key_name")
+    with Table(columns, json=arguments.json) as table:
 
         def add(taken: Taken) -> None:
-            table.add(taken.value, taken.token, taken.created_at, taken.api_key)
+            table.add(taken.value, taken.token, taken.created_at, taken.api_key, taken.api_key_name)
 
         found = place.each_value(key, limit, add)
     return 0 if found else fail(no_value_yet(key), 1)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from monotron.commands.places import State, Taken, Version, moment, rfc_3339
 from monotron.commands.stores import with_store, with_store_to_read
-from monotron.core import accounts, clock, history, numbers, search, semver, series
+from monotron.core import accounts, api_keys, clock, history, numbers, search, semver, series
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.call import Call
 from monotron.core.history import HistoryValue
@@ -61,13 +61,14 @@ class LocalPlace:
     def each_value(self, key: str, limit: int | None, see: Callable[[Taken], None]) -> bool:
         """See `Place`."""
 
-        def page(reading: Reading, before: int | None, most: int) -> Page[HistoryValue, int] | None:
+        def page(reading: Reading, before: int | None, most: int) -> Page[Taken, int] | None:
             self._require_account(reading)
             state = series.get(reading, self._account, key)
             if state is None:
                 return None
             keep = self._settings.history
-            return history.page(reading, state, keep=keep, limit=most, before=before)
+            found = history.page(reading, state, keep=keep, limit=most, before=before)
+            return Page([_taken(reading, each) for each in found.items], found.next)
 
         def see_all(store: Store) -> bool:
             before: int | None = None
@@ -79,7 +80,7 @@ class LocalPlace:
                     # Or it was deleted meanwhile.
                     return before is not None
                 for each in found.items:
-                    see(_taken(each))
+                    see(each)
                 before, left = found.next, left if left is None else left - len(found.items)
                 if before is None or left == 0:
                     return True
@@ -131,5 +132,7 @@ def _state(state: Series) -> State:
     return State(state.key, state.value, state.token)
 
 
-def _taken(taken: HistoryValue) -> Taken:
-    return Taken(taken.value, taken.token, rfc_3339(moment(taken.created_at)), taken.api_key)
+def _taken(reading: Reading, taken: HistoryValue) -> Taken:
+    key = taken.api_key
+    name = None if key is None else api_keys.name_of(reading, key)
+    return Taken(taken.value, taken.token, rfc_3339(moment(taken.created_at)), key, name)

@@ -32,6 +32,7 @@ class Taken:
     created_at: str
     """In RFC 3339's format, in UTC."""
     api_key: str | None
+    api_key_name: str | None
 
 
 @dataclass(frozen=True, slots=True)

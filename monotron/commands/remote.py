@@ -47,7 +47,8 @@ class RemotePlace:
         def see_all(client: Client) -> bool:
             try:
                 for each in client.history(key, limit=limit):
-                    see(Taken(each.value, each.token, rfc_3339(each.created_at), each.api_key))
+                    created_at = rfc_3339(each.created_at)
+                    see(Taken(each.value, each.token, created_at, each.api_key, each.api_key_name))
             except NotFound as error:
                 if error.says_more:
                     raise

@@ -146,7 +146,7 @@ def test_a_session_prints_the_same_on_a_store_and_on_a_service(
         here = run(*arguments, STORAGE_DIR=folder)
         there = run(*arguments, MONOTRON_URL=url, MONOTRON_KEY=SECRET)
         # A service says who took a value, and the command on a store has no name.
-        theirs = there.out.replace("\troot\n", "\t\n").replace('"root"', "null")
+        theirs = there.out.replace("\troot\t", "\t\t").replace('"root"', "null")
         assert (there.status, TIME.sub("T", theirs), there.err) == (
             here.status,
             TIME.sub("T", here.out),
@@ -241,6 +241,19 @@ def test_a_missing_scope_is_said_in_one_line(run: Run, guarded: Service, url: st
     ended = run("next", "shop", "--url", url, MONOTRON_KEY=key)
     assert (ended.status, ended.err.count("\n")) == (1, 1)
     assert "may not do this: this needs the scope write:series" in ended.err
+
+
+def test_history_names_who_took_a_value_in_both_places(
+    run: Run, guarded: Service, url: str
+) -> None:
+    body = b'{"scopes":["*:series"],"name":"jenkins-prod"}'
+    made = guarded.ask("POST", "/v1/accounts/1/grants", body, basic(ROOT)).json["api_key"]
+    pair = "{key}:{secret}".format(**made)
+    assert run("next", "named", "--url", url, MONOTRON_KEY=pair).out == "1\n"
+    there = run("history", "named", "--url", url, MONOTRON_KEY=pair)
+    here = run("history", "named", STORAGE_DIR=str(guarded.storage_dir))
+    assert here.out == there.out
+    assert there.out.endswith(f"\t{made['key']}\tjenkins-prod\n")
 
 
 def test_a_service_that_is_not_there_is_said_once_it_is_certain(run: Run) -> None:

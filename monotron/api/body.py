@@ -46,11 +46,11 @@ def read_text(req: falcon.Request, most: int) -> str:
 
 
 def read_object_if_any(req: falcon.Request, most: int = JSON_BYTES) -> dict[str, object] | None:
-    """Read the body as one JSON object, in the same way; None if it is blank, `{}` or null."""
+    """Read the body as one JSON object, in the same way; None if it is blank."""
     raw = _read(req, most)
-    body = _parsed(raw, "object") if raw.strip() else None
-    if body in (None, {}):
+    if not raw.strip():
         return None
+    body = _parsed(raw, "object")
     if not isinstance(body, dict):
         raise _invalid("object", "it is something else")
     return body

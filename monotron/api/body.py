@@ -19,14 +19,6 @@ def read_object(req: falcon.Request, most: int = JSON_BYTES) -> dict[str, object
     return body
 
 
-def read_list(req: falcon.Request, most: int = JSON_BYTES) -> list[object]:
-    """Read the body as one JSON array, in the same way."""
-    body = _read_json(req, most, "array")
-    if not isinstance(body, list):
-        raise _invalid("array", "it is something else")
-    return body
-
-
 def read_list_or_object(
     req: falcon.Request, most: int = JSON_BYTES
 ) -> list[object] | dict[str, object]:

@@ -1,5 +1,7 @@
 """Search: pages of series by key and by their last change."""
 
+from collections.abc import Callable
+
 import pytest
 
 from monotron.core import accounts, changes, records, search, series, tables, upgrading
@@ -7,6 +9,7 @@ from monotron.core.changes import NEARNESS
 from monotron.core.records import Series
 from monotron.core.search import LOOK_AHEAD, Place, Search
 from monotron.store.contract import Reading, Store, Transaction
+from monotron.store.paging import PAGE_ROWS
 from tests.support.calls import call_in
 
 START = 10**15
@@ -162,6 +165,30 @@ def test_a_page_reads_no_more_rows_than_it_needs(
     monkeypatch.setattr(series, "get", get)
     whole_store.view(first_page)
     assert len(read) <= 13
+
+
+@pytest.mark.parametrize("find", [search.by_key, search.by_change])
+def test_a_small_page_reads_few_rows(whole_store: Store, find: Callable[..., object]) -> None:
+    change(whole_store, *(f"{number:04}" for number in range(500)), at=START)
+    limits: list[int] = []
+
+    class Watched:
+        """A snapshot that notes how many rows are asked for."""
+
+        def __init__(self, reading: Reading) -> None:
+            self.get = reading.get
+            self.reading = reading
+
+        def scan(self, *place: object, limit: int, **more: bool) -> list[tuple[bytes, bytes]]:
+            limits.append(limit)
+            return self.reading.scan(*place, limit=limit, **more)  # type: ignore[arg-type]
+
+    whole_store.view(lambda reading: find(Watched(reading), 1, Search(), after=None, limit=2))
+    assert max(limits) <= 16
+    # Hardly any row may contain the text, so many are read at once.
+    sought = Search(contains="0499")
+    whole_store.view(lambda reading: find(Watched(reading), 1, sought, after=None, limit=2))
+    assert limits[-1] == PAGE_ROWS
 
 
 def test_a_store_of_an_earlier_version_is_brought_into_the_index(whole_store: Store) -> None:

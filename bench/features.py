@@ -116,7 +116,9 @@ def named_key(settings: Settings, store: LmdbStore, whole: Together) -> Pair:
     post = {**environ("POST", f"/{KEYS[0]}"), "HTTP_AUTHORIZATION": f"Basic {credentials}"}
     run = together(whole, guarded, itertools.repeat(post))
     return Pair(
-        "the use of an API key: POST", run, patched(run, KeyUses, "note", lambda *ignored: None)
+        "credentials with a name and an end: POST",
+        run,
+        patched(run, KeyUses, "note", lambda *ignored: None),
     )
 
 

@@ -2,30 +2,37 @@
 
 import configparser
 import fnmatch
-import itertools
-import random
 import re
-import subprocess
-import time
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from monotron.core import clock, series, tables
-from monotron.core.api_keys import Pair
-from monotron.store.contract import Transaction
-from monotron.store.lmdb import LmdbStore
-from tests.conftest import ROOT, basic, new_key
-from tests.support.browser import SCREENSHOTS, Proxy, Visit, Visitor, proxy_for
-from tests.support.calls import call_in
+from tests.conftest import ROOT, basic
+from tests.support.browser import SCREENSHOTS, Proxy, Visit, Visitor
+from tests.support.dashboard import (
+    FILLED,
+    HOSTILE,
+    assert_accessible,
+    assert_fits,
+    base,
+    cell,
+    command,
+    fill,
+    key_beside,
+    keys,
+    path,
+    row,
+    run_line,
+    sign_in,
+    take,
+    take_as_before,
+)
 from tests.support.service import PATIENCE, Serve, Service
-from tests.support.web import LAST_VALUE, NAMES, UUID, Api
+from tests.support.web import LAST_VALUE, UUID, Api
 
 pytestmark = [pytest.mark.browser, pytest.mark.same_on_each_python]
 
@@ -39,154 +46,8 @@ TYPES = {
     "svg": "image/svg+xml",
 }
 
-FILLED: dict[str, tuple[int, int, str | None]] = {
-    UUID: (387, 787, None),
-    "app-major": (2, 2100, "4f1a9e"),
-    "app-minor-v2": (7, 1530, "02be71"),
-    "app-patch-v2.7": (3, 305, "c7d3e0"),
-    "docs": (58, 1490, "e55b08"),
-    "feature/login": (31, 184, "91f0c2"),
-    "feature/search": (46, 8, "6a20fd"),
-    "shop": (128, 67, "7d4c37"),
-    "shop/nightly": (23, 411, None),
-    "shop/release": (12, 2900, "v2026."),
-    "warehouse": (64, 21, "b0e771"),
-}
-"""Of each series of `fill`: how many values, the minutes since the last one, how tokens begin."""
-
 EXACT = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
 """A time to the second, in a browser whose time zone is UTC."""
-
-HOSTILE = [
-    *NAMES,
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "שלום עולם",
-    "\u200fgnp.exe",
-    " ",
-    "it's",
-    "__proto__",
-    "a" * 256,
-    "W" * 256,
-]
-"""Names that break pages that take text for markup or code."""
-
-expect.set_options(timeout=PATIENCE * 1000)
-
-
-@pytest.fixture
-def running(serve: Serve) -> Service:
-    return serve()
-
-
-@pytest.fixture
-def guarded_service(serve: Serve) -> Service:
-    return serve(variables={"ROOT_API_KEY": ROOT.key, "ROOT_API_SECRET": ROOT.secret})
-
-
-@pytest.fixture
-def proxy(running: Service) -> Iterator[Proxy]:
-    with proxy_for(running.port) as proxy:
-        yield proxy
-
-
-def base(running: Service, host: str = "127.0.0.1") -> str:
-    return f"http://{host}:{running.port}/"
-
-
-def path(key: str) -> str:
-    return f"/v1/series/{quote(key, safe='')}"
-
-
-def take(running: Service, *keys: str) -> None:
-    for key in keys:
-        running.take(path(key))
-
-
-def take_as_before(running: Service, key: str, times: int, *, token: str | None = None) -> None:
-    """Take values of a series whose name only an earlier version let in."""
-    store = LmdbStore(Path(running.started["folder"]), tables.ALL)
-
-    def take(txn: Transaction) -> None:
-        for _ in range(times):
-            series.advance(txn, call_in(1, now=clock.now()), key, token=token)
-
-    store.update(take)
-    store.close()
-
-
-def row(page: Page, key: str) -> Locator:
-    """Return the row of a series in the list."""
-    return page.locator("#rows tr").filter(has=page.locator(f"a[title={quoted(key)}]"))
-
-
-def quoted(text: str) -> str:
-    """Return a CSS string."""
-    return '"' + "".join(f"\\{ord(each):x} " for each in text) + '"'
-
-
-def keys(page: Page) -> list[str]:
-    titles: list[str] = page.locator("#rows a").evaluate_all("all => all.map(each => each.title)")
-    return titles
-
-
-def cell(page: Page, key: str, column: str) -> Locator:
-    return row(page, key).locator(f"td.{column}")
-
-
-def command(page: Page, title: str) -> Locator:
-    return page.locator(".command").filter(has=page.get_by_text(title, exact=True))
-
-
-def run_line(line: str, **variables: str) -> str:
-    """Run a line in a POSIX shell and give what it prints."""
-    done = subprocess.run(
-        ["/bin/sh", "-c", line],
-        env={"PATH": "/usr/bin:/bin", **variables},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def key_beside(folder: Path, *scopes: str, account: int = 1) -> Pair:
-    """Make an API key beside the running service, as the command does."""
-    store = LmdbStore(folder, tables.ALL)
-    try:
-        return new_key(store, *scopes, account=account)
-    finally:
-        store.close()
-
-
-def sign_in(page: Page, key: str, secret: str) -> None:
-    page.get_by_label("API key").fill(key)
-    page.get_by_label("Secret").fill(secret)
-    page.get_by_role("button", name="Sign in").click()
-
-
-def fill(folder: Path) -> None:
-    """Store what a few weeks of work leave behind, in a store that nobody serves yet."""
-    now = time.time_ns() // 1000
-
-    def advance(txn: Transaction) -> None:
-        for number, (key, (count, minutes, token)) in enumerate(FILLED.items()):
-            chance = random.Random(number)
-            # The times between values, the last one first; irregular, as work is.
-            gaps = [chance.paretovariate(0.9) * 4 * minutes for _ in range(count)]
-            gaps[0] = minutes
-            moments = list(itertools.accumulate(gaps))
-            for each in range(count - 1, -1, -1):
-                name = None if token is None else f"{token}{each * 7919 + 4112:06x}"
-                ago = int(moments[each] * 60_000_000)
-                series.advance(txn, call_in(1, now=now - ago), key, token=name)
-
-    store = LmdbStore(folder, tables.ALL)
-    try:
-        store.update(advance)
-    finally:
-        store.close()
 
 
 # The files
@@ -1403,11 +1264,6 @@ def test_axe_finds_nothing_that_keeps_anybody_out(
     assert_accessible(page)
 
 
-def assert_accessible(page: Page) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-
-
 def test_dark_where_the_user_has_it_dark(running: Service, visit: Visitor) -> None:
     take(running, "shop")
     brightness = {}
@@ -1442,10 +1298,6 @@ def test_a_narrow_screen_never_scrolls_sideways(
         tab.open(f"#/series/{name}")
         expect(page.locator("#badge img")).to_be_visible()
         assert_fits(page, width)
-
-
-def assert_fits(page: Page, width: int) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_screenshots(serve: Serve, folder: Path, visit: Visitor) -> None:

@@ -1,7 +1,8 @@
-"""What finding things again costs: the two indexes and the names of API keys, as ratios to without.
+"""What finding things again costs: the two indexes and the names of API keys, with and without.
 
-Processor time for each number, in one process and without sockets, as in `bench.path`. A pair is
-measured in turn, and the ratio is that of the least of several rounds.
+Processor time for each number: first in one process and without sockets, as in `bench.path`, then
+of the service itself under the load of 64 clients. A pair is measured in turn, and the ratio is
+that of the least of several rounds.
 """
 
 import argparse
@@ -17,7 +18,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from bench.load import PUT, TOKEN, Case, Request, generator
 from bench.path import BATCH, KEYS, Environ, Part, Together, environ, measure, together
+from bench.processor import processor_seconds
+from bench.servers import monotron
 from monotron.api.key_uses import KeyUses
 from monotron.app import create_app
 from monotron.core import api_keys, changes, clock, series, tables
@@ -65,7 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for pair in every:
         there = costs[f"{pair.name}, with"].processor
         gone = costs[f"{pair.name}, without"].processor
-        print(f"{pair.name:{NAME_WIDTH}}  {there:4.1f}  {gone:7.1f}  {there / gone:5.2f}")
+        print(_line(pair.name, there, gone))
+    with tempfile.TemporaryDirectory(prefix="monotron-bench-", dir=given.storage_dir) as folder:
+        for name, there, gone in on_the_wire(Path(folder), given.rounds):
+            print(_line(f"the service, {name}", there, gone))
     return 0
 
 
@@ -84,7 +91,9 @@ def pairs(settings: Settings, store: LmdbStore) -> Iterator[Pair]:
     many = itertools.cycle([environ("POST", f"/{key}") for key in KEYS])
     for name, posts in (("POST, one series", one), (f"POST, {len(KEYS)} series", many)):
         run = send(posts)
-        yield Pair(f"the index of changes: {name}", run, patched(run, changes, "note", _unlisted))
+        listed = patched(run, changes, "note", changes.note)
+        unlisted = patched(run, changes, "note", _unlisted)
+        yield Pair(f"the index of changes: {name}", listed, unlisted)
 
     yield Pair(
         "the index of tokens: PUT with a token, in the series",
@@ -99,6 +108,29 @@ def pairs(settings: Settings, store: LmdbStore) -> Iterator[Pair]:
     old = itertools.repeat(environ("PUT", f"/v1/series/indexed/{FULL - 1}", "remember=true"))
     yield Pair("remember=true: PUT with an old token", send(old), send(tokens("plain")))
     yield named_key(settings, store, whole)
+
+
+def on_the_wire(folder: Path, rounds: int) -> Iterator[tuple[str, float, float]]:
+    """Return the cost of a PUT with a new token in the service: each with and without something."""
+    plain = Request("PUT", "/v1/series/plain-", f"/{TOKEN}")
+    indexed = replace(plain, before="/v1/series/indexed-")
+    remembered = replace(indexed, after=f"/{TOKEN}?remember=true")
+    requests = (plain, indexed, remembered)
+    costs: dict[Request, list[float]] = {each: [] for each in requests}
+    clients, case = generator(own_clients=False), Case(PUT, series=1, clients=BATCH)
+    with monotron("monotron", "the service").start(folder) as server:
+        # The first one builds the index, and its tokens fill the history of both.
+        clients.run(server.port, remembered, case, 1)
+        clients.run(server.port, plain, case, 1)
+        for _ in range(rounds):
+            for each in requests:
+                before = processor_seconds(server.processes)
+                load = clients.run(server.port, each, case, 1)
+                spent = processor_seconds(server.processes) - before
+                costs[each].append(spent / load.answered * 1e6)
+    least = {each: min(costs[each]) for each in requests}
+    yield "the index of tokens: PUT with a token", least[indexed], least[plain]
+    yield "remember=true: PUT with a new token", least[remembered], least[plain]
 
 
 def named_key(settings: Settings, store: LmdbStore, whole: Together) -> Pair:
@@ -117,7 +149,7 @@ def named_key(settings: Settings, store: LmdbStore, whole: Together) -> Pair:
     run = together(whole, guarded, itertools.repeat(post))
     return Pair(
         "credentials with a name and an end: POST",
-        run,
+        patched(run, KeyUses, "note", KeyUses.note),
         patched(run, KeyUses, "note", lambda *ignored: None),
     )
 
@@ -145,6 +177,10 @@ def patched(run: Callable[[], None], where: Any, name: str, other: object) -> Ca
             run()
 
     return run_without
+
+
+def _line(name: str, there: float, gone: float) -> str:
+    return f"{name:{NAME_WIDTH}}  {there:4.1f}  {gone:7.1f}  {there / gone:5.2f}"
 
 
 def _unlisted(txn: object, account: int, key: str, listed_at: int, changed_at: int) -> int:

@@ -420,13 +420,9 @@ class SeriesAtToken:
         call: Call = req.context.call
 
         def take(txn: Transaction) -> tuple[int, int]:
-            held = series.recall(txn, call, key, token) if remember else None
-            if held is not None:
-                return held, 0
-            before = series.get(txn, call.account, key)
-            state = series.advance(txn, call, key, token=token)
-            req.context.limit = state.limit
-            return state.value, int(state != before)
+            taken = series.value_for(txn, call, key, token, remember=remember)
+            req.context.limit = taken.limit
+            return taken.value, taken.count
 
         def current(reading: Reading) -> Iterable[bytes]:
             value = _find(reading, call, key, token)

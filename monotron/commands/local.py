@@ -32,9 +32,7 @@ class LocalPlace:
 
         def take(txn: Transaction, call: Call) -> int:
             if remember and token is not None:
-                held = series.recall(txn, call, key, token)
-                if held is not None:
-                    return held
+                return series.value_for(txn, call, key, token, remember=True).value
             return series.advance(txn, call, key, token=token, count=count).value
 
         return self._update(take)

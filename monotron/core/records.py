@@ -18,6 +18,7 @@ that a key may have; its text is in the value.
 A value is a format byte followed by a packed struct. Every released format stays readable.
 """
 
+import bisect
 import functools
 import hashlib
 import struct
@@ -277,7 +278,7 @@ def token_mark(token: str) -> bytes:
 
 def token_row_key(account: int, key: str, mark: bytes, buckets: int) -> bytes:
     """Return the row key of the bucket that has a mark; `buckets` is a power of 2 up to 65536."""
-    number = int.from_bytes(mark[:2], "big") % buckets
+    number = (mark[0] << 8 | mark[1]) % buckets
     return series_row_key(account, key) + number.to_bytes(2, "big")
 
 
@@ -315,10 +316,9 @@ def unpack_marked(row: bytes, mark: bytes) -> list[int]:
 
 def without_marked_before(row: bytes, value: int) -> bytes:
     """Return a bucket without the marks at its start whose values are below `value`."""
-    place = 1
-    while place < len(row) and _marked(row, place)[1] < value:
-        place += MARKED_BYTES
-    return row[:1] + row[place:]
+    places = range(1, len(row), MARKED_BYTES)
+    gone = bisect.bisect_left(places, value, key=lambda place: _marked(row, place)[1])
+    return row[:1] + row[1 + gone * MARKED_BYTES :]
 
 
 def with_marked_first(row: bytes, part: bytes) -> bytes:
@@ -719,8 +719,6 @@ def unpack_probe(value: bytes) -> int:
     return int(_PROBE.unpack(value)[1])
 
 
-# A call that remembers its token asks for its digest three times.
-@functools.lru_cache(maxsize=1_024)
 def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 

@@ -4,7 +4,7 @@ Each one reads first, makes all its refusals, and only then writes, so that a re
 to undo.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from monotron.core import attributes, bumps, changes, history, records, tables, tokens
 from monotron.core.call import Call
@@ -48,37 +48,43 @@ def advance(
     """
     if token is not None and count != 1:
         raise InvalidNumber("a token stands for one value: with a token, count must be 1")
-    account = call.account
-    before = get(txn, account, key)
-    if before is None:
-        before = begin(txn, account, key, now=call.now)
-    elif token is not None and token == before.token:
+    before = get(txn, call.account, key)
+    if before is not None and token is not None and token == before.token:
         return before
-    elif before.value > LAST_VALUE - count:
-        raise SeriesExhausted(_exhausted(before, count))
-    value, limit = before.value + count, before.limit
-    if limit and value > limit:
-        raise LimitReached(_limited(before, count))
-    entry = Entry(value, count, token, call.api_key, call.now)
-    newest = history.add(txn, before, entry, keep=call.keep)
-    listed_at = changes.note(txn, account, key, before.listed_at, call.now)
-    return put(
-        txn,
-        Series(
-            account,
-            key,
-            value,
-            token,
-            before.created_at,
-            call.now,
-            before.given + count,
-            newest,
-            limit,
-            before.indexed,
-            before.buckets,
-            listed_at,
-        ),
-    )
+    return _next(txn, call, key, before, token, count)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a token got."""
+
+    value: int
+    count: int
+    """How many values this call took: 1, or 0 if the token had its value before."""
+    limit: int
+    """The limit of the series if the value is its current one, else 0."""
+
+
+def value_for(
+    txn: Transaction, call: Call, key: str, token: str, *, remember: bool = False
+) -> Taken:
+    """Return the value of a token, which is the next one if the token has none yet.
+
+    Only the current token has one, as for `advance`; if `remember` is set, every token has one that
+    history holds, as for `recall`. Raises what these two raise.
+    """
+    if remember:
+        _require_history(call)
+    before = get(txn, call.account, key)
+    if before is not None:
+        if remember:
+            value, before = _recall(txn, call, before, token)
+        else:
+            value = before.value if token == before.token else None
+        if value is not None:
+            return Taken(value, 0, before.limit if value == before.value else 0)
+    state = _next(txn, call, key, before, token, 1)
+    return Taken(state.value, 1, state.limit)
 
 
 def recall(txn: Transaction, call: Call, key: str, token: str) -> int | None:
@@ -89,16 +95,9 @@ def recall(txn: Transaction, call: Call, key: str, token: str) -> int | None:
 
     Raises `InvalidNumber` if the service keeps no history.
     """
-    if call.keep == 0:
-        raise InvalidNumber("no token is remembered, because this service keeps no history")
+    _require_history(call)
     state = get(txn, call.account, key)
-    if state is None:
-        return None
-    value = history.value_of(txn, state, token, keep=call.keep)
-    if state.indexed != history.ALL_INDEXED:
-        state = state if state.buckets else tokens.begin(state, call.keep)
-        put(txn, replace(state, indexed=history.index(txn, state)))
-    return value
+    return None if state is None else _recall(txn, call, state, token)[0]
 
 
 def seed(txn: Transaction, call: Call, key: str, value: int) -> Series:
@@ -203,6 +202,54 @@ def put(txn: Transaction, state: Series) -> Series:
     row_key = records.series_row_key(state.account, state.key)
     txn.put(tables.SERIES, row_key, records.pack_series(state))
     return state
+
+
+def _next(
+    txn: Transaction, call: Call, key: str, before: Series | None, token: str | None, count: int
+) -> Series:
+    """Take the next values of a series whose state is `before`, None before its first value."""
+    account = call.account
+    if before is None:
+        before = begin(txn, account, key, now=call.now)
+    elif before.value > LAST_VALUE - count:
+        raise SeriesExhausted(_exhausted(before, count))
+    value, limit = before.value + count, before.limit
+    if limit and value > limit:
+        raise LimitReached(_limited(before, count))
+    entry = Entry(value, count, token, call.api_key, call.now)
+    newest = history.add(txn, before, entry, keep=call.keep)
+    listed_at = changes.note(txn, account, key, before.listed_at, call.now)
+    return put(
+        txn,
+        Series(
+            account,
+            key,
+            value,
+            token,
+            before.created_at,
+            call.now,
+            before.given + count,
+            newest,
+            limit,
+            before.indexed,
+            before.buckets,
+            listed_at,
+        ),
+    )
+
+
+def _require_history(call: Call) -> None:
+    if call.keep == 0:
+        raise InvalidNumber("no token is remembered, because this service keeps no history")
+
+
+def _recall(txn: Transaction, call: Call, state: Series, token: str) -> tuple[int | None, Series]:
+    """Return the last value of a token, and the state, which may have a larger index now."""
+    value = history.value_of(txn, state, token, keep=call.keep)
+    if state.indexed != history.ALL_INDEXED:
+        state = state if state.buckets else tokens.begin(state, call.keep)
+        state = put(txn, replace(state, indexed=history.index(txn, state)))
+    return value, state
 
 
 def _limit_of_new(reading: Reading, account: int, key: str) -> int:

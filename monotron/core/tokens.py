@@ -14,6 +14,7 @@ whoever finds one has to look into the history, in one more read.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from monotron.core import records, tables
 from monotron.core.records import Entry, Series
@@ -36,17 +37,17 @@ def begin(series: Series, keep: int) -> Series:
 
 def values_of(reading: Reading, series: Series, token: str) -> list[int]:
     """Return the values that a token may have got, newest first."""
-    mark = records.token_mark(token)
-    row = reading.get(tables.TOKENS, _row_key(series, mark))
-    return [] if row is None else records.unpack_marked(row, mark)
+    mark, row_key = _place(series.account, series.key, token, series.buckets)
+    row = reading.get(tables.TOKENS, row_key)
+    # Most tokens are new, and this search takes half the time of the other.
+    return [] if row is None or mark not in row else records.unpack_marked(row, mark)
 
 
 def note(txn: Transaction, series: Series, entry: Entry) -> None:
     """Note the value that an entry's token, if it has one, has just got."""
     if entry.token is None:
         return
-    mark = records.token_mark(entry.token)
-    row_key = _row_key(series, mark)
+    mark, row_key = _place(series.account, series.key, entry.token, series.buckets)
     row = txn.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
     if len(row) > 2 * BUCKET_TOKENS * records.MARKED_BYTES:
         row = records.without_marked_before(row, _oldest(txn, series))
@@ -58,8 +59,8 @@ def note_older(txn: Transaction, series: Series, entries: Iterable[Entry]) -> No
     parts: dict[bytes, bytes] = defaultdict(bytes)
     for entry in entries:
         if entry.token is not None:
-            mark = records.token_mark(entry.token)
-            parts[_row_key(series, mark)] += records.pack_marked(mark, entry.value)
+            mark, row_key = _place(series.account, series.key, entry.token, series.buckets)
+            parts[row_key] += records.pack_marked(mark, entry.value)
     for row_key, part in parts.items():
         row = txn.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
         txn.put(tables.TOKENS, row_key, records.with_marked_first(row, part))
@@ -70,8 +71,12 @@ def delete(txn: Transaction, account: int, key: str) -> None:
     txn.delete_range(tables.TOKENS, *records.token_range(account, key))
 
 
-def _row_key(series: Series, mark: bytes) -> bytes:
-    return records.token_row_key(series.account, series.key, mark, series.buckets)
+# A call that remembers its token asks twice for its place.
+@lru_cache(maxsize=1_024)
+def _place(account: int, key: str, token: str, buckets: int) -> tuple[bytes, bytes]:
+    """Return the mark of a token, and the row key of its bucket."""
+    mark = records.token_mark(token)
+    return mark, records.token_row_key(account, key, mark, buckets)
 
 
 def _oldest(reading: Reading, series: Series) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from monotron.core import api_keys, bumps, calver, names, numbers, records, scopes, tables
+from monotron.core import api_keys, bumps, calver, names, numbers, records, scopes, tables, tokens
 from monotron.core import dated as calendars
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.changes import NEARNESS
@@ -202,7 +202,7 @@ def _tokens(found: _Found) -> None:
             if values and not 1 <= values[0] <= values[-1] <= state.value:
                 found.problem(what, f"the index has {values[-1]}")
             for mark, value in bucket:
-                if row_key != records.token_row_key(account, key, mark, state.buckets):
+                if row_key not in tokens.places(state, mark):
                     found.problem(what, f"that of {value} belongs elsewhere")
 
 
@@ -300,18 +300,17 @@ def _holes(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
 
 def _indexed(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
     """Check that the index has each token of the indexed rows, with its last value."""
-    tokens = {
+    last = {
         entry.token: entry.value
         for part in parts
         if part.first >= state.indexed
         for _, entry in part.entries
         if entry.token is not None
     }
-    for token, value in tokens.items():
+    for token, value in last.items():
         mark = records.token_mark(token)
-        row_key = records.token_row_key(state.account, state.key, mark, state.buckets)
-        bucket = found.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
-        if (mark, value) not in records.unpack_bucket(bucket):
+        buckets = [found.get(tables.TOKENS, place) for place in tokens.places(state, mark)]
+        if not any((mark, value) in records.unpack_bucket(row) for row in buckets if row):
             found.problem(what, f"the index of its tokens does not have {token!r} at {value}")
 
 

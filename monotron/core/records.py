@@ -282,6 +282,11 @@ def token_row_key(account: int, key: str, mark: bytes, buckets: int) -> bytes:
     return series_row_key(account, key) + number.to_bytes(2, "big")
 
 
+def tail_row_key(account: int, key: str) -> bytes:
+    """Return the row key of the newest marks of a series, which are in no bucket yet."""
+    return series_row_key(account, key) + b"\xff\xff"
+
+
 def token_range(account: int, key: str) -> Range:
     """Return the range of all buckets of a series."""
     start = series_row_key(account, key)

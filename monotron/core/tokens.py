@@ -6,22 +6,27 @@ only once somebody has asked for an earlier token, so that nobody else pays for 
 A token has no row of its own: that would cost two operations of the engine for each value, one to
 add it and one to remove it, and half as much processor time again as the value itself. Instead the
 tokens are spread over buckets by their digests. A bucket is one row, which has a mark of each token
-and the value that it got, oldest first. A batch of values writes each bucket once, and what is too
-old is cut off a bucket when it has grown. A mark may stand for another token by chance, so that
+and the value that it got, oldest first. A mark may stand for another token by chance, so that
 whoever finds one has to look into the history, in one more read.
+
+Even buckets touch many pages of the engine for each batch of values. So the newest marks wait in
+one more row, the tail, and go to their buckets together once it is full. What is too old is cut off
+a bucket when it has grown. An earlier token is found by reading the tail and one bucket.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import lru_cache
 
 from monotron.core import records, tables
 from monotron.core.records import Entry, Series
 from monotron.store.contract import Reading, Transaction
 
-BUCKET_TOKENS = 32
+BUCKET_TOKENS = 64
 """How many tokens of a full history there are in a bucket, on average."""
+
+TAIL_TOKENS = 128
+"""How many tokens wait in the tail. Like a bucket's row, it stays below half an LMDB page."""
 
 MOST_BUCKETS = 4_096
 """Even the longest history does not need more."""
@@ -37,21 +42,32 @@ def begin(series: Series, keep: int) -> Series:
 
 def values_of(reading: Reading, series: Series, token: str) -> list[int]:
     """Return the values that a token may have got, newest first."""
-    mark, row_key = _place(series.account, series.key, token, series.buckets)
-    row = reading.get(tables.TOKENS, row_key)
-    # Most tokens are new, and this search takes half the time of the other.
-    return [] if row is None or mark not in row else records.unpack_marked(row, mark)
+    mark = records.token_mark(token)
+    values: list[int] = []
+    for row_key in places(series, mark):
+        row = reading.get(tables.TOKENS, row_key)
+        # Most tokens are new, and this search takes half the time of the other.
+        if row is not None and mark in row:
+            values += records.unpack_marked(row, mark)
+    return values
+
+
+def places(series: Series, mark: bytes) -> tuple[bytes, bytes]:
+    """Return the row keys of the tail and of a mark's bucket, in one of which the mark is."""
+    return _tail_key(series), _bucket_key(series, mark)
 
 
 def note(txn: Transaction, series: Series, entry: Entry) -> None:
     """Note the value that an entry's token, if it has one, has just got."""
     if entry.token is None:
         return
-    mark, row_key = _place(series.account, series.key, entry.token, series.buckets)
-    row = txn.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
-    if len(row) > 2 * BUCKET_TOKENS * records.MARKED_BYTES:
-        row = records.without_marked_before(row, _oldest(txn, series))
-    txn.put(tables.TOKENS, row_key, row + records.pack_marked(mark, entry.value))
+    tail_key = _tail_key(series)
+    row = txn.get(tables.TOKENS, tail_key) or records.EMPTY_BUCKET
+    if len(row) > TAIL_TOKENS * records.MARKED_BYTES:
+        _spread(txn, series, row)
+        row = records.EMPTY_BUCKET
+    mark = records.token_mark(entry.token)
+    txn.put(tables.TOKENS, tail_key, row + records.pack_marked(mark, entry.value))
 
 
 def note_older(txn: Transaction, series: Series, entries: Iterable[Entry]) -> None:
@@ -59,8 +75,8 @@ def note_older(txn: Transaction, series: Series, entries: Iterable[Entry]) -> No
     parts: dict[bytes, bytes] = defaultdict(bytes)
     for entry in entries:
         if entry.token is not None:
-            mark, row_key = _place(series.account, series.key, entry.token, series.buckets)
-            parts[row_key] += records.pack_marked(mark, entry.value)
+            mark = records.token_mark(entry.token)
+            parts[_bucket_key(series, mark)] += records.pack_marked(mark, entry.value)
     for row_key, part in parts.items():
         row = txn.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
         txn.put(tables.TOKENS, row_key, records.with_marked_first(row, part))
@@ -71,12 +87,25 @@ def delete(txn: Transaction, account: int, key: str) -> None:
     txn.delete_range(tables.TOKENS, *records.token_range(account, key))
 
 
-# A call that remembers its token asks twice for its place.
-@lru_cache(maxsize=1_024)
-def _place(account: int, key: str, token: str, buckets: int) -> tuple[bytes, bytes]:
-    """Return the mark of a token, and the row key of its bucket."""
-    mark = records.token_mark(token)
-    return mark, records.token_row_key(account, key, mark, buckets)
+def _spread(txn: Transaction, series: Series, tail: bytes) -> None:
+    """Append the marks of the tail to their buckets, and cut off what is too old."""
+    parts: dict[bytes, bytes] = defaultdict(bytes)
+    for mark, value in records.unpack_bucket(tail):
+        parts[_bucket_key(series, mark)] += records.pack_marked(mark, value)
+    oldest = _oldest(txn, series)
+    for row_key, part in parts.items():
+        row = txn.get(tables.TOKENS, row_key) or records.EMPTY_BUCKET
+        if len(row) > 2 * BUCKET_TOKENS * records.MARKED_BYTES:
+            row = records.without_marked_before(row, oldest)
+        txn.put(tables.TOKENS, row_key, row + part)
+
+
+def _tail_key(series: Series) -> bytes:
+    return records.tail_row_key(series.account, series.key)
+
+
+def _bucket_key(series: Series, mark: bytes) -> bytes:
+    return records.token_row_key(series.account, series.key, mark, series.buckets)
 
 
 def _oldest(reading: Reading, series: Series) -> int:

@@ -6,7 +6,7 @@ from monotron.core import records, series, tables
 from monotron.core.errors import InvalidNumber, LimitReached, LimitTooLow
 from monotron.core.history import ALL_INDEXED, INDEX_ENTRIES
 from monotron.core.records import Series
-from monotron.core.tokens import BUCKET_TOKENS
+from monotron.core.tokens import BUCKET_TOKENS, TAIL_TOKENS
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Store, Transaction
 from tests.support.calls import call_in
@@ -159,10 +159,27 @@ def test_the_index_has_the_tokens_that_history_holds_and_no_others(whole_store: 
     bucket_rows = rows_of_store(whole_store)[tables.TOKENS]
     marked = [each for _, row in bucket_rows for each in records.unpack_bucket(row)]
     # What is too old is cut off a bucket only now and then.
-    assert len(bucket_rows) <= 4
-    assert 100 <= len(marked) <= len(bucket_rows) * (2 * BUCKET_TOKENS + 1)
+    buckets = len(bucket_rows) - 1
+    assert buckets <= 2
+    assert 100 <= len(marked) <= TAIL_TOKENS + buckets * (2 * BUCKET_TOKENS + TAIL_TOKENS)
     assert recall(whole_store, f"{99:060}", keep=100) == 300
     assert recall(whole_store, f"{199:060}", keep=100) is None
+    assert faults(whole_store) == []
+
+
+def test_a_token_is_found_long_after_it_left_the_tail(whole_store: Store) -> None:
+    advance(whole_store, token="first")
+    assert recall(whole_store, "first") == 1
+    count = 3 * TAIL_TOKENS
+
+    def take_many(txn: Transaction) -> None:
+        for number in range(count):
+            series.advance(txn, call_in(1, now=1), "key", token=f"{number}")
+
+    whole_store.update(take_many)
+    for number in (0, 1, TAIL_TOKENS, count // 2, count - 1):
+        assert recall(whole_store, f"{number}") == number + 2
+    assert recall(whole_store, "first") == 1
     assert faults(whole_store) == []
 
 
@@ -189,7 +206,7 @@ def test_a_long_history_is_indexed_in_parts(whole_store: Store) -> None:
         assert recall(whole_store, f"{number}") == number + 1
 
 
-def test_once_indexed_a_token_takes_three_reads_however_long_the_history_is(
+def test_once_indexed_a_token_takes_four_reads_however_long_the_history_is(
     whole_store: Store,
 ) -> None:
     def take_many(txn: Transaction) -> None:
@@ -215,8 +232,8 @@ def test_once_indexed_a_token_takes_three_reads_however_long_the_history_is(
         series.recall(counting, call_in(1, now=1), "key", token)  # type: ignore[arg-type]
         return counting.reads
 
-    # That of the series, of a bucket and of a row of history.
-    for token, count in (("0", 3), ("500", 3), ("never used", 2)):
+    # That of the series, of the tail, of a bucket and of a row of history.
+    for token, count in (("0", 4), ("500", 4), ("never used", 3)):
         assert whole_store.update(lambda txn, token=token: reads(txn, token)) == count  # type: ignore[misc]
 
 

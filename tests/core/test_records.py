@@ -221,6 +221,7 @@ def test_rows_know_what_they_belong_to(
         records.history_row_key(account, key, number),
         records.attribute_row_key(account, key, other, other),
         records.token_row_key(account, key, records.token_mark(other), 32),
+        records.tail_row_key(account, key),
         records.bump_row_key(account, key, part, other),
     ):
         assert records.unpack_owner(row) == (account, key)
@@ -345,6 +346,7 @@ def test_a_stored_bucket_of_tokens_stays_readable() -> None:
     row = b"\x01" + mark + struct.pack(">q", 123)
     assert records.token_mark("7d4c") == mark
     assert records.token_row_key(1, "svc", mark, 32) == NAME_ROW + bytes([0, 0x9A % 32])
+    assert records.tail_row_key(1, "svc") == NAME_ROW + b"\xff\xff"
     assert records.EMPTY_BUCKET + records.pack_marked(mark, 123) == row
     assert records.unpack_bucket(row) == [(mark, 123)]
 

@@ -18,6 +18,7 @@ from monotron.api.description import (
     Tag,
     as_number,
 )
+from monotron.api.limit_header import LIMIT_HEADER, warn
 from monotron.api.openapi.components import parameter, schema
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.openapi.schemas import (
@@ -28,7 +29,7 @@ from monotron.api.openapi.schemas import (
     name,
     or_null,
 )
-from monotron.core import calver, names
+from monotron.core import calver, dated, names, series
 from monotron.core.call import Call
 from monotron.core.calver import DEFAULT_SCHEME, CalendarVersion
 from monotron.core.errors import LimitReached, OtherScheme, SeriesExhausted
@@ -64,28 +65,30 @@ _SCHEME = schema(
     "YY.WW.MICRO",
 )
 _TEXT = r"[0-9]{1,4}(?:\.[0-9]{1,2}){0,2}\.[0-9]{1,19}"
-_VERSION = as_number(
-    schema(
-        "CalendarVersion",
-        members(
-            {
-                "name": STORED_NAME,
-                "token": or_null(STORED_TOKEN),
-                "version": {"type": "string", "pattern": f"^{_TEXT}$"},
-                "scheme": _SCHEME,
-                "micro": VALUE,
-            }
-        ),
+_WHOLE = schema(
+    "CalendarVersion",
+    members(
         {
-            "name": "app",
-            "token": "7d4c379588",
-            "version": "2026.11.1",
-            "scheme": DEFAULT_SCHEME,
-            "micro": 1,
-        },
+            "name": STORED_NAME,
+            "token": or_null(STORED_TOKEN),
+            "version": {"type": "string", "pattern": f"^{_TEXT}$"},
+            "scheme": _SCHEME,
+            "micro": VALUE,
+        }
     ),
-    schema("PlainCalendarVersion", {"type": "string", "pattern": rf"^{_TEXT}\n$"}, "2026.11.1\n"),
+    {
+        "name": "app",
+        "token": "7d4c379588",
+        "version": "2026.11.1",
+        "scheme": DEFAULT_SCHEME,
+        "micro": 1,
+    },
 )
+_PLAIN = schema(
+    "PlainCalendarVersion", {"type": "string", "pattern": rf"^{_TEXT}\n$"}, "2026.11.1\n"
+)
+_VERSION = as_number(_WHOLE, _PLAIN)
+_TAKEN = as_number(_WHOLE, _PLAIN, LIMIT_HEADER)
 
 
 class CurrentCalendarVersion:
@@ -130,7 +133,7 @@ class NextCalendarVersion:
         "PUT": Description(
             "takeCalendarVersion",
             "The token's version: the same as last time, or the next one of the present period",
-            _VERSION,
+            _TAKEN,
             needs=WRITE_SERIES,
             queries=(
                 parameter(
@@ -171,10 +174,14 @@ class NextCalendarVersion:
             wanted.require(
                 lambda: _current(calver.made(txn, call.account, name, token, scheme=scheme))
             )
-            return calver.take(txn, call, name, token, scheme=scheme, zone=zone)
+            version = calver.take(txn, call, name, token, scheme=scheme, zone=zone)
+            key = dated.series_key(name, version.period)
+            req.context.limit = series.limit_of(txn, call.account, key)
+            return version
 
         version = self._store.update(take)
         req.context.given = int(version.advanced)
+        warn(req, resp, version.micro)
         answer(req, resp, _members(version), version)
 
 

@@ -74,10 +74,9 @@ def take(
     scheme = scheme or (there.scheme if there else DEFAULT_SCHEME)
     period = period_of(scheme, _day(call.now, zone))
     key = dated.series_key(name, period)
-    before = series.get(txn, call.account, key)
-    state = series.advance(txn, call, key, token=token)
-    dated.remember(txn, call.account, name, scheme, Dated(token, period, state.value))
-    return CalendarVersion(name, token, scheme, period, state.value, advanced=state != before)
+    taken = series.value_for(txn, call, key, token)
+    dated.remember(txn, call.account, name, scheme, Dated(token, period, taken.value))
+    return CalendarVersion(name, token, scheme, period, taken.value, advanced=taken.count > 0)
 
 
 def made(

@@ -71,7 +71,9 @@ def add_series(
         newest = brought.value
     account, key, changed_at = brought.account, brought.key, brought.updated_at
     # One that was set here stays.
-    limit = series.begin(txn, account, key, now=changed_at).limit or brought.limit
+    new = series.begin(txn, account, key, now=changed_at)
+    series.forget_waiting_limit(txn, new)
+    limit = new.limit or brought.limit
     listed_at = changes.note(txn, account, key, 0, changed_at)
     series.put(txn, replace(brought, history=newest, limit=limit, listed_at=listed_at))
     return ImportResult(Outcome.NEW, _count(kept))

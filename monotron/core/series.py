@@ -122,6 +122,7 @@ def move_up(txn: Transaction, before: Series, value: int, *, now: int) -> Series
     """Move a series up to `value`, which is not below its own; if they are equal, do nothing."""
     if value == before.value:
         return before
+    forget_waiting_limit(txn, before)
     listed_at = changes.note(txn, before.account, before.key, before.listed_at, now)
     return put(txn, replace(before, value=value, token=None, updated_at=now, listed_at=listed_at))
 
@@ -186,15 +187,18 @@ def page(
     return Page(series, series[-1].key if len(rows) > limit else None)
 
 
-def begin(txn: Transaction, account: int, key: str, *, now: int) -> Series:
+def begin(reading: Reading, account: int, key: str, *, now: int) -> Series:
     """Return the state of a series before its first value, with the limit that was set for it.
 
-    The caller stores the state.
+    Whoever stores a later state calls `forget_waiting_limit`.
     """
-    limit = _limit_of_new(txn, account, key)
-    if limit:
-        txn.delete(tables.LIMITS, records.series_row_key(account, key))
-    return Series(account, key, 0, None, now, now, limit=limit)
+    return Series(account, key, 0, None, now, now, limit=_limit_of_new(reading, account, key))
+
+
+def forget_waiting_limit(txn: Transaction, before: Series) -> None:
+    """Remove the row of a limit that was set before the first value, which is to be stored now."""
+    if before.value == 0 and before.limit:
+        txn.delete(tables.LIMITS, records.series_row_key(before.account, before.key))
 
 
 def put(txn: Transaction, state: Series) -> Series:
@@ -216,6 +220,7 @@ def _next(
     value, limit = before.value + count, before.limit
     if limit and value > limit:
         raise LimitReached(_limited(before, count))
+    forget_waiting_limit(txn, before)
     entry = Entry(value, count, token, call.api_key, call.now)
     newest = history.add(txn, before, entry, keep=call.keep)
     listed_at = changes.note(txn, account, key, before.listed_at, call.now)

@@ -73,6 +73,16 @@ def test_answers_warn_from_nine_tenths_of_the_limit_on(api: Api) -> None:
     assert counted(api, "monotron_values_near_limit_total") == before + 3
 
 
+def test_a_calendar_version_warns_of_the_limit_of_its_series(api: Api) -> None:
+    call = "/v1/calver/app/{}?scheme=YYYY.MICRO"
+    first = api.put(call.format("a"))
+    assert "Series-Limit" not in first.headers
+    year = first.json["version"].partition(".")[0]
+    api.put(f"/v1/series/app-micro-v{year}/limit", b'{"value":2}')
+    assert api.put(call.format("b")).headers["Series-Limit"] == "2;remaining=0"
+    problem(api.put(call.format("c"), status=409), 409, "limit-reached")
+
+
 def test_an_answer_of_a_series_with_a_limit_tells_it(api: Api) -> None:
     set_limit(api, 20)
     api.post("/v1/series/app")

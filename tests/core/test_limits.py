@@ -65,6 +65,22 @@ def test_a_range_that_would_pass_the_limit_takes_nothing(whole_store: Store) -> 
     assert advance(whole_store, count=2) == 10
 
 
+def test_a_refusal_of_the_first_values_leaves_nothing_to_undo(whole_store: Store) -> None:
+    set_limit(whole_store, 5)
+
+    def refused(txn: Transaction) -> int:
+        with pytest.raises(LimitReached):
+            series.advance(txn, call_in(1, now=1), "key", count=6)
+        with pytest.raises(LimitReached):
+            series.seed(txn, call_in(1, now=1), "key", 6)
+        return series.limit_of(txn, 1, "key")
+
+    assert whole_store.update(refused) == 5
+    assert advance(whole_store, count=5) == 5
+    with pytest.raises(LimitReached):
+        advance(whole_store)
+
+
 def test_a_series_is_not_moved_up_past_its_limit(whole_store: Store) -> None:
     set_limit(whole_store, 10)
     with pytest.raises(LimitReached, match="cannot be moved up to 11"):

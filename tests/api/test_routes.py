@@ -117,7 +117,7 @@ def test_what_may_read_for_long_is_pages_and_metrics() -> None:
         for call in route.resource.calls.values()
         if "limit" in call.query_names
     }
-    assert len(pages) == 7
+    assert len(pages) == 9
     assert {route.path for route in ROUTES if route.long} == {*pages, "/metrics"}
 
 

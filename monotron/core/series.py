@@ -5,6 +5,7 @@ to undo.
 """
 
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from monotron.core import attributes, bumps, changes, history, records, tables, tokens
 from monotron.core.call import Call
@@ -19,7 +20,6 @@ from monotron.core.records import Entry, Series
 from monotron.limits import LAST_VALUE
 from monotron.store import paging
 from monotron.store.contract import Reading, Transaction
-from monotron.store.paging import Page
 
 NEAR_PERCENT = 90
 """From which part of its limit on a series is near it."""
@@ -172,19 +172,10 @@ def delete(txn: Transaction, account: int, key: str) -> bool:
     return txn.delete(tables.SERIES, row_key)
 
 
-def page(
-    reading: Reading, account: int, *, prefix: str, after: str | None, limit: int
-) -> Page[Series, str]:
-    """Return up to `limit` series whose keys start with `prefix` and come after `after`.
-
-    Keys are ordered by their UTF-8 bytes, which is the order of their code points.
-    """
-    start, stop = records.series_range(account, prefix)
-    if after:
-        start = max(start, paging.key_after(records.series_row_key(account, after)))
-    rows = reading.scan(tables.SERIES, start, stop, limit=limit + 1)
-    series = [records.unpack_series(*row) for row in rows[:limit]]
-    return Page(series, series[-1].key if len(rows) > limit else None)
+def count(reading: Reading, account: int, *, most: int) -> int:
+    """Return how many series an account has; no more than `most` are counted."""
+    range_ = records.series_range(account)
+    return sum(1 for _ in islice(paging.rows(reading, tables.SERIES, *range_), most))
 
 
 def begin(reading: Reading, account: int, key: str, *, now: int) -> Series:

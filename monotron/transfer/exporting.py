@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from monotron.core import accounts, api_keys, dated, history, records, series, tables
+from monotron.core import accounts, api_keys, dated, history, records, search, tables
+from monotron.core.search import Search
 from monotron.store import paging
 from monotron.store.contract import Reading, Store, Table
 from monotron.store.paging import PAGE_ROWS, Page
 from monotron.transfer.lines import (
     AccountLine,
+    ActivityLine,
     ApiKeyIdsLine,
     ApiKeyLine,
     ApiKeyNameLine,
@@ -49,6 +51,7 @@ def lines(store: Store) -> Iterator[Line]:
     yield from _of_rows(store, tables.ATTRIBUTES, _attribute, size=ATTRIBUTE_ROWS)
     yield from _of_rows(store, tables.BUMPS, _bump)
     yield from _of_rows(store, tables.DATED, _dated)
+    yield from _of_rows(store, tables.ACTIVITY, _activity)
     yield EndLine()
 
 
@@ -110,7 +113,7 @@ def _accounts(store: Store) -> Iterator[int]:
 
 def _series(store: Store, account: int) -> Iterator[Line]:
     def read(reading: Reading, after: str | None) -> Page[SeriesLine, str]:
-        page = series.page(reading, account, prefix="", after=after, limit=PAGE_ROWS)
+        page = search.by_key(reading, account, Search(), after=after, limit=PAGE_ROWS)
         found: list[SeriesLine] = []
         entries = 0
         for each in page.items:
@@ -132,6 +135,10 @@ def _limit(reading: Reading, row_key: bytes, value: bytes) -> Line:
 
 def _api_key_name(reading: Reading, row_key: bytes, value: bytes) -> Line:
     return ApiKeyNameLine(row_key.decode(), records.unpack_api_key_name(value))
+
+
+def _activity(reading: Reading, row_key: bytes, value: bytes) -> Line:
+    return ActivityLine(*records.unpack_activity_row_key(row_key), records.unpack_counter(value))
 
 
 def _attribute(reading: Reading, row_key: bytes, value: bytes) -> Line:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from monotron.core import history, restoring, series, stats
+from monotron.core import history, restoring, search, series, stats
 from monotron.core.errors import InvalidNumber
 from monotron.core.restoring import Loss
+from monotron.core.search import Search
 from monotron.limits import LAST_VALUE, RANGE_VALUES
 from monotron.store.contract import Store
 from tests.support.calls import call_in
@@ -69,8 +70,8 @@ def test_every_series_of_every_account_is_moved_up(any_store: Store) -> None:
     assert (advanced.series, advanced.capped) == (2_002, [])
     for account in (1, 2):
         page = any_store.view(
-            lambda reading, account=account: series.page(  # type: ignore[misc]
-                reading, account, prefix="", after="0500", limit=1_000
+            lambda reading, account=account: search.by_key(  # type: ignore[misc]
+                reading, account, Search(), after="0500", limit=1_000
             )
         )
         assert {each.value for each in page.items} == {107}

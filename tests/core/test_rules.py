@@ -216,7 +216,9 @@ class Rules(RuleBasedStateMachine):
     )
     def list_series(self, account: int, prefix: str, after: str | None, limit: int) -> None:
         page = self.seen(
-            lambda reading: series.page(reading, account, prefix=prefix, after=after, limit=limit)
+            lambda reading: search.by_key(
+                reading, account, Search(prefix), after=after, limit=limit
+            )
         )
         assert {each.account for each in page.items} <= {account}
         keys = Page([each.key for each in page.items], page.next)
@@ -535,8 +537,8 @@ class Rules(RuleBasedStateMachine):
         after: str | None = ""
         while after is not None:
             page = self.seen(
-                lambda reading, after=after: series.page(  # type: ignore[misc]
-                    reading, account, prefix="", after=after, limit=2
+                lambda reading, after=after: search.by_key(  # type: ignore[misc]
+                    reading, account, Search(), after=after, limit=2
                 )
             )
             keys += [each.key for each in page.items]

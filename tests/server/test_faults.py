@@ -28,9 +28,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
-from monotron.core import attributes, history, retries, semver, series, tables, upgrading
+from monotron.core import attributes, history, retries, search, semver, series, tables, upgrading
 from monotron.core.bumps import MAJOR, MINOR, PATCH
 from monotron.core.errors import RuleError
+from monotron.core.search import Search
 from monotron.settings import Settings
 from monotron.store import lmdb
 from monotron.store.contract import Reading, Transaction
@@ -743,7 +744,7 @@ def do(txn: Transaction, now: int, name: str, key: str, *more: Any) -> object:
 def everything(reading: Reading) -> object:
     """Return everything that clients can read, except times."""
     found = {}
-    for state in series.page(reading, 1, prefix="", after="", limit=1_000).items:
+    for state in search.by_key(reading, 1, Search(), after="", limit=1_000).items:
         page = history.page(reading, state, keep=KEEP, limit=100)
         taken = [(each.value, each.token) for each in page.items]
         found[state.key] = (state.value, state.token, taken)

@@ -23,8 +23,9 @@ from pathlib import Path
 
 import pytest
 
-from monotron.core import history, records, series, tables
+from monotron.core import history, records, search, tables
 from monotron.core.accounts import FIRST_ACCOUNT
+from monotron.core.search import Search
 from monotron.limits import MOST_HISTORY_VALUES
 from monotron.store.contract import Reading, StoreFull
 from monotron.store.etcd import etcd_pb2 as pb
@@ -576,7 +577,9 @@ def numbers_kept(reading: Reading, names: Iterable[str]) -> dict[str, dict[str, 
         for row_key, row in rows:
             kept[HOT][name_of.get(row_key, row_key.hex())] = records.unpack_retry(row).value
         start = rows[-1][0] + b"\0"
-    for each in series.page(reading, FIRST_ACCOUNT, prefix="tokens-", after=None, limit=100).items:
+    for each in search.by_key(
+        reading, FIRST_ACCOUNT, Search("tokens-"), after=None, limit=100
+    ).items:
         its = history.page(reading, each, keep=MOST_HISTORY_VALUES, limit=MOST_HISTORY_VALUES)
         for taken in its.items:
             # Of two numbers of a token one is missing then.

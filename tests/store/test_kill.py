@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from monotron.core import bumps, history, records, series, tables
+from monotron.core import bumps, history, records, search, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.records import Series
+from monotron.core.search import Search
 from monotron.limits import HISTORY_VALUES
 from monotron.store.contract import Reading
 from monotron.store.lmdb import LmdbStore
@@ -244,7 +245,7 @@ def check_versions(reading: Reading, answered: dict[str, str]) -> None:
     assert len(set(versions.values())) == len(versions)
     assert {token: versions[token] for token in answered} == answered
     assert len(kept) - len(answered) <= WRITERS * THREADS
-    page = series.page(reading, FIRST_ACCOUNT, prefix=f"{VERSIONED}-", after="", limit=10**6)
+    page = search.by_key(reading, FIRST_ACCOUNT, Search(f"{VERSIONED}-"), after="", limit=10**6)
     assert sum(state.value for state in page.items) == len(kept)
 
 

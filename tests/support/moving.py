@@ -9,12 +9,14 @@ from datetime import timezone
 
 from monotron.core import (
     accounts,
+    activity,
     api_keys,
     attributes,
     bumps,
     calver,
     records,
     retries,
+    search,
     semver,
     series,
     tables,
@@ -23,6 +25,7 @@ from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.api_keys import Pair
 from monotron.core.errors import RuleError
 from monotron.core.records import request_digest
+from monotron.core.search import Search
 from monotron.store.contract import Reading, Store, Table, Transaction
 from monotron.transfer import exporting, importing, jsonl, lines
 from monotron.transfer.importing import Options
@@ -104,7 +107,7 @@ def values(reading: Reading) -> dict[tuple[int, str], int]:
     """Return the value of each series, by its account and its key."""
     found = {}
     for account in accounts.page(reading, after=0, limit=1_000).items:
-        for each in series.page(reading, account, prefix="", after="", limit=1_000).items:
+        for each in search.by_key(reading, account, Search(), after="", limit=1_000).items:
             found[account, each.key] = each.value
     return found
 
@@ -118,6 +121,7 @@ def fill(store: Store, chance: random.Random, steps: int) -> None:
                 _step(txn, chance, now)
         if steps:
             series.set_limit(txn, FIRST_ACCOUNT, "not yet", 7)
+            activity.add(txn, {(FIRST_ACCOUNT, 490_000): steps, (FIRST_ACCOUNT, 490_001): 1})
 
     store.update(do)
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from monotron.core import accounts, calver, history, semver, series
+from monotron.core import accounts, calver, history, search, semver, series
 from monotron.core.records import Series
+from monotron.core.search import Search
 from monotron.core.semver import Standing, Version
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.paging import Page
@@ -76,8 +77,8 @@ class Rules:
 
     def page(self, prefix: str, after: str, limit: int) -> tuple[list[str], str | None]:
         page = self.store.view(
-            lambda reading: series.page(
-                reading, self.account, prefix=prefix, after=after, limit=limit
+            lambda reading: search.by_key(
+                reading, self.account, Search(prefix), after=after, limit=limit
             )
         )
         assert {each.account for each in page.items} <= {self.account}

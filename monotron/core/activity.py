@@ -12,7 +12,7 @@ from monotron.core import history, records, tables
 from monotron.core.errors import InvalidName
 from monotron.core.records import Series
 from monotron.limits import ACTIVITY_DAYS
-from monotron.store.contract import Reading, Transaction
+from monotron.store.contract import Reading, StoreCorrupt, Transaction
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -88,7 +88,7 @@ def of_account(
     range_ = records.activity_range(account, first=first, before=spans.now // HOUR + 1)
     rows = reading.scan(tables.ACTIVITY, *range_, limit=MOST[HOUR] + 1)
     kept = (
-        (records.unpack_activity_row_key(row_key)[1] * HOUR, records.unpack_counter(value))
+        (records.unpack_activity_row_key(row_key)[1] * HOUR, _readable(value))
         for row_key, value in rows
     )
     waiting = ((hour * HOUR, count) for (owner, hour), count in pending.items() if owner == account)
@@ -96,7 +96,10 @@ def of_account(
 
 
 def add(txn: Transaction, counts: Mapping[Hour, int]) -> None:
-    """Add to the counts of accounts. A new hour removes those of its account that are too old."""
+    """Add to the counts of accounts. A new hour removes those of its account that are too old.
+
+    A count that is damaged begins anew: a figure for people must not stop numbers.
+    """
     for (account, hour), count in counts.items():
         row_key = records.activity_row_key(account, hour)
         before = txn.get(tables.ACTIVITY, row_key)
@@ -105,5 +108,12 @@ def add(txn: Transaction, counts: Mapping[Hour, int]) -> None:
             txn.delete_range(tables.ACTIVITY, *old)
             total = count
         else:
-            total = records.unpack_counter(before) + count
+            total = _readable(before) + count
         txn.put(tables.ACTIVITY, row_key, records.pack_counter(total))
+
+
+def _readable(row: bytes) -> int:
+    try:
+        return records.unpack_counter(row)
+    except StoreCorrupt:
+        return 0

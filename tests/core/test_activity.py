@@ -155,6 +155,14 @@ def test_hours_are_kept_for_35_days(whole_store: Store) -> None:
     assert whole == [1] * (ACTIVITY_DAYS * 24)
 
 
+def test_a_damaged_count_stops_no_number_and_begins_anew(whole_store: Store) -> None:
+    row_key = records.activity_row_key(1, NOW // HOUR)
+    whole_store.update(lambda txn: txn.put(tables.ACTIVITY, row_key, b"damaged"))
+    assert sum(hours(whole_store, 1)) == 0
+    whole_store.update(lambda txn: activity.add(txn, {(1, NOW // HOUR): 3}))
+    assert sum(hours(whole_store, 1)) == 3
+
+
 # Pending
 
 

@@ -8,8 +8,8 @@ const AT_MOST = 60_000;
 const LONGEST = 3_600_000;
 
 /**
- * Request `path` until the returned function is called, and notify `watcher`. An answer counts if
- * `holds` accepts it.
+ * Request `path`, a text or a function that returns it, until the returned function is called, and
+ * notify `watcher`. An answer counts if `holds` accepts it.
  *
  * - `answered(body)` for an answer that differs from the one before; an error that it throws counts
  *   as an error of the request;
@@ -17,7 +17,8 @@ const LONGEST = 3_600_000;
  * - `troubled(error)` for each missing answer, after which polling slows down;
  * - `fine()` for each answer, new or not.
  */
-export function poll(path, holds, watcher) {
+export function poll(path, holds, watcher, every = EVERY) {
+  const place = typeof path === "function" ? path : () => path;
   const stopped = new AbortController();
   let etag = null;
   let failures = 0;
@@ -28,9 +29,9 @@ export function poll(path, holds, watcher) {
     if (asking || stopped.signal.aborted) return;
     asking = true;
     clearTimeout(timer);
-    let wait = EVERY;
+    let wait = every;
     try {
-      const answer = await get(path, { etag, holds, signal: stopped.signal });
+      const answer = await get(place(), { etag, holds, signal: stopped.signal });
       if (answer.body !== null) await watcher.answered(answer.body, stopped.signal);
       if (stopped.signal.aborted) return;
       etag = answer.etag;
@@ -43,7 +44,7 @@ export function poll(path, holds, watcher) {
       if (error instanceof Impossible) return watcher.impossible(error);
       if (!(error instanceof Trouble)) throw error;
       failures += 1;
-      wait = Math.min(EVERY * 2 ** (failures - 1), AT_MOST);
+      wait = Math.min(every * 2 ** (failures - 1), Math.max(every, AT_MOST));
       wait = Math.max(wait, Math.min(error.wait, LONGEST));
       watcher.troubled(error);
     } finally {

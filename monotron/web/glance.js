@@ -57,6 +57,8 @@ function start() {
 }
 
 async function showActivity({ activity, series, more }, signal) {
+  // Without versions, each series has a row of its own.
+  const rows = more || (await hasVersions(signal)) ? null : series;
   const counts = activity.map(({ start: at, count }) => [Date.parse(at), count]);
   const hour = Math.floor(now() / HOUR) * HOUR;
   const sum = (from, to) =>
@@ -69,8 +71,6 @@ async function showActivity({ activity, series, more }, signal) {
     inGroups(sum(hour, Infinity)),
     `since ${minute(new Date(hour))}; ${inGroups(sum(hour - HOUR, hour))} in the hour before`,
   );
-  // Without versions, each series has a row of its own.
-  const rows = more || (await hasVersions(signal)) ? null : series;
   if (rows === counted) return;
   counted = rows;
   told();

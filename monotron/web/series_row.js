@@ -8,6 +8,8 @@ import { showTime } from "./times.js";
 
 /** A token that the style sheet certainly does not cut off. */
 const SHORT = /^[\x20-\x7e]{0,20}$/;
+/** How long a version may be to stand on one line. */
+const ONE_LINE = 20;
 /** How many values history holds by default: of more than that, nobody has counted all. */
 const COUNTED = 1_000;
 
@@ -50,6 +52,7 @@ function showValue(cell, state) {
   setText(release, version?.release ? `release ${version.release}` : "");
   setText(near, !version && isNear(state) ? `limit ${limitText(state)}` : "");
   cell.classList.toggle("version", version !== undefined);
+  cell.classList.toggle("wide", (version?.version.length ?? 0) > ONE_LINE);
 }
 
 function showToken(cell, token) {

@@ -119,16 +119,18 @@ def test_only_what_changed_lately_if_one_wants_it(
     fill(folder)
     page = visit(base(serve())).open()
     expect(row(page, "shop")).to_be_visible()
-    page.get_by_label("Changed", exact=True).select_option(since)
+    choice = page.get_by_label("Changed", exact=True)
+    choice.focus()
+    choice.select_option(since)
     wanted = [key for key in BY_CHANGE if FILLED[key][1] < minutes]
     expect(page.locator("#rows tr")).to_have_count(len(wanted))
     assert keys(page) == wanted
     assert page.url.endswith(f"#/?since={since}")
     expect(page.locator("#said")).to_contain_text(f"series that changed in the last {since},")
-    expect(page.get_by_label("Changed", exact=True)).to_be_focused()
+    expect(choice).to_be_focused()
     page.reload()
     expect(page.locator("#rows tr")).to_have_count(len(wanted))
-    expect(page.get_by_label("Changed", exact=True)).to_have_value(since)
+    expect(choice).to_have_value(since)
     page.get_by_role("searchbox").fill("no such")
     expect(page.locator("#list-notice")).to_have_text(
         f"There are no series that match “no such” and changed in the last {since}."
@@ -442,12 +444,12 @@ def test_a_version_is_one_row_with_the_release_beside_a_pre_release(
     expect(page.locator("#rows tr")).to_have_count(2)
     version = page.locator("#rows tr").filter(has=page.locator('a[href="#/version/till"]'))
     expect(version.locator("td.value")).to_have_text("1.0.1")
-    expect(version.locator("th")).to_have_text("till version")
+    expect(version.locator("th")).to_have_text("till version", use_inner_text=True)
     expect(version.locator("td.token")).to_have_text("a2")
     # The series of the same name is another thing.
     series = page.locator("#rows tr").filter(has=page.locator('a[href="#/series/till"]'))
     expect(series.locator("td.value")).to_have_text("1")
-    expect(series.locator("th")).to_have_text("till")
+    expect(series.locator("th")).to_have_text("till", use_inner_text=True)
     running.put("/v1/semver/till/minor/a3?pre=rc")
     tab.pass_time()
     expect(version.locator("td.value span").first).to_have_text("1.1.0-rc.1")
@@ -667,9 +669,6 @@ def test_a_day_begins_at_the_users_own_midnight(
     page = tab.page
     page.clock.install(time=ANSWERED_AT)
     answer = hours(*[1] * 26)
-    if zone == "Europe/Berlin":
-        # There it is half past eleven in the evening, and one hour counts more.
-        answer = hours(*[1] * 25, 2)
     page.route(re.compile("/v1|/readyz"), dated)
     page.route("**/v1/activity?*", lambda route: route.fulfill(json=answer, headers=THEN))
     tab.open()

@@ -6,6 +6,7 @@ import { forgetVersion, showVersion } from "./footer.js";
 import { clearGlance, showGlance } from "./glance.js";
 import { onOlder } from "./history.js";
 import { oneSeries } from "./one_series.js";
+import { onNext } from "./pages.js";
 import { onSearch, seriesList } from "./series_list.js";
 import { askToSignIn, onSignIn, showCaller, signInSection } from "./sign_in.js";
 import { keepTime } from "./times.js";
@@ -122,6 +123,7 @@ addEventListener("hashchange", () => go());
 document.addEventListener("keydown", onKey);
 onSearch(replace, () => place);
 onOlder();
+onNext();
 onSignIn(() => go(), () => {
   clear();
   go();

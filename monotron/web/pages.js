@@ -3,8 +3,14 @@
 import { listHash } from "./address.js";
 import { byId, setText } from "./elements.js";
 
-/** The hash of each page's previous page, as far as this visit knows. */
+/** The hash of each page's previous page, as far as the user has come this way. */
 const before = new Map();
+
+/** Remember which page leads to the next one. */
+export function onNext() {
+  const next = byId("next");
+  next.addEventListener("click", () => before.set(next.getAttribute("href"), next.dataset.from));
+}
 
 /**
  * Show where the page at `place` stands among all of them. `next` is the place after it or null, `count`
@@ -16,7 +22,7 @@ export function showPages(place, { next, count, all, rows }) {
   const first = listHash({ ...place, after: "" });
   const following =
     next === null ? null : listHash({ ...place, after: next, page: page ? page + 1 : 0 });
-  if (following) before.set(following, here);
+  byId("next").dataset.from = here;
   byId("pages").hidden = next === null && !place.after;
   link(byId("first-page"), place.after ? first : null);
   link(byId("previous"), (place.after && before.get(here)) || (page === 2 ? first : null));

@@ -251,6 +251,27 @@ def test_the_time_since_the_last_change_goes_on_by_itself_and_by_the_services_cl
     expect(moment).to_have_text("18 hours ago")
 
 
+def test_a_list_that_takes_long_is_asked_for_less_often(
+    running: Service, proxy: Proxy, visit: Visitor
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    page = tab.open_with_clock()
+    settled(page)
+    proxy.hold = "v1/series"
+    tab.pass_time()
+    assert proxy.held.wait(PATIENCE)
+    tab.pass_time(2_000)
+    asked = lists(tab)
+    with page.expect_response(lambda each: "v1/series" in each.url):
+        proxy.release.set()
+    proxy.hold = None
+    tab.pass_time(39_000)
+    assert lists(tab) == asked
+    tab.polled(304)
+    assert lists(tab) == [*asked, asked[-1]]
+
+
 # The search
 
 
@@ -635,8 +656,7 @@ def test_above_the_list_stands_how_busy_the_account_is(running: Service, visit: 
     expect(figure(page, "store")).to_have_text("ready")
     take(running, "new", "shop")
     asked = len([each for each in tab.asked if each.startswith("v1/activity")])
-    for _ in range(11):
-        tab.pass_time()
+    tab.pass_time(55_000)
     assert len([each for each in tab.asked if each.startswith("v1/activity")]) == asked
     tab.pass_time()
     expect(figure(page, "series")).to_have_text("3")

@@ -64,7 +64,9 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         app = create_app(store, settings, slot=slot, figures=store.figures, pending=pending)
 
         def close() -> None:
-            _flush(pending, store)
+            # A cluster that is out of reach would hold up the end for seconds.
+            if settings.store is None:
+                _flush(pending, store)
             store.close()
 
         return Service(app, lambda: store.failed is None, close, QUICK_PATHS, is_long)

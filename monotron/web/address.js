@@ -3,30 +3,44 @@
 /** The folder of the page: monotron's own address, with any prefix that a proxy adds. */
 export const BASE = new URL("./", document.baseURI);
 
+/** What the list can be sorted by, and how far back a change may lie; the first is not in the hash. */
+const ORDERS = ["changed", "key", "value"];
+const SPANS = ["", "hour", "day", "week"];
+
 /**
- * Return the place that a hash names: `{view: "list", prefix, after}`, `{view: "series", key}`, or
- * `{view: "nowhere"}`.
+ * Return the place that a hash names: `{view: "list", find, prefix, sort, since, after, page}`,
+ * `{view: "series", key}`, `{view: "version", name}`, or `{view: "nowhere"}`.
  */
 export function placeOf(hash) {
   const path = hash.replace(/^#/, "");
   if (path === "" || path === "/" || path.startsWith("/?")) {
-    const query = new URLSearchParams(path.slice(2));
-    return { view: "list", prefix: query.get("prefix") ?? "", after: query.get("after") ?? "" };
+    return listOf(new URLSearchParams(path.slice(2)));
   }
+  const name = path.startsWith("/version/") ? decoded(path.slice("/version/".length)) : null;
+  if (name) return { view: "version", name };
   const key = path.startsWith("/series/") ? decoded(path.slice("/series/".length)) : null;
   return key ? { view: "series", key } : { view: "nowhere" };
 }
 
-export function listHash(prefix, after) {
+/** Return the hash of a list; what is not given is as in the list that opens first. */
+export function listHash({ find, prefix, sort, since, after, page }) {
   const query = new URLSearchParams();
+  if (find) query.set("find", find);
   if (prefix) query.set("prefix", prefix);
+  if (sort && sort !== ORDERS[0]) query.set("sort", sort);
+  if (since) query.set("since", since);
   if (after) query.set("after", after);
+  if (after && page > 1) query.set("page", page);
   const text = query.toString();
   return text ? `#/?${text}` : "#/";
 }
 
 export function seriesHash(key) {
   return `#/series/${encoded(key)}`;
+}
+
+export function versionHash(name) {
+  return `#/version/${encoded(name)}`;
 }
 
 /** Return whether a URL's host means the machine itself. */
@@ -48,6 +62,25 @@ export function encoded(name) {
  */
 export function reachable(name) {
   return name !== "." && name !== "..";
+}
+
+function listOf(query) {
+  const after = query.get("after") ?? "";
+  // Only lists by key had addresses without an order once: theirs go on after a key.
+  const usual = after && !/^\d{16}\//.test(after) ? "key" : ORDERS[0];
+  return {
+    view: "list",
+    find: query.get("find") ?? "",
+    prefix: query.get("prefix") ?? "",
+    sort: oneOf(ORDERS, query.get("sort"), usual),
+    since: oneOf(SPANS, query.get("since"), SPANS[0]),
+    after,
+    page: after ? Number(/^[1-9]\d{0,8}$/.exec(query.get("page") ?? "")?.[0] ?? 0) : 1,
+  };
+}
+
+function oneOf(every, text, usual) {
+  return every.includes(text) ? text : usual;
 }
 
 function decoded(text) {

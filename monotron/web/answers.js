@@ -7,6 +7,16 @@ export function isSeries(body) {
   return isList(body?.series, isState);
 }
 
+/** Return whether a body is a page of the list, each series with its times and its hours. */
+export function isPage(body) {
+  return isList(body?.series, isRow) && (body.next === null || isText(body.next));
+}
+
+/** Return whether a body counts numbers by time. */
+export function isActivity(body) {
+  return isList(body?.activity, (each) => isText(each?.start) && Number.isInteger(each.count));
+}
+
 export function isHistory(body) {
   return isList(body?.history, isEntry);
 }
@@ -18,6 +28,16 @@ export function isAttributes(body) {
 function isState(each) {
   return (
     isEntry(each) && isText(each.key) && isText(each.updated_at) && isList(each.recent, isEntry)
+  );
+}
+
+function isRow(each) {
+  return (
+    isEntry(each) &&
+    isText(each.key) &&
+    isText(each.updated_at) &&
+    isList(each.activity, Number.isInteger) &&
+    (each.version === undefined || (isText(each.version?.name) && isText(each.version.version)))
   );
 }
 

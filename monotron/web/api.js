@@ -25,12 +25,12 @@ export class Impossible extends Error {
 
 /**
  * No answer at present: a network failure, 429 or 5xx, or an answer that is not Monotron's. `wait` is
- * Retry-After's time, in ms.
+ * Retry-After's time, in ms, and `status` that of an answer of Monotron's or of a proxy's.
  */
 export class Trouble extends Error {
-  constructor(what, wait = 0) {
+  constructor(what, { wait = 0, status = null, unreachable = false } = {}) {
     super(what);
-    this.wait = wait;
+    Object.assign(this, { wait, status, unreachable });
   }
 }
 
@@ -77,7 +77,7 @@ export async function get(path, { etag = null, signal = null, image = false, hol
     signal?.throwIfAborted();
     // Thrown by fetch, or while a body is read, if the connection fails or the time is up.
     if (error instanceof TypeError || error instanceof DOMException) {
-      throw new Trouble("Monotron cannot be reached");
+      throw new Trouble("Monotron cannot be reached", { unreachable: true });
     }
     throw error;
   } finally {
@@ -94,7 +94,8 @@ async function read(response, { etag, image, holds }) {
     const detail = type === "application/problem+json" ? parsed(await response.text())?.detail : "";
     if (status === 401 || status === 403) throw new Refused(status, detail);
     if (status < 500 && status !== 429 && status !== 408) throw new Impossible(status, detail);
-    throw new Trouble(`Monotron answers ${status}`, pause(response.headers.get("Retry-After")));
+    const wait = pause(response.headers.get("Retry-After"));
+    throw new Trouble(`Monotron answers ${status}`, { wait, status });
   }
   if (!type.startsWith(image ? "image/" : "application/json")) throw foreign();
   const body = image ? await response.blob() : parsed(await response.text());

@@ -1,12 +1,16 @@
 /** The dashboard: shows the place that the address names, and moves between places. */
 
 import { listHash, placeOf } from "./address.js";
-import { byId, setText, visible } from "./elements.js";
+import { byId, visible } from "./elements.js";
+import { forgetVersion, showVersion } from "./footer.js";
+import { clearGlance, showGlance } from "./glance.js";
 import { onOlder } from "./history.js";
 import { oneSeries } from "./one_series.js";
+import { onNext } from "./pages.js";
 import { onSearch, seriesList } from "./series_list.js";
 import { askToSignIn, onSignIn, showCaller, signInSection } from "./sign_in.js";
-import { keepTime, minute } from "./times.js";
+import { keepTime } from "./times.js";
+import { fine, troubled } from "./trouble.js";
 
 const nowhere = {
   section: byId("nowhere"),
@@ -22,16 +26,15 @@ let place = null;
 let close = () => {};
 /** The list that the user last saw. */
 let lastList = "#/";
-/** When answers stopped, or null. */
-let silentSince = null;
 
-function go() {
+/** Show the place; `staying` says that the user goes on with what has the focus. */
+function go(staying = false) {
   const from = place;
   close();
   place = placeOf(location.hash);
   const view = views[place.view];
   if (place.view === "list") {
-    lastList = listHash(place.prefix, place.after);
+    lastList = listHash(place);
     byId("back").setAttribute("href", lastList);
   }
   const here = place;
@@ -40,7 +43,7 @@ function go() {
     ready() {
       if (ready) return;
       ready = true;
-      arrive(view, from, here);
+      arrive(view, from, here, staying);
     },
     refused(error) {
       fine();
@@ -55,17 +58,18 @@ function go() {
 }
 
 /** Show the view, and take the user to its beginning, or to where it was left. */
-function arrive(view, from, here) {
+function arrive(view, from, here, staying) {
   const signingIn = !signInSection.hidden;
   reveal(view.section);
   document.title = here.view === "series" ? `${visible(here.key)} · Monotron` : "Monotron";
   showCaller();
+  showVersion();
+  showGlance(here.view === "list");
   if (!signingIn) {
-    const searching = from?.view === "list" && here.view === "list" && from.after === here.after;
     // The search field is shown before the list's answer arrives, and may be in use.
     const typing = here.view === "list" && document.activeElement === byId("search");
-    if (from === null || searching || typing) return;
-    if (here.view === "list" && seriesList.resume(listHash(here.prefix, here.after))) return;
+    if (from === null || staying || typing) return;
+    if (here.view === "list" && seriesList.resume(listHash(here))) return;
   }
   scrollTo(0, 0);
   view.section.querySelector("h2").focus({ preventScroll: true });
@@ -77,21 +81,13 @@ function reveal(section) {
 
 function clear() {
   for (const view of Object.values(views)) view.clear();
-}
-
-function troubled(error) {
-  silentSince ??= minute(new Date());
-  setText(byId("trouble"), `${error.message} (since ${silentSince}). Trying again.`);
-}
-
-function fine() {
-  silentSince = null;
-  setText(byId("trouble"), "");
+  clearGlance();
+  forgetVersion();
 }
 
 function replace(hash) {
   history.replaceState(null, "", hash);
-  go();
+  go(true);
 }
 
 function onKey(event) {
@@ -123,11 +119,12 @@ byId("skip").addEventListener("click", (event) => {
 });
 
 history.scrollRestoration = "manual";
-addEventListener("hashchange", go);
+addEventListener("hashchange", () => go());
 document.addEventListener("keydown", onKey);
-onSearch(replace);
+onSearch(replace, () => place);
 onOlder();
-onSignIn(go, () => {
+onNext();
+onSignIn(() => go(), () => {
   clear();
   go();
 });

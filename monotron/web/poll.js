@@ -4,12 +4,15 @@ import { get, Impossible, Refused, Trouble } from "./api.js";
 
 const EVERY = 5000;
 const AT_MOST = 60_000;
+/** An answer that takes longer makes work, and is asked for at most for a share of the time. */
+const LONG = 1000;
+const SHARE = 1 / 20;
 /** The limit on Retry-After's time: a timer cannot run for many days. */
 const LONGEST = 3_600_000;
 
 /**
- * Request `path` until the returned function is called, and notify `watcher`. An answer counts if
- * `holds` accepts it.
+ * Request `path`, a text or a function that returns it, until the returned function is called, and
+ * notify `watcher`. An answer counts if `holds` accepts it.
  *
  * - `answered(body)` for an answer that differs from the one before; an error that it throws counts
  *   as an error of the request;
@@ -17,7 +20,8 @@ const LONGEST = 3_600_000;
  * - `troubled(error)` for each missing answer, after which polling slows down;
  * - `fine()` for each answer, new or not.
  */
-export function poll(path, holds, watcher) {
+export function poll(path, holds, watcher, every = EVERY) {
+  const place = typeof path === "function" ? path : () => path;
   const stopped = new AbortController();
   let etag = null;
   let failures = 0;
@@ -28,13 +32,16 @@ export function poll(path, holds, watcher) {
     if (asking || stopped.signal.aborted) return;
     asking = true;
     clearTimeout(timer);
-    let wait = EVERY;
+    let wait = every;
+    const began = performance.now();
     try {
-      const answer = await get(path, { etag, holds, signal: stopped.signal });
+      const answer = await get(place(), { etag, holds, signal: stopped.signal });
       if (answer.body !== null) await watcher.answered(answer.body, stopped.signal);
       if (stopped.signal.aborted) return;
       etag = answer.etag;
       failures = 0;
+      const took = performance.now() - began;
+      if (took > LONG) wait = Math.max(every, Math.min(took / SHARE, AT_MOST));
       watcher.fine();
     } catch (error) {
       if (stopped.signal.aborted) return;
@@ -43,7 +50,7 @@ export function poll(path, holds, watcher) {
       if (error instanceof Impossible) return watcher.impossible(error);
       if (!(error instanceof Trouble)) throw error;
       failures += 1;
-      wait = Math.min(EVERY * 2 ** (failures - 1), AT_MOST);
+      wait = Math.min(every * 2 ** (failures - 1), Math.max(every, AT_MOST));
       wait = Math.max(wait, Math.min(error.wait, LONGEST));
       watcher.troubled(error);
     } finally {

@@ -1,47 +1,51 @@
-/** The list: one page of series, ordered by key, and the search by prefix. */
+/** The list: one page of series, kept up to date, and what it is searched for and sorted by. */
 
-import { BASE, listHash, seriesHash } from "./address.js";
-import { isSeries } from "./answers.js";
-import { chart } from "./chart.js";
+import { BASE, listHash } from "./address.js";
+import { isPage } from "./answers.js";
 import { command, nextNumber } from "./commands.js";
-import { arrange, byId, element, fromTemplate, mark, notice, say, setText, visible } from "./elements.js";
-import { isNear, limitText } from "./limit.js";
+import { arrange, byId, notice, say, setText, visible } from "./elements.js";
+import { onCount, seriesCount } from "./glance.js";
+import { watchUse } from "./in_use.js";
+import { showPages } from "./pages.js";
 import { poll } from "./poll.js";
-import { showTime } from "./times.js";
+import { isEverything, order, path, which } from "./search.js";
+import { idOf, newRow, update } from "./series_row.js";
 
 const ROWS = 50;
-const VALUES = 20;
 const TYPING = 200;
-/** A token that the style sheet certainly does not cut off. */
-const SHORT = /^[\x20-\x7e]{0,20}$/;
 
-/** Where the user was when leaving the list: its hash, the scroll position and the focused key. */
+/** Where the user was when leaving the list: its hash, the scroll position and the focused row. */
 let left = null;
-/** The hash that the rows shown belong to, or null. */
+/** The place and the hash that the rows shown belong to, or null, and the page's last answer. */
 let shown = null;
-/** The hash of each page's previous page, as far as this visit knows. */
-const before = new Map();
 const rows = new Map();
+/** An answer whose rows are not in its order yet, because the user is at work in the list. */
+let waiting = null;
+/** When each row's series had last changed as the rows were put in order. */
+let placed = new Map();
 /** The timer that runs while the user types. */
 let typing = null;
+
+const inUse = watchUse(byId("rows"), () => {
+  if (waiting) settle(waiting);
+});
 
 export const seriesList = {
   section: byId("list"),
 
   /** Show it, and keep it up to date until the given function is called. */
-  open({ prefix, after }, page) {
-    const hash = listHash(prefix, after);
-    const search = byId("search");
-    if (document.activeElement !== search) search.value = prefix;
-    if (shown === hash) page.ready();
-    const stop = poll(path(prefix, after), isSeries, {
+  open(place, page) {
+    const hash = listHash(place);
+    showSearch(place);
+    if (shown?.hash === hash) page.ready();
+    const stop = poll(() => path(place, ROWS), isPage, {
       ...page,
       answered(body) {
-        const fresh = shown !== hash;
-        show(body, prefix, after);
-        shown = hash;
+        const fresh = shown?.hash !== hash;
+        shown = { hash, place, body };
+        show(body, fresh);
         page.ready();
-        if (fresh) say(inWords(body, prefix, after));
+        if (fresh) say(inWords(body, place));
       },
       impossible(error) {
         clear();
@@ -52,7 +56,7 @@ export const seriesList = {
     });
     return () => {
       clearTimeout(typing);
-      left = { hash, scroll: scrollY, key: document.activeElement?.dataset?.key };
+      left = { hash, scroll: scrollY, id: document.activeElement?.dataset?.id };
       stop();
     };
   },
@@ -60,7 +64,7 @@ export const seriesList = {
   /** Take the user back to where the list was left; return whether it was left there. */
   resume(hash) {
     if (left?.hash !== hash) return false;
-    (rows.get(left.key)?.link ?? byId("list-title")).focus({ preventScroll: true });
+    (rows.get(left.id)?.link ?? byId("list-title")).focus({ preventScroll: true });
     scrollTo(0, left.scroll);
     return true;
   },
@@ -68,10 +72,11 @@ export const seriesList = {
   clear,
 };
 
-/** Call `go` with the hash of each new search. */
-export function onSearch(go) {
+/** Call `go` with the hash of each list that the user asks for; `current` returns the place shown. */
+export function onSearch(go, current) {
   const search = byId("search");
-  const now = () => go(listHash(search.value, ""));
+  const change = (wanted) => go(listHash({ ...current(), ...wanted, after: "" }));
+  const now = () => change({ find: search.value });
   search.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(now, TYPING);
@@ -80,99 +85,114 @@ export function onSearch(go) {
     event.preventDefault();
     now();
   });
+  byId("since").addEventListener("change", () => {
+    change({ find: search.value, since: byId("since").value });
+  });
+  for (const { dataset, firstElementChild: button } of columns()) {
+    button.addEventListener("click", () => change({ find: search.value, sort: dataset.sort }));
+  }
+  onCount(() => {
+    if (shown) showPlace();
+  });
 }
 
 function clear() {
   rows.clear();
   arrange(byId("rows"), []);
   byId("series").hidden = byId("pages").hidden = byId("first").hidden = true;
+  byId("held").hidden = true;
   notice(byId("list-notice"), null);
-  shown = left = null;
+  shown = left = waiting = null;
 }
 
-function path(prefix, after) {
-  const query = new URLSearchParams({ limit: ROWS, recent: VALUES });
-  if (prefix) query.set("prefix", prefix);
-  if (after) query.set("after", after);
-  return `v1/series?${query}`;
+function columns() {
+  return document.querySelectorAll("#series th[data-sort]");
 }
 
-function show({ series, next }, prefix, after) {
-  const keys = new Set(series.map(({ key }) => key));
-  for (const key of rows.keys()) if (!keys.has(key)) rows.delete(key);
+function showSearch(place) {
+  const search = byId("search");
+  if (document.activeElement !== search) search.value = place.find;
+  byId("since").value = place.since;
+  byId("prefixed").hidden = !place.prefix;
+  setText(byId("prefix"), visible(place.prefix));
+  byId("every-key").setAttribute("href", listHash({ ...place, prefix: "", after: "" }));
+  for (const column of columns()) {
+    if (column.dataset.sort !== place.sort) column.removeAttribute("aria-sort");
+    else column.ariaSort = place.sort === "key" ? "ascending" : "descending";
+  }
+}
+
+function show(body, fresh) {
+  if (fresh || !moves(body) || !inUse()) return settle(body);
+  for (const state of body.series) {
+    const row = rows.get(idOf(state));
+    if (row) update(row, state);
+  }
+  hold(body);
+}
+
+/** Return whether a row would come, go, or stand elsewhere. */
+function moves({ series }) {
+  const there = [...byId("rows").children].map((tr) => tr.querySelector("a").dataset.id);
+  return there.length !== series.length || series.some((each, place) => there[place] !== idOf(each));
+}
+
+function hold(body) {
+  waiting = body;
+  const changed = body.series.filter((each) => placed.get(idOf(each)) !== each.updated_at).length;
+  const changes = changed === 1 ? "1 change" : `${changed} changes`;
+  setText(byId("held"), `${changes}: the list is sorted again when you leave it.`);
+  byId("held").hidden = false;
+}
+
+function settle(body) {
+  const { series } = body;
+  waiting = null;
+  byId("held").hidden = true;
+  const wanted = new Set(series.map(idOf));
+  for (const id of rows.keys()) if (!wanted.has(id)) rows.delete(id);
   for (const state of series) {
-    const row = rows.get(state.key) ?? newRow(state.key);
-    rows.set(state.key, row);
+    const row = rows.get(idOf(state)) ?? newRow(state);
+    rows.set(idOf(state), row);
     update(row, state);
   }
-  arrange(byId("rows"), series.map(({ key }) => rows.get(key).tr));
+  placed = new Map(series.map((each) => [idOf(each), each.updated_at]));
+  keepingFocus(() => arrange(byId("rows"), series.map((each) => rows.get(idOf(each)).tr)));
   byId("series").hidden = series.length === 0;
-  showEmpty(series.length === 0, prefix, after);
-  showPages(series.length, next, prefix, after);
+  byId("series").classList.toggle("nobody", series.every(({ api_key: key }) => !key));
+  showPlace();
 }
 
-function newRow(key) {
-  const tr = fromTemplate("row");
-  const link = tr.querySelector("a");
-  link.href = seriesHash(key);
-  link.dataset.key = key;
-  link.title = key;
-  setText(link.firstElementChild, visible(key));
-  return { tr, link, state: null };
-}
-
-function update(row, state) {
-  const { tr, state: was } = row;
-  const [value, token, when, drawing] = [...tr.children].slice(1);
-  setText(value.firstElementChild, String(state.value));
-  setText(value.lastElementChild, isNear(state) ? `limit ${limitText(state)}` : "");
-  if (was?.token !== state.token || was === null) showToken(token, state.token);
-  showTime(when, state.updated_at);
-  if (JSON.stringify(was?.recent) !== JSON.stringify(state.recent)) {
-    drawing.replaceChildren(chart(state.recent));
-    drawing.classList.toggle("few", state.recent.length < 2);
+// An element that moves loses the focus.
+function keepingFocus(act) {
+  const focused = document.activeElement;
+  act();
+  if (focused?.isConnected && document.activeElement !== focused) {
+    focused.focus({ preventScroll: true });
   }
-  if (was !== null && was.updated_at !== state.updated_at) mark(tr);
-  row.state = state;
 }
 
-function showToken(cell, token) {
-  const text = token === null ? "" : visible(token);
-  cell.title = token ?? "";
-  cell.replaceChildren(element("bdi", { textContent: text }));
-  // For users without a pointer: the style sheet shows the whole token while the row has the focus.
-  cell.classList.toggle("long", !SHORT.test(text));
-  cell.dataset.whole = text;
+function showPlace() {
+  const { place, body } = shown;
+  const { series, next } = body;
+  setText(byId("caption"), `Series, sorted ${order(place)}`);
+  showEmpty(series.length === 0, place);
+  const all = isEverything(place) ? seriesCount() : null;
+  showPages(place, { next, count: series.length, all, rows: ROWS });
 }
 
-function showEmpty(empty, prefix, after) {
-  const first = empty && !prefix && !after;
+function showEmpty(empty, place) {
+  const first = empty && isEverything(place) && !place.after;
   byId("first").hidden = !first;
   if (first && byId("first-command").children.length === 0) {
     byId("first-command").append(command("From a shell", nextNumber(BASE, "my-job")));
   }
-  const which = prefix ? `No series starts with “${prefix}”` : "There are no series";
-  const where = after ? ` after “${after}”` : "";
-  notice(byId("list-notice"), empty && !first ? `${which}${where}.` : null);
+  const where = place.after ? " on this page" : "";
+  notice(byId("list-notice"), empty && !first ? `There are no series${which(place)}${where}.` : null);
 }
 
-function showPages(count, next, prefix, after) {
-  const here = listHash(prefix, after);
-  if (next !== null) before.set(listHash(prefix, next), here);
-  byId("pages").hidden = next === null && !after;
-  link(byId("next"), next === null ? null : listHash(prefix, next));
-  link(byId("previous"), after ? (before.get(here) ?? listHash(prefix, "")) : null);
-  setText(byId("previous"), before.has(here) ? "Previous" : "First page");
-  setText(byId("count"), `${count} series on this page`);
-}
-
-function link(anchor, hash) {
-  anchor.hidden = hash === null;
-  if (hash !== null) anchor.setAttribute("href", hash);
-}
-
-function inWords({ series, next }, prefix, after) {
-  const which = prefix ? ` that start with “${prefix}”` : "";
+function inWords({ series, next }, place) {
+  const where = place.after ? " on this page" : "";
   const more = next === null ? "" : ", more on the next page";
-  return `${series.length} series${which}${after ? " on this page" : ""}${more}`;
+  return `${series.length} series${which(place)}${where}, sorted ${order(place)}${more}`;
 }

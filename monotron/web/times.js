@@ -35,6 +35,11 @@ export function setClock(date) {
   if (Math.abs(difference - ahead) > 2000) ahead = difference;
 }
 
+/** Return the service's time, in ms since 1970. */
+export function now() {
+  return Date.now() + ahead;
+}
+
 /** Show in `place` when something happened: how long ago in its `<time>`, the exact time beside it. */
 export function showTime(place, moment) {
   const time = place.querySelector("time");
@@ -73,7 +78,7 @@ export function span(milliseconds) {
 }
 
 function tell(time) {
-  setText(time, ago(Date.now() + ahead - Date.parse(time.dateTime)));
+  setText(time, ago(now() - Date.parse(time.dateTime)));
 }
 
 function ago(milliseconds) {

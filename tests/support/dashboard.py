@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
+from monotron import __version__
 from monotron.core import clock, series, tables
 from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
@@ -91,6 +92,13 @@ def keys(page: Page) -> list[str]:
 
 def cell(page: Page, key: str, column: str) -> Locator:
     return row(page, key).locator(f"td.{column}")
+
+
+def settled(page: Page) -> None:
+    """Wait until everything around the list that is asked for once a minute is there."""
+    for each in page.locator("#glance dd span:first-child").all():
+        expect(each).not_to_have_text("…")
+    expect(page.locator("#version")).to_have_text(f"Monotron {__version__}")
 
 
 def command(page: Page, title: str) -> Locator:

@@ -1,4 +1,4 @@
-"""What finding things again costs: the two indexes and the names of API keys, with and without.
+"""What finding things again costs: indexes, counts and names of API keys, with and without.
 
 Processor time for each number: first in one process and without sockets, as in `bench.path`, then
 of the service itself under the load of 64 clients. A pair is measured in turn, and the ratio is
@@ -27,6 +27,7 @@ from monotron.app import create_app
 from monotron.core import api_keys, changes, clock, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.call import Call
+from monotron.core.pending import PendingActivity
 from monotron.settings import Settings, read_settings
 from monotron.store.lmdb import LmdbStore
 
@@ -94,6 +95,9 @@ def pairs(settings: Settings, store: LmdbStore) -> Iterator[Pair]:
         listed = patched(run, changes, "note", changes.note)
         unlisted = patched(run, changes, "note", _unlisted)
         yield Pair(f"the index of changes: {name}", listed, unlisted)
+        counted = patched(run, PendingActivity, "note", PendingActivity.note)
+        uncounted = patched(run, PendingActivity, "note", lambda *ignored: None)
+        yield Pair(f"the count of each hour: {name}", counted, uncounted)
 
     yield Pair(
         "the index of tokens: PUT with a token, in the series",

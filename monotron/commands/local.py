@@ -6,7 +6,17 @@ from typing import TypeVar
 
 from monotron.commands.places import State, Taken, Version, moment, rfc_3339
 from monotron.commands.stores import with_store, with_store_to_read
-from monotron.core import accounts, api_keys, clock, history, numbers, search, semver, series
+from monotron.core import (
+    accounts,
+    activity,
+    api_keys,
+    clock,
+    history,
+    numbers,
+    search,
+    semver,
+    series,
+)
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.call import Call
 from monotron.core.history import HistoryValue
@@ -31,9 +41,13 @@ class LocalPlace:
         """See `Place`."""
 
         def take(txn: Transaction, call: Call) -> int:
-            if remember and token is not None:
-                return series.value_for(txn, call, key, token, remember=True).value
-            return series.advance(txn, call, key, token=token, count=count).value
+            if token is not None and count == 1:
+                taken = series.value_for(txn, call, key, token, remember=remember)
+                activity.note(txn, call, taken.count)
+                return taken.value
+            state = series.advance(txn, call, key, token=token, count=count)
+            activity.note(txn, call, count)
+            return state.value
 
         return self._update(take)
 
@@ -101,9 +115,13 @@ class LocalPlace:
     def bump(self, name: str, part: str, token: str, pre: str) -> Version:
         """See `Place`."""
         number = semver.part_named(part)
-        version = self._update(
-            lambda txn, call: semver.bump(txn, call, name, number, token, pre=pre)
-        )
+
+        def bump(txn: Transaction, call: Call) -> semver.Version:
+            version = semver.bump(txn, call, name, number, token, pre=pre)
+            activity.note(txn, call, int(version.advanced))
+            return version
+
+        version = self._update(bump)
         return Version(name, str(version), version.token)
 
     def _view(self, read: Callable[[Reading], T]) -> T:

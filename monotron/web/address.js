@@ -4,8 +4,8 @@
 export const BASE = new URL("./", document.baseURI);
 
 /**
- * Return the place that a hash names: `{view: "list", prefix, after}`, `{view: "series", key}`, or
- * `{view: "nowhere"}`.
+ * Return the place that a hash names: `{view: "list", prefix, after}`, `{view: "series", key, value}`
+ * with the digits of one value or null, `{view: "version", name}`, or `{view: "nowhere"}`.
  */
 export function placeOf(hash) {
   const path = hash.replace(/^#/, "");
@@ -13,8 +13,8 @@ export function placeOf(hash) {
     const query = new URLSearchParams(path.slice(2));
     return { view: "list", prefix: query.get("prefix") ?? "", after: query.get("after") ?? "" };
   }
-  const key = path.startsWith("/series/") ? decoded(path.slice("/series/".length)) : null;
-  return key ? { view: "series", key } : { view: "nowhere" };
+  const [, view, name] = /^\/(series|version)\/(.+)$/s.exec(path) ?? [];
+  return (view === "series" ? seriesPlace(name) : versionPlace(name)) ?? { view: "nowhere" };
 }
 
 export function listHash(prefix, after) {
@@ -25,8 +25,12 @@ export function listHash(prefix, after) {
   return text ? `#/?${text}` : "#/";
 }
 
-export function seriesHash(key) {
-  return `#/series/${encoded(key)}`;
+export function seriesHash(key, value = null) {
+  return `#/series/${encoded(key)}${value === null ? "" : `/${value}`}`;
+}
+
+export function versionHash(name) {
+  return `#/version/${encoded(name)}`;
 }
 
 /** Return whether a URL's host means the machine itself. */
@@ -48,6 +52,18 @@ export function encoded(name) {
  */
 export function reachable(name) {
   return name !== "." && name !== "..";
+}
+
+// A key's own slashes are encoded in the links of this page, but not by everybody who writes an address.
+function seriesPlace(path) {
+  const [, name, value] = /^(.+?)(?:\/(\d{1,19}))?$/s.exec(path);
+  const key = decoded(name);
+  return key && { view: "series", key, value: value ?? null };
+}
+
+function versionPlace(path) {
+  const name = path && decoded(path);
+  return name && { view: "version", name };
 }
 
 function decoded(text) {

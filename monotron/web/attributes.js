@@ -3,14 +3,14 @@
 import { encoded, reachable } from "./address.js";
 import { isAttributes } from "./answers.js";
 import { get, isFailure } from "./api.js";
-import { element, visible } from "./elements.js";
+import { element, named, showMarked, visible, visibleText } from "./elements.js";
 
 const LINK = /^https?:\/\/\S+$/i;
 
 /** Return an element that shows a token of a series; an empty text if the token is null. */
 export function tokenWithAttributes(key, token) {
   if (token === null) return "";
-  const name = element("bdi", { textContent: visible(token) });
+  const name = named(token);
   const content = element("div", { className: "attributes" });
   const summary = element("summary", { textContent: "Attributes" });
   summary.setAttribute("aria-label", `Attributes of ${visible(token)}`);
@@ -45,7 +45,7 @@ function list(attributes) {
       element(
         "div",
         {},
-        element("dt", {}, element("bdi", { textContent: visible(name) })),
+        element("dt", {}, named(name)),
         element("dd", {}, asLink(text)),
       ),
     ),
@@ -53,6 +53,8 @@ function list(attributes) {
 }
 
 function asLink(text) {
-  if (!LINK.test(text) || !URL.canParse(text)) return element("bdi", { textContent: text });
-  return element("a", { href: text, rel: "noreferrer noopener", textContent: text });
+  const link = LINK.test(text) && URL.canParse(text);
+  const shown = link ? element("a", { href: text, rel: "noreferrer noopener" }) : element("bdi");
+  showMarked(shown, visibleText(text));
+  return shown;
 }

@@ -2,7 +2,7 @@
 
 import { foreign, get } from "./api.js";
 import { badgePath } from "./commands.js";
-import { byId, element } from "./elements.js";
+import { byId, element, visible } from "./elements.js";
 
 let place = null;
 
@@ -13,7 +13,7 @@ let place = null;
 export async function showBadge(key, value, signal) {
   const { body } = await get(badgePath(key), { image: true, signal });
   const made = URL.createObjectURL(body);
-  const image = element("img", { src: made, alt: `${key}: ${value}` });
+  const image = element("img", { src: made, alt: `${visible(key)}: ${value}` });
   try {
     await image.decode();
     signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { encoded, reachable } from "./address.js";
 import { isHistory } from "./answers.js";
 import { get, isFailure } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
-import { arrange, byId, element, fromTemplate, notice, setText, visible } from "./elements.js";
+import { arrange, byId, fromTemplate, named, notice, setText, visible } from "./elements.js";
 import { above } from "./numbers.js";
 import { showTime } from "./times.js";
 
@@ -132,7 +132,7 @@ function newRow({ value, token, created_at: moment, api_key: apiKey, api_key_nam
   what.append(tokenWithAttributes(key, token));
   showTime(when, moment);
   if (apiKey !== null) {
-    who.append(element("bdi", { textContent: name ? visible(name) : apiKey, title: apiKey }));
+    who.append(Object.assign(named(name ?? apiKey), { title: visible(apiKey) }));
   }
   return { value, apiKey, tr };
 }

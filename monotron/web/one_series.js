@@ -8,7 +8,7 @@ import { hideBadge, showBadge } from "./badge.js";
 import { chart } from "./chart.js";
 import { badgeMarkdown, command, linesFor } from "./commands.js";
 import { credentials } from "./credentials.js";
-import { byId, element, mark, notice, setText, visible } from "./elements.js";
+import { byId, element, mark, notice, setText, showName } from "./elements.js";
 import { openHistory, refreshHistory } from "./history.js";
 import { isNear, limitText } from "./limit.js";
 import { poll } from "./poll.js";
@@ -25,7 +25,7 @@ export const oneSeries = {
   /** Show it, and keep it up to date until the given function is called. */
   open({ key }, page) {
     if (shown?.key !== key) empty();
-    setText(byId("one-key"), visible(key));
+    showName(byId("one-key"), key);
     const query = new URLSearchParams({ prefix: key, limit: 1, recent: VALUES });
     return poll(`v1/series?${query}`, isSeries, {
       ...page,

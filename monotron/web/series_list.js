@@ -4,7 +4,18 @@ import { BASE, listHash, seriesHash } from "./address.js";
 import { isSeries } from "./answers.js";
 import { chart } from "./chart.js";
 import { command, nextNumber } from "./commands.js";
-import { arrange, byId, element, fromTemplate, mark, notice, say, setText, visible } from "./elements.js";
+import {
+  arrange,
+  byId,
+  fromTemplate,
+  mark,
+  named,
+  notice,
+  say,
+  setText,
+  showName,
+  visible,
+} from "./elements.js";
 import { isNear, limitText } from "./limit.js";
 import { poll } from "./poll.js";
 import { showTime } from "./times.js";
@@ -116,8 +127,8 @@ function newRow(key) {
   const link = tr.querySelector("a");
   link.href = seriesHash(key);
   link.dataset.key = key;
-  link.title = key;
-  setText(link.firstElementChild, visible(key));
+  link.title = visible(key);
+  showName(link.firstElementChild, key);
   return { tr, link, state: null };
 }
 
@@ -138,8 +149,8 @@ function update(row, state) {
 
 function showToken(cell, token) {
   const text = token === null ? "" : visible(token);
-  cell.title = token ?? "";
-  cell.replaceChildren(element("bdi", { textContent: text }));
+  cell.title = text;
+  cell.replaceChildren(token === null ? "" : named(token));
   // For users without a pointer: the style sheet shows the whole token while the row has the focus.
   cell.classList.toggle("long", !SHORT.test(text));
   cell.dataset.whole = text;

@@ -48,6 +48,9 @@ HOSTILE = [
 ]
 """Names that break pages that take text for markup or code."""
 
+MARKED = {" ": "⟨U+0020⟩", "\u200fgnp.exe": "⟨U+200F⟩gnp.exe"}
+"""Of `HOSTILE`, what the page shows with marks."""
+
 
 def base(running: Service, host: str = "127.0.0.1") -> str:
     return f"http://{host}:{running.port}/"
@@ -76,7 +79,7 @@ def take_as_before(running: Service, key: str, times: int, *, token: str | None 
 
 def row(page: Page, key: str) -> Locator:
     """Return the row of a series in the list."""
-    return page.locator("#rows tr").filter(has=page.locator(f"a[title={quoted(key)}]"))
+    return page.locator("#rows tr").filter(has=page.locator(f"a[data-key={quoted(key)}]"))
 
 
 def quoted(text: str) -> str:
@@ -84,9 +87,16 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\{ord(each):x} " for each in text) + '"'
 
 
+def shown(name: str) -> str:
+    """Return what the page shows of one of the hostile names."""
+    return MARKED.get(name, name)
+
+
 def keys(page: Page) -> list[str]:
-    titles: list[str] = page.locator("#rows a").evaluate_all("all => all.map(each => each.title)")
-    return titles
+    found: list[str] = page.locator("#rows a").evaluate_all(
+        "all => all.map(each => each.dataset.key)"
+    )
+    return found
 
 
 def cell(page: Page, key: str, column: str) -> Locator:

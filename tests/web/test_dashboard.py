@@ -27,6 +27,7 @@ from tests.support.dashboard import (
     path,
     row,
     run_line,
+    shown,
     sign_in,
     take,
     take_as_before,
@@ -865,7 +866,7 @@ def test_the_lines_for_a_shell_take_numbers_whatever_the_name(
     for key in sorted(set(LINES)):
         page = tab.open(f"#/series/{quote(key, safe='')}")
         expect(page.locator("#one-series")).to_be_visible()
-        expect(page.locator("#one-key")).to_have_text(key if key.strip() else "(U+0020)")
+        expect(page.locator("#one-key")).to_have_text(shown(key))
         line = command(page, "Next number, from a shell").locator("code").inner_text()
         assert run_line(line) == "2\n", line
         line = command(page, "A commit's number, from a shell").locator("code").inner_text()
@@ -997,13 +998,9 @@ def test_every_name_is_shown_as_text_and_can_be_opened(running: Service, visit: 
     expect(page.locator("#rows tr")).to_have_count(len(names))
     assert keys(page) == names
     for name in names:
-        expect(row(page, name).locator("bdi").first).to_have_text(
-            name if name.strip() else "(U+0020)", use_inner_text=False
-        )
+        expect(row(page, name).locator("bdi").first).to_have_text(shown(name), use_inner_text=False)
         row(page, name).get_by_role("link").click()
-        expect(page.locator("#one-token bdi").first).to_have_text(
-            name if name.strip() else "(U+0020)"
-        )
+        expect(page.locator("#one-token bdi").first).to_have_text(shown(name))
         expect(page.locator("#history-rows tr")).to_have_count(1)
         page.keyboard.press("Escape")
         expect(row(page, name).get_by_role("link")).to_be_focused()

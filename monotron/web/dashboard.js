@@ -96,7 +96,7 @@ function replace(hash) {
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-  const typing = event.target.matches("input, textarea, select");
+  const typing = event.target.matches("input:not([type=radio]), textarea, select");
   if (event.key === "Escape" && place.view === "series" && !typing) {
     location.hash = lastList;
   } else if (event.key === "/" && !typing && signInSection.hidden) {

@@ -6,13 +6,15 @@ import { Impossible } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
 import { hideBadge, showBadge } from "./badge.js";
 import { chart } from "./chart.js";
-import { badgeMarkdown, command, linesFor } from "./commands.js";
+import { badgeMarkdown, command } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { byId, element, mark, notice, setText, showName } from "./elements.js";
 import { openHistory, refreshHistory } from "./history.js";
 import { isNear, limitText } from "./limit.js";
+import { seriesLines } from "./lines.js";
 import { poll } from "./poll.js";
 import { exactly, showTime } from "./times.js";
+import { showUses } from "./uses.js";
 
 const VALUES = 50;
 
@@ -132,8 +134,6 @@ function showLines(key, account) {
   const authentication = credentials() !== null;
   byId("address-note").hidden = !loopback(BASE.hostname);
   byId("key-note").hidden = byId("badge-note").hidden = !authentication;
-  byId("commands").replaceChildren(
-    ...linesFor(BASE, key, authentication).map(([title, text]) => command(title, text)),
-  );
+  showUses(byId("commands"), seriesLines(BASE, key, authentication));
   byId("badge-command").replaceChildren(command("In Markdown", badgeMarkdown(BASE, account, key)));
 }

@@ -911,6 +911,7 @@ def test_copy_copies_where_the_browser_lets_it_and_else_selects(
     take(running, "shop")
     tab = visit(base(running), permissions=["clipboard-read", "clipboard-write"])
     page = tab.open("#/series/shop")
+    page.get_by_role("radio", name="Jenkins").check()
     copied = command(page, "Next number, in a Jenkinsfile")
     copied.get_by_role("button").click()
     expect(copied.get_by_role("button")).to_have_text("Copied")
@@ -919,6 +920,7 @@ def test_copy_copies_where_the_browser_lets_it_and_else_selects(
     far = visit(base(running, "monotron.test"))
     # By plain HTTP from another host the browser takes no notice of the header, and says so.
     page = far.open("#/series/shop")
+    page.get_by_role("radio", name="Jenkins").check()
     assert page.evaluate("navigator.clipboard === undefined")
     selected = command(page, "Next number, in a Jenkinsfile")
     selected.get_by_role("button").click()

@@ -33,7 +33,8 @@ from monotron.api.request_id import RequestId
 from monotron.api.request_measures import RequestMeasures
 from monotron.api.route import Route, below, in_each_account, matcher
 from monotron.api.semver import CurrentVersion, NextVersion, Versions
-from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
+from monotron.api.series import OneSeries, SeriesAtToken
+from monotron.api.series_list import AllSeries
 from monotron.api.unread import NothingIgnored
 from monotron.core.api_keys import Pair
 from monotron.measures import Measures, WorkerSlot

@@ -7,8 +7,26 @@ export function isSeries(body) {
   return isList(body?.series, isState);
 }
 
+/** Return whether a body counts numbers by time. */
+export function isActivity(body) {
+  return isList(body?.activity, (each) => isText(each?.start) && Number.isInteger(each.count));
+}
+
 export function isHistory(body) {
-  return isList(body?.history, isEntry);
+  return isList(body?.history, isTaken);
+}
+
+/** Return whether a body is the value of a token. */
+export function isValue(body) {
+  return isObject(body) && isWhole(body.value);
+}
+
+export function isVersion(body) {
+  return isObject(body) && isText(body.version) && isText(body.name);
+}
+
+export function isVersionHistory(body) {
+  return isList(body?.history, isBump);
 }
 
 export function isAttributes(body) {
@@ -19,6 +37,19 @@ function isState(each) {
   return (
     isEntry(each) && isText(each.key) && isText(each.updated_at) && isList(each.recent, isEntry)
   );
+}
+
+function isTaken(each) {
+  return (
+    isEntry(each) &&
+    (each.first === undefined || (isWhole(each.first) && isWhole(each.count))) &&
+    (each.moved_from === undefined || isWhole(each.moved_from)) &&
+    (each.attributes === undefined || isAttributes(each.attributes))
+  );
+}
+
+function isBump(each) {
+  return isObject(each) && isText(each.version) && isText(each.key) && isWhole(each.value);
 }
 
 function isEntry(each) {

@@ -1,6 +1,6 @@
 /** Lines ready to be copied, each quoted for the program that it is pasted into. */
 
-import { encoded, reachable, seriesHash } from "./address.js";
+import { encoded, reachable } from "./address.js";
 import { fromTemplate, say, setText, visible } from "./elements.js";
 import { shell } from "./quoting.js";
 
@@ -25,19 +25,22 @@ export function seriesPath(key) {
   return `v1/series/${encoded(key)}`;
 }
 
-/**
- * Return the badge in Markdown, as a link to the series. A reader without credentials sees badges of
- * the first account, so a badge of another account must name it.
- */
-export function badgeMarkdown(base, account, key) {
-  const text = visible(key).replace(/[\\`*_[\]<>&!|~]/g, "\\$&");
-  const page = new URL(seriesHash(key), base);
-  return `[![${text}](${new URL(badgePath(key, account), base)})](${page})`;
+/** Return a badge in Markdown, as a link to the page of what it shows. */
+export function badgeMarkdown(base, name, path, hash) {
+  const text = visible(name).replace(/[\\`*_[\]<>&!|~]/g, "\\$&");
+  return `[![${text}](${new URL(path, base)})](${new URL(hash, base)})`;
 }
 
+/**
+ * Return the path of a badge. A reader without credentials sees those of the first account, so that of
+ * another account must name it.
+ */
 export function badgePath(key, account = FIRST_ACCOUNT) {
-  const owner = account === FIRST_ACCOUNT ? "" : `accounts/${account}/`;
-  return `v1/${owner}badges/${encoded(key)}.svg`;
+  return `v1/${ownedBy(account)}badges/${encoded(key)}.svg`;
+}
+
+export function versionBadgePath(name, account = FIRST_ACCOUNT) {
+  return `v1/${ownedBy(account)}semver/${encoded(name)}/badge.svg`;
 }
 
 /** Return an element that shows one line, with a button that copies it. */
@@ -49,6 +52,10 @@ export function command(title, text) {
   setText(pre.firstElementChild, text);
   button.addEventListener("click", () => copy(pre.firstElementChild, button));
   return made;
+}
+
+function ownedBy(account) {
+  return account === FIRST_ACCOUNT ? "" : `accounts/${account}/`;
 }
 
 // Browsers offer the clipboard only over HTTPS and on the machine itself; otherwise the user copies.

@@ -1,7 +1,9 @@
 /** The dashboard: shows the place that the address names, and moves between places. */
 
 import { listHash, placeOf } from "./address.js";
+import { onCsv } from "./csv.js";
 import { byId, setText, visible } from "./elements.js";
+import { onFind } from "./found.js";
 import { onOlder } from "./history.js";
 import { oneSeries } from "./one_series.js";
 import { onSearch, seriesList } from "./series_list.js";
@@ -58,17 +60,24 @@ function go() {
 function arrive(view, from, here) {
   const signingIn = !signInSection.hidden;
   reveal(view.section);
-  document.title = here.view === "series" ? `${visible(here.key)} · Monotron` : "Monotron";
+  document.title = titleOf(here);
   showCaller();
   if (!signingIn) {
     const searching = from?.view === "list" && here.view === "list" && from.after === here.after;
     // The search field is shown before the list's answer arrives, and may be in use.
     const typing = here.view === "list" && document.activeElement === byId("search");
-    if (from === null || searching || typing) return;
+    // Another value of the same series is shown in the middle of its page.
+    const going = from?.view === "series" && here.view === "series" && from.key === here.key;
+    if (from === null || searching || typing || going) return;
     if (here.view === "list" && seriesList.resume(listHash(here.prefix, here.after))) return;
   }
   scrollTo(0, 0);
   view.section.querySelector("h2").focus({ preventScroll: true });
+}
+
+function titleOf({ view, key, value, name }) {
+  const words = { series: [key, value], version: [name] }[view] ?? [];
+  return [...words.filter(Boolean).map(visible), "Monotron"].join(" · ");
 }
 
 function reveal(section) {
@@ -127,6 +136,8 @@ addEventListener("hashchange", go);
 document.addEventListener("keydown", onKey);
 onSearch(replace);
 onOlder();
+onCsv();
+onFind();
 onSignIn(go, () => {
   clear();
   go();

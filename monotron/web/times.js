@@ -1,6 +1,6 @@
 /** Times: relative, exact, and spans of time. */
 
-import { setText } from "./elements.js";
+import { element, setText } from "./elements.js";
 
 /** Each unit: the seconds from which it is used, its length in seconds, and its two names. */
 const UNITS = [
@@ -35,6 +35,11 @@ export function setClock(date) {
   if (Math.abs(difference - ahead) > 2000) ahead = difference;
 }
 
+/** Return the service's time, in ms since 1970. */
+export function now() {
+  return Date.now() + ahead;
+}
+
 /** Show in `place` when something happened: how long ago in its `<time>`, the exact time beside it. */
 export function showTime(place, moment) {
   const time = place.querySelector("time");
@@ -42,6 +47,15 @@ export function showTime(place, moment) {
   time.dateTime = moment;
   setText(place.querySelector(".exact"), exactly(moment));
   tell(time);
+}
+
+/** Show the same in a `place` that is empty at first. */
+export function putTime(place, moment) {
+  if (place.children.length === 0) {
+    const exact = element("span", { className: "exact" });
+    place.append(element("time", { className: "ago" }), " ", exact);
+  }
+  showTime(place, moment);
 }
 
 /** Keep each `<time class="ago">` of the page up to date. */
@@ -64,6 +78,16 @@ export function minute(date) {
   return exactly(date).slice(11, 16);
 }
 
+/** Return the day of the week: "Mon"; the local one, unless there is a time zone. */
+export function weekday(date, timeZone) {
+  return date.toLocaleDateString("en", { weekday: "short", timeZone });
+}
+
+/** Return the day of the year: "Nov 23". */
+export function monthDay(date, timeZone) {
+  return date.toLocaleDateString("en", { month: "short", day: "numeric", timeZone });
+}
+
 /** Return a span of time in the unit that fits it, rounded down: "3 days". */
 export function span(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
@@ -73,7 +97,7 @@ export function span(milliseconds) {
 }
 
 function tell(time) {
-  setText(time, ago(Date.now() + ahead - Date.parse(time.dateTime)));
+  setText(time, ago(now() - Date.parse(time.dateTime)));
 }
 
 function ago(milliseconds) {

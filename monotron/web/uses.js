@@ -1,8 +1,9 @@
 /** "Use it": the lines for one system at a time, which the user picks. */
 
+import { BASE, loopback } from "./address.js";
 import { choice } from "./choice.js";
 import { command } from "./commands.js";
-import { element } from "./elements.js";
+import { element, fromTemplate } from "./elements.js";
 
 /** Each system's name, and what it needs first. */
 const SYSTEMS = {
@@ -17,8 +18,11 @@ const SYSTEMS = {
 /** The system that the user picked last, here or for another series. */
 let picked = "curl";
 
-/** Show in `place` the lines of each system, which are `[title, text]`. */
-export function showUses(place, lines) {
+/**
+ * Show in `place` the lines of each system, which are `[title, text]`; `authentication` says whether
+ * they need an API key.
+ */
+export function showUses(place, lines, authentication) {
   const panels = Object.entries(SYSTEMS).map(([system, [, first]]) =>
     element(
       "div",
@@ -34,5 +38,8 @@ export function showUses(place, lines) {
       panel.hidden = names[at][0] !== system;
     });
   };
-  place.replaceChildren(choice("System", names, picked, pick), ...panels);
+  const notes = fromTemplate("use-notes");
+  notes.querySelector(".address-note").hidden = !loopback(BASE.hostname);
+  notes.querySelector(".key-note").hidden = !authentication;
+  place.replaceChildren(notes, choice("System", names, picked, pick), ...panels);
 }

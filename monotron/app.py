@@ -15,7 +15,7 @@ from monotron.api.access_log import AccessLog
 from monotron.api.accounts import Account, Accounts
 from monotron.api.answers import to_json
 from monotron.api.attributes import Attributes, OneAttribute
-from monotron.api.badges import BadgeData, BadgeImage
+from monotron.api.badges import BadgeData, BadgeImage, VersionBadgeData, VersionBadgeImage
 from monotron.api.build_numbers import BuildNumber
 from monotron.api.calver import CurrentCalendarVersion, NextCalendarVersion
 from monotron.api.dashboard import Dashboard, DashboardFile
@@ -36,6 +36,7 @@ from monotron.api.semver import CurrentVersion, NextVersion, Versions
 from monotron.api.series import OneSeries, SeriesAtToken
 from monotron.api.series_list import AllSeries
 from monotron.api.unread import NothingIgnored
+from monotron.api.version_history import VersionHistory
 from monotron.core.api_keys import Pair
 from monotron.measures import Measures, WorkerSlot
 from monotron.settings import Settings
@@ -62,6 +63,9 @@ ROUTES: tuple[Route, ...] = (
         ),
         Route("/semver", Versions, long=True),
         Route("/semver/{name}", CurrentVersion),
+        Route("/semver/{name}/history", VersionHistory, long=True),
+        Route("/semver/{name}/badge", VersionBadgeData, badge=True),
+        Route("/semver/{name}/badge.svg", VersionBadgeImage, badge=True),
         Route("/semver/{name}/{part}/{token}", NextVersion),
         Route("/calver/{name}", CurrentCalendarVersion),
         Route("/calver/{name}/{token}", NextCalendarVersion),

@@ -21,11 +21,11 @@ export function isValue(body) {
   return isObject(body) && isWhole(body.value);
 }
 
-export function isVersion(body) {
-  return isObject(body) && isText(body.version) && isText(body.name);
+export function isVersions(body) {
+  return isList(body?.versions, isVersion);
 }
 
-export function isVersionHistory(body) {
+export function isBumps(body) {
   return isList(body?.history, isBump);
 }
 
@@ -48,8 +48,19 @@ function isTaken(each) {
   );
 }
 
+function isVersion(each) {
+  return isObject(each) && isText(each.name) && isText(each.version) && isText(each.changed_at);
+}
+
 function isBump(each) {
-  return isObject(each) && isText(each.version) && isText(each.key) && isWhole(each.value);
+  return (
+    isObject(each) &&
+    isText(each.version) &&
+    isText(each.token) &&
+    isText(each.key) &&
+    isWhole(each.value) &&
+    (each.created_at === null || isText(each.created_at))
+  );
 }
 
 function isEntry(each) {

@@ -1,11 +1,13 @@
 /** The dashboard: shows the place that the address names, and moves between places. */
 
 import { listHash, placeOf } from "./address.js";
+import { onOlderBumps } from "./bumps.js";
 import { onCsv } from "./csv.js";
 import { byId, setText, visible } from "./elements.js";
 import { onFind } from "./found.js";
 import { onOlder } from "./history.js";
 import { oneSeries } from "./one_series.js";
+import { oneVersion } from "./one_version.js";
 import { onSearch, seriesList } from "./series_list.js";
 import { askToSignIn, onSignIn, showCaller, signInSection } from "./sign_in.js";
 import { keepTime, minute } from "./times.js";
@@ -18,7 +20,7 @@ const nowhere = {
   },
   clear() {},
 };
-const views = { list: seriesList, series: oneSeries, nowhere };
+const views = { list: seriesList, series: oneSeries, version: oneVersion, nowhere };
 
 let place = null;
 let close = () => {};
@@ -34,7 +36,7 @@ function go() {
   const view = views[place.view];
   if (place.view === "list") {
     lastList = listHash(place.prefix, place.after);
-    byId("back").setAttribute("href", lastList);
+    for (const back of document.querySelectorAll(".back")) back.setAttribute("href", lastList);
   }
   const here = place;
   let ready = false;
@@ -106,7 +108,7 @@ function replace(hash) {
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
   const typing = event.target.matches("input:not([type=radio]), textarea, select");
-  if (event.key === "Escape" && place.view === "series" && !typing) {
+  if (event.key === "Escape" && ["series", "version"].includes(place.view) && !typing) {
     location.hash = lastList;
   } else if (event.key === "/" && !typing && signInSection.hidden) {
     event.preventDefault();
@@ -136,6 +138,7 @@ addEventListener("hashchange", go);
 document.addEventListener("keydown", onKey);
 onSearch(replace);
 onOlder();
+onOlderBumps();
 onCsv();
 onFind();
 onSignIn(go, () => {

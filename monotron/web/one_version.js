@@ -1,6 +1,6 @@
 /** The semantic version of a name: where it is, how it got there, and how to take the next one. */
 
-import { BASE, encoded, reachable, seriesHash, versionHash } from "./address.js";
+import { BASE, reachable, versionHash } from "./address.js";
 import { isSeries, isVersions } from "./answers.js";
 import { get, Impossible } from "./api.js";
 import { hideBadge, showBadge } from "./badge.js";
@@ -116,4 +116,21 @@ async function showMore(version, fresh, signal) {
     // It has been deleted since: the next answer will say so.
     if (!(error instanceof Impossible && error.status === 404)) throw error;
   }
+}
+
+function showWho() {
+  const bump = newestBump();
+  const key = bump?.version === shown.version ? bump.api_key : null;
+  const place = byId("semver-who");
+  place.parentElement.hidden = key === null;
+  if (key !== null) place.replaceChildren(named(bump.api_key_name ?? key));
+}
+
+/** Return the account that the version belongs to: that of the series that counted it. */
+async function account(signal) {
+  const bump = newestBump();
+  if (bump === null) return undefined;
+  const query = new URLSearchParams({ prefix: bump.key, limit: 1, recent: 0 });
+  const { body } = await get(`v1/series?${query}`, { signal, holds: isSeries });
+  return body.series.find(({ key }) => key === bump.key)?.creator_id;
 }

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page
 
-from monotron.core import clock, series, tables
+from monotron.core import attributes, clock, series, tables
 from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
@@ -74,6 +74,13 @@ def take_as_before(running: Service, key: str, times: int, *, token: str | None 
             series.advance(txn, call_in(1, now=clock.now()), key, token=token)
 
     store.update(take)
+    store.close()
+
+
+def note_as_before(running: Service, key: str, token: str, texts: dict[str, str]) -> None:
+    """Note something of a token whose series only an earlier version let in."""
+    store = LmdbStore(Path(running.started["folder"]), tables.ALL)
+    store.update(lambda txn: attributes.put(txn, 1, key, token, texts))
     store.close()
 
 

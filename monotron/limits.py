@@ -38,6 +38,12 @@ reuse pages while a snapshot is open: 1,000 rows with 50 values are read in 170 
 ACTIVITY_VALUES = 1_000
 """Values of each series that a list counts by the hour."""
 
+ACTIVITY_DAYS = 35
+"""Days for which it is kept how many numbers an account gave out in each hour: five weeks."""
+
+COUNTED_SERIES = 10_000
+"""How many series of an account are counted: to count them all would take long."""
+
 INCLUDED_PAGE_ROWS = 100
 """Rows in a page of a list that counts them, or shows attributes: each may take a millisecond."""
 

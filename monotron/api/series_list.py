@@ -356,7 +356,7 @@ def _include_activity(
     spans = Spans(HOUR, _HOURS, call.now)
     for row, state in zip(rows, items, strict=True):
         row["activity"] = activity.of_series(
-            reading, state, spans, keep=call.keep, most=ACTIVITY_VALUES
+            reading, state, spans, keep=min(call.keep, ACTIVITY_VALUES)
         )
 
 

@@ -139,6 +139,20 @@ def times(reading: Reading, series: Series, *, since: int, keep: int) -> Iterato
             return
 
 
+def oldest(reading: Reading, series: Series, *, keep: int) -> tuple[int, int] | None:
+    """Return the number of the oldest of the newest `keep` values, and when it was given out.
+
+    None if history holds none.
+    """
+    too_old = series.given - keep
+    range_ = records.history_range(series.account, series.key)
+    for _, row in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS):
+        for number, count, created_at in records.unpack_history_times(row):
+            if number > too_old:
+                return max(number - count, too_old) + 1, created_at
+    return None
+
+
 def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int | None:
     """Return the last value that `token` got, or None if history no longer holds it."""
     if token == series.token:

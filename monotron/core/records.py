@@ -714,6 +714,26 @@ def unpack_retry_time_row_key(row_key: bytes) -> int:
     return int(_NUMBER.unpack_from(row_key)[0])
 
 
+# Activity: how many numbers an account gave out in an hour, counted from 1970-01-01T00:00:00Z
+
+
+def activity_row_key(account: int, hour: int) -> bytes:
+    """Return the row key of an account's hour; `unpack_counter` reads its value."""
+    return _NUMBER.pack(account) + _NUMBER.pack(max(hour, 0))
+
+
+def activity_range(account: int, *, first: int = 0, before: int) -> Range:
+    """Return the range of an account's hours from `first` on, up to but without `before`."""
+    return activity_row_key(account, first), activity_row_key(account, before)
+
+
+@_reads("an account's activity")
+def unpack_activity_row_key(row_key: bytes) -> tuple[int, int]:
+    """Return the account and the hour."""
+    account, hour = _CHANGE.unpack(row_key)
+    return account, hour
+
+
 # Rows about the store itself
 
 API_KEY_IDS_ROW_KEY = b"api_keys"

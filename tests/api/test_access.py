@@ -84,6 +84,8 @@ IN_AN_ACCOUNT = {
     "/semver/{name}/history": {"GET": "read:series"},
     "/semver/{name}/badge": {"GET": "read:series"},
     "/semver/{name}/badge.svg": {"GET": "read:series"},
+    "/activity": {"GET": "read:series"},
+    "/activity/{key}": {"GET": "read:series"},
     "/badges/{key}": {"GET": "read:series"},
     "/badges/{key}.svg": {"GET": "read:series"},
 }

@@ -36,6 +36,7 @@ BODIES = {
 """What a method of a path that ends like this reads; others read no body."""
 
 QUERIES = {
+    "by": "by=day",
     "before": "before=1000",
     "changed_since": "changed_since=2026-01-01T00:00:00Z",
     "contains": "contains=V",
@@ -43,6 +44,7 @@ QUERIES = {
     "find": "find=V",
     "fold": "fold=versions",
     "include": "include=activity,who",
+    "last": "last=5",
     "limit": "limit=2",
     "pre": "pre=rc",
     "recent": "recent=5",

@@ -5,7 +5,7 @@ import { isHistory, isValue } from "./answers.js";
 import { get, Impossible, isFailure } from "./api.js";
 import { attributesOf } from "./attributes.js";
 import { byId, element, named, notice, say, visible } from "./elements.js";
-import { rangeText } from "./history.js";
+import { rangeParts } from "./history.js";
 import { above } from "./numbers.js";
 import { putTime } from "./times.js";
 
@@ -114,7 +114,7 @@ function show(value, taken, attributes) {
   byId("found-title").textContent = `Value ${value}`;
   byId("found-close").href = seriesHash(key);
   const rows = [
-    taken.first !== undefined && ["Taken in a range", rangeText(taken)],
+    taken.first !== undefined && ["Taken in a range", element("span", {}, ...rangeParts(taken))],
     ["Token", taken.token === null ? "none" : named(taken.token)],
     ["When", moment(taken.created_at)],
     taken.api_key !== null && ["API key", who(taken)],

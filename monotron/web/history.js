@@ -135,17 +135,18 @@ function newRow(taken) {
   const tr = fromTemplate("history-row");
   const { value, first = value, token, api_key: apiKey, api_key_name: name } = taken;
   const [number, what, when, who] = tr.children;
-  const link = element("a", { href: seriesHash(key, value), textContent: rangeText(taken) });
-  number.append(reachable(key) ? link : String(value));
+  const text = rangeParts(taken);
+  number.append(...(reachable(key) ? [element("a", { href: seriesHash(key, value) }, ...text)] : text));
   what.append(tokenWithAttributes(key, token, taken.attributes), remark(taken));
   showTime(when, taken.created_at);
   if (apiKey !== null) who.append(Object.assign(named(name ?? apiKey), { title: visible(apiKey) }));
   return { value, first, apiKey, attributes: taken.attributes, tr };
 }
 
-/** Return a value, or the range that one call took: "1203–1242, 40 numbers". */
-export function rangeText({ value, first, count }) {
-  return first === undefined ? String(value) : `${first}–${value}, ${count} numbers`;
+/** Return what shows a value, or the range that one call took: "1203–1242, 40 numbers". */
+export function rangeParts({ value, first, count }) {
+  if (first === undefined) return [String(value)];
+  return [`${first}–${value}, `, element("span", { textContent: `${count} numbers` })];
 }
 
 function remark({ moved_from: from }) {

@@ -9,17 +9,16 @@ const SPANS = ["", "hour", "day", "week"];
 
 /**
  * Return the place that a hash names: `{view: "list", find, prefix, sort, since, after, page}`,
- * `{view: "series", key}`, `{view: "version", name}`, or `{view: "nowhere"}`.
+ * `{view: "series", key, value}` with the digits of one value or null, `{view: "version", name}`, or
+ * `{view: "nowhere"}`.
  */
 export function placeOf(hash) {
   const path = hash.replace(/^#/, "");
   if (path === "" || path === "/" || path.startsWith("/?")) {
     return listOf(new URLSearchParams(path.slice(2)));
   }
-  const name = path.startsWith("/version/") ? decoded(path.slice("/version/".length)) : null;
-  if (name) return { view: "version", name };
-  const key = path.startsWith("/series/") ? decoded(path.slice("/series/".length)) : null;
-  return key ? { view: "series", key } : { view: "nowhere" };
+  const [, view, name] = /^\/(series|version)\/(.+)$/s.exec(path) ?? [];
+  return (view === "series" ? seriesPlace(name) : versionPlace(name)) ?? { view: "nowhere" };
 }
 
 /** Return the hash of a list; what is not given is as in the list that opens first. */
@@ -35,8 +34,8 @@ export function listHash({ find, prefix, sort, since, after, page }) {
   return text ? `#/?${text}` : "#/";
 }
 
-export function seriesHash(key) {
-  return `#/series/${encoded(key)}`;
+export function seriesHash(key, value = null) {
+  return `#/series/${encoded(key)}${value === null ? "" : `/${value}`}`;
 }
 
 export function versionHash(name) {
@@ -81,6 +80,18 @@ function listOf(query) {
 
 function oneOf(every, text, usual) {
   return every.includes(text) ? text : usual;
+}
+
+// A key's own slashes are encoded in the links of this page, but not by everybody who writes an address.
+function seriesPlace(path) {
+  const [, name, value] = /^(.+?)(?:\/(\d{1,19}))?$/s.exec(path);
+  const key = decoded(name);
+  return key && { view: "series", key, value: value ?? null };
+}
+
+function versionPlace(path) {
+  const name = path && decoded(path);
+  return name && { view: "version", name };
 }
 
 function decoded(text) {

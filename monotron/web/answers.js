@@ -18,7 +18,20 @@ export function isActivity(body) {
 }
 
 export function isHistory(body) {
-  return isList(body?.history, isEntry);
+  return isList(body?.history, isTaken);
+}
+
+/** Return whether a body is the value of a token. */
+export function isValue(body) {
+  return isObject(body) && isWhole(body.value);
+}
+
+export function isVersions(body) {
+  return isList(body?.versions, isVersion);
+}
+
+export function isBumps(body) {
+  return isList(body?.history, isBump);
 }
 
 export function isAttributes(body) {
@@ -38,6 +51,30 @@ function isRow(each) {
     isText(each.updated_at) &&
     isList(each.activity, Number.isInteger) &&
     (each.version === undefined || (isText(each.version?.name) && isText(each.version.version)))
+  );
+}
+
+function isTaken(each) {
+  return (
+    isEntry(each) &&
+    (each.first === undefined || (isWhole(each.first) && isWhole(each.count))) &&
+    (each.moved_from === undefined || isWhole(each.moved_from)) &&
+    (each.attributes === undefined || isAttributes(each.attributes))
+  );
+}
+
+function isVersion(each) {
+  return isObject(each) && isText(each.name) && isText(each.version) && isText(each.changed_at);
+}
+
+function isBump(each) {
+  return (
+    isObject(each) &&
+    isText(each.version) &&
+    isText(each.token) &&
+    isText(each.key) &&
+    isWhole(each.value) &&
+    (each.created_at === null || isText(each.created_at))
   );
 }
 

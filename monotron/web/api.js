@@ -5,6 +5,9 @@ import { authorization } from "./credentials.js";
 import { exact } from "./numbers.js";
 import { setClock } from "./times.js";
 
+export const CSV = "text/csv";
+
+const JSON_TYPE = "application/json";
 const PATIENCE = 20_000;
 
 /** Credentials are missing, wrong or insufficient: 401 or 403. */
@@ -46,13 +49,14 @@ export function isFailure(error) {
 
 /**
  * Request `path` below the page. Returns `{body, etag}`, with a null body if the answer still has the
- * given `etag`. The body is the JSON with every number exact, which `holds` accepts, or a Blob for an
- * image.
+ * given `etag`. The body is the JSON with every number exact, which `holds` accepts; with another `type`
+ * than JSON's, such as `image/`, it is a Blob.
  *
  * Throws Refused, Impossible or Trouble, or an AbortError if `signal` is aborted.
  */
-export async function get(path, { etag = null, signal = null, image = false, holds = () => true } = {}) {
+export async function get(path, { etag = null, signal = null, type = JSON_TYPE, holds = () => true } = {}) {
   const headers = new Headers();
+  if (type === CSV) headers.set("Accept", CSV);
   if (etag) headers.set("If-None-Match", etag);
   const known = authorization();
   if (known) headers.set("Authorization", known);
@@ -72,7 +76,7 @@ export async function get(path, { etag = null, signal = null, image = false, hol
       signal: late.signal,
     });
     setClock(response.headers.get("Date"));
-    return await read(response, { etag, image, holds });
+    return await read(response, { etag, type, holds });
   } catch (error) {
     signal?.throwIfAborted();
     // Thrown by fetch, or while a body is read, if the connection fails or the time is up.
@@ -86,19 +90,19 @@ export async function get(path, { etag = null, signal = null, image = false, hol
   }
 }
 
-async function read(response, { etag, image, holds }) {
+async function read(response, { etag, type, holds }) {
   const { status } = response;
   if (status === 304) return { body: null, etag };
-  const type = response.headers.get("Content-Type") ?? "";
+  const sent = response.headers.get("Content-Type") ?? "";
   if (!response.ok) {
-    const detail = type === "application/problem+json" ? parsed(await response.text())?.detail : "";
+    const detail = sent === "application/problem+json" ? parsed(await response.text())?.detail : "";
     if (status === 401 || status === 403) throw new Refused(status, detail);
     if (status < 500 && status !== 429 && status !== 408) throw new Impossible(status, detail);
     const wait = pause(response.headers.get("Retry-After"));
     throw new Trouble(`Monotron answers ${status}`, { wait, status });
   }
-  if (!type.startsWith(image ? "image/" : "application/json")) throw foreign();
-  const body = image ? await response.blob() : parsed(await response.text());
+  if (!sent.startsWith(type)) throw foreign();
+  const body = type === JSON_TYPE ? parsed(await response.text()) : await response.blob();
   if (body === null || !holds(body)) throw foreign();
   return { body, etag: response.headers.get("ETag") };
 }

@@ -1,37 +1,41 @@
-/** The badge of a series, requested like everything else and shown from memory. */
+/** A badge, requested like everything else and shown from memory. */
 
 import { foreign, get } from "./api.js";
-import { badgePath } from "./commands.js";
-import { byId, element } from "./elements.js";
+import { element } from "./elements.js";
 
-let place = null;
+/** The address in memory of the badge that each place shows. */
+const addresses = new WeakMap();
 
 /**
- * Show the current badge. It replaces the previous one once its size is known, so that nothing below
- * it moves.
+ * Show the current badge in `place`. It replaces the previous one once its size is known, so that
+ * nothing below it moves.
  */
-export async function showBadge(key, value, signal) {
-  const { body } = await get(badgePath(key), { image: true, signal });
+export async function showBadge(place, path, alt, signal) {
+  const { body } = await get(path, { type: "image/", signal });
   const made = URL.createObjectURL(body);
-  const image = element("img", { src: made, alt: `${key}: ${value}` });
+  const image = element("img", { src: made, alt });
   try {
     await image.decode();
     signal.throwIfAborted();
   } catch (error) {
     URL.revokeObjectURL(made);
-    // decode throws one if it is not an image. Meanwhile another series may be shown.
+    // decode throws one if it is not an image. Meanwhile another badge may be shown.
     if (!signal.aborted && error instanceof DOMException) throw foreign();
     throw error;
   }
-  byId("badge").replaceChildren(image);
-  byId("badge").hidden = false;
-  if (place) URL.revokeObjectURL(place);
-  place = made;
+  place.replaceChildren(image);
+  place.hidden = false;
+  forget(place);
+  addresses.set(place, made);
 }
 
-export function hideBadge() {
-  byId("badge").hidden = true;
-  byId("badge").replaceChildren();
-  if (place) URL.revokeObjectURL(place);
-  place = null;
+export function hideBadge(place) {
+  place.hidden = true;
+  place.replaceChildren();
+  forget(place);
+}
+
+function forget(place) {
+  if (addresses.has(place)) URL.revokeObjectURL(addresses.get(place));
+  addresses.delete(place);
 }

@@ -1,60 +1,46 @@
 /** Lines ready to be copied, each quoted for the program that it is pasted into. */
 
-import { encoded, reachable, seriesHash } from "./address.js";
-import { fromTemplate, say, setText } from "./elements.js";
+import { encoded, reachable } from "./address.js";
+import { fromTemplate, say, setText, visible } from "./elements.js";
+import { shell } from "./quoting.js";
 
-const CANONICAL_UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const FIRST_ACCOUNT = 1;
 const COPIED = 2000;
-
-/** Return every line for a series, each `[title, text]`. `base` is monotron's address. */
-export function linesFor(base, key, authentication) {
-  const lines = [];
-  if (CANONICAL_UUID.test(key)) {
-    lines.push(["Build number, from a shell", curl("POST", base, key, { authentication })]);
-  }
-  lines.push(
-    ["Next number, from a shell", nextNumber(base, key, authentication)],
-    [
-      "A commit's number, from a shell",
-      `${curl("PUT", base, seriesPath(key), { authentication, key })}/"$GIT_COMMIT"`,
-    ],
-    ["Next number, in a Jenkinsfile", jenkins(groovy(key), authentication)],
-    [
-      "A commit's number, in a Jenkinsfile",
-      jenkins(`${groovy(key)}, token: env.GIT_COMMIT`, authentication),
-    ],
-  );
-  return lines;
-}
 
 export function nextNumber(base, key, authentication = false) {
   return curl("POST", base, seriesPath(key), { authentication, key });
 }
 
+/** Return a call of curl. `key` is the name that ends its path. */
+export function curl(method, base, path, { authentication = false, key = "" }) {
+  const words = ["curl", "-fsS", "-X", method, "-H", shell("Accept: text/plain")];
+  // Like browsers, curl would leave such a segment out of the path.
+  if (!reachable(key)) words.push("--path-as-is");
+  if (authentication) words.push("-u", '"$MONOTRON_KEY"');
+  // Not through URL, which removes `.` and `..`.
+  return [...words, shell(`${base}${path}`)].join(" ");
+}
+
+export function seriesPath(key) {
+  return `v1/series/${encoded(key)}`;
+}
+
+/** Return a badge in Markdown, as a link to the page of what it shows. */
+export function badgeMarkdown(base, name, path, hash) {
+  const text = visible(name).replace(/[\\`*_[\]<>&!|~]/g, "\\$&");
+  return `[![${text}](${new URL(path, base)})](${new URL(hash, base)})`;
+}
+
 /**
- * Return the badge in Markdown, as a link to the series. A reader without credentials sees badges of
- * the first account, so a badge of another account must name it.
+ * Return the path of a badge. A reader without credentials sees those of the first account, so that of
+ * another account must name it.
  */
-export function badgeMarkdown(base, account, key) {
-  const text = key.replace(/[\\`*_[\]<>&!|~]/g, "\\$&");
-  const page = new URL(seriesHash(key), base);
-  return `[![${text}](${new URL(badgePath(key, account), base)})](${page})`;
-}
-
 export function badgePath(key, account = FIRST_ACCOUNT) {
-  const owner = account === FIRST_ACCOUNT ? "" : `accounts/${account}/`;
-  return `v1/${owner}badges/${encoded(key)}.svg`;
+  return `v1/${ownedBy(account)}badges/${encoded(key)}.svg`;
 }
 
-/** Return a word for a POSIX shell: in single quotes, everything except a single quote is literal. */
-export function shell(text) {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-/** Return a Groovy string: in single quotes, `$` is not expanded. */
-export function groovy(text) {
-  return `'${text.replace(/[\\']/g, "\\$&")}'`;
+export function versionBadgePath(name, account = FIRST_ACCOUNT) {
+  return `v1/${ownedBy(account)}semver/${encoded(name)}/badge.svg`;
 }
 
 /** Return an element that shows one line, with a button that copies it. */
@@ -68,21 +54,8 @@ export function command(title, text) {
   return made;
 }
 
-function curl(method, base, path, { authentication = false, key = "" }) {
-  const words = ["curl", "-fsS", "-X", method, "-H", shell("Accept: text/plain")];
-  // Like browsers, curl would leave such a segment out of the path.
-  if (!reachable(key)) words.push("--path-as-is");
-  if (authentication) words.push("-u", '"$MONOTRON_KEY"');
-  // Not through URL, which removes `.` and `..`.
-  return [...words, shell(`${base}${path}`)].join(" ");
-}
-
-function jenkins(call, authentication) {
-  return `monotron.next(${call}${authentication ? ", credentials: 'monotron'" : ""})`;
-}
-
-function seriesPath(key) {
-  return `v1/series/${encoded(key)}`;
+function ownedBy(account) {
+  return account === FIRST_ACCOUNT ? "" : `accounts/${account}/`;
 }
 
 // Browsers offer the clipboard only over HTTPS and on the machine itself; otherwise the user copies.

@@ -1,11 +1,15 @@
 /** The dashboard: shows the place that the address names, and moves between places. */
 
 import { listHash, placeOf } from "./address.js";
+import { onOlderBumps } from "./bumps.js";
+import { onCsv } from "./csv.js";
 import { byId, visible } from "./elements.js";
 import { forgetVersion, showVersion } from "./footer.js";
+import { onFind } from "./found.js";
 import { clearGlance, showGlance } from "./glance.js";
 import { onOlder } from "./history.js";
 import { oneSeries } from "./one_series.js";
+import { oneVersion } from "./one_version.js";
 import { onNext } from "./pages.js";
 import { onSearch, seriesList } from "./series_list.js";
 import { askToSignIn, onSignIn, showCaller, signInSection } from "./sign_in.js";
@@ -20,7 +24,7 @@ const nowhere = {
   },
   clear() {},
 };
-const views = { list: seriesList, series: oneSeries, nowhere };
+const views = { list: seriesList, series: oneSeries, version: oneVersion, nowhere };
 
 let place = null;
 let close = () => {};
@@ -35,7 +39,7 @@ function go(staying = false) {
   const view = views[place.view];
   if (place.view === "list") {
     lastList = listHash(place);
-    byId("back").setAttribute("href", lastList);
+    for (const back of document.querySelectorAll(".back")) back.setAttribute("href", lastList);
   }
   const here = place;
   let ready = false;
@@ -61,18 +65,25 @@ function go(staying = false) {
 function arrive(view, from, here, staying) {
   const signingIn = !signInSection.hidden;
   reveal(view.section);
-  document.title = here.view === "series" ? `${visible(here.key)} · Monotron` : "Monotron";
+  document.title = titleOf(here);
   showCaller();
   showVersion();
   showGlance(here.view === "list");
   if (!signingIn) {
     // The search field is shown before the list's answer arrives, and may be in use.
     const typing = here.view === "list" && document.activeElement === byId("search");
-    if (from === null || staying || typing) return;
+    // Another value of the same series is shown in the middle of its page.
+    const going = from?.view === "series" && here.view === "series" && from.key === here.key;
+    if (from === null || staying || typing || going) return;
     if (here.view === "list" && seriesList.resume(listHash(here))) return;
   }
   scrollTo(0, 0);
   view.section.querySelector("h2").focus({ preventScroll: true });
+}
+
+function titleOf({ view, key, value, name }) {
+  const words = { series: [key, value], version: [name] }[view] ?? [];
+  return [...words.filter(Boolean).map(visible), "Monotron"].join(" · ");
 }
 
 function reveal(section) {
@@ -92,8 +103,8 @@ function replace(hash) {
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-  const typing = event.target.matches("input, textarea, select");
-  if (event.key === "Escape" && place.view === "series" && !typing) {
+  const typing = event.target.matches("input:not([type=radio]), textarea, select");
+  if (event.key === "Escape" && ["series", "version"].includes(place.view) && !typing) {
     location.hash = lastList;
   } else if (event.key === "/" && !typing && signInSection.hidden) {
     event.preventDefault();
@@ -124,6 +135,9 @@ document.addEventListener("keydown", onKey);
 onSearch(replace, () => place);
 onOlder();
 onNext();
+onOlderBumps();
+onCsv();
+onFind();
 onSignIn(() => go(), () => {
   clear();
   go();

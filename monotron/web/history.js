@@ -1,10 +1,10 @@
 /** The history of one series: its newest values, kept up to date, and older ones on request. */
 
-import { encoded, reachable } from "./address.js";
+import { encoded, reachable, seriesHash } from "./address.js";
 import { isHistory } from "./answers.js";
 import { get, isFailure } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
-import { arrange, byId, element, fromTemplate, notice, setText, visible } from "./elements.js";
+import { arrange, byId, element, fromTemplate, named, notice, visible } from "./elements.js";
 import { above } from "./numbers.js";
 import { showTime } from "./times.js";
 
@@ -16,7 +16,7 @@ const ROWS = 20;
 const SPARE = 300;
 
 let key = null;
-/** Each `{value, apiKey, tr}`, newest first. */
+/** Each `{value, first, apiKey, attributes, tr}`, newest first; `first` is the first of a range. */
 let rows = [];
 /** The value below which to ask for older ones, or null. */
 let older = null;
@@ -32,7 +32,7 @@ export function openHistory(of) {
   wanted = ROWS;
   extended = false;
   arrange(byId("history-rows"), []);
-  byId("history").hidden = byId("older").hidden = true;
+  byId("history").hidden = byId("older").hidden = byId("csv").hidden = true;
   notice(byId("history-notice"), null);
 }
 
@@ -47,6 +47,11 @@ export async function refreshHistory(recent, signal) {
     return;
   }
   join(await ask(null, signal));
+}
+
+/** Return the key of the series whose history is shown, or null. */
+export function historyOf() {
+  return key;
 }
 
 /** Make the button request older values. */
@@ -74,7 +79,7 @@ export function onOlder() {
 }
 
 function ask(before, signal) {
-  const query = new URLSearchParams({ limit: ROWS });
+  const query = new URLSearchParams({ limit: ROWS, fold: "ranges", include: "attributes" });
   if (before !== null) query.set("before", before);
   const path = `v1/history/${encoded(key)}?${query}`;
   return get(path, { signal, holds: isHistory }).then(({ body }) => body);
@@ -94,7 +99,8 @@ function join({ history, next }) {
   wanted = Math.max(wanted, history.length);
   const went = cut(added.length);
   rows = [...added.map(newRow), ...rows];
-  if (went) older = next === null ? null : rows.at(-1).value;
+  if (went) older = next === null ? null : rows.at(-1).first;
+  history.forEach(note);
   show();
 }
 
@@ -125,16 +131,43 @@ function inUse(tr) {
   );
 }
 
-function newRow({ value, token, created_at: moment, api_key: apiKey, api_key_name: name }) {
+function newRow(taken) {
   const tr = fromTemplate("history-row");
+  const { value, first = value, token, api_key: apiKey, api_key_name: name } = taken;
   const [number, what, when, who] = tr.children;
-  setText(number, String(value));
-  what.append(tokenWithAttributes(key, token));
-  showTime(when, moment);
-  if (apiKey !== null) {
-    who.append(element("bdi", { textContent: name ? visible(name) : apiKey, title: apiKey }));
-  }
-  return { value, apiKey, tr };
+  const text = rangeParts(taken);
+  number.append(...(reachable(key) ? [element("a", { href: seriesHash(key, value) }, ...text)] : text));
+  what.append(tokenWithAttributes(key, token, taken.attributes), remark(taken));
+  showTime(when, taken.created_at);
+  if (apiKey !== null) who.append(Object.assign(named(name ?? apiKey), { title: visible(apiKey) }));
+  return { value, first, apiKey, attributes: taken.attributes, tr };
+}
+
+/** Return what shows a value, or the range that one call took: "1203–1242, 40 numbers". */
+export function rangeParts({ value, first, count }) {
+  if (first === undefined) return [String(value)];
+  return [`${first}–${value}, `, element("span", { textContent: `${count} numbers` })];
+}
+
+function remark({ moved_from: from }) {
+  if (from === undefined) return "";
+  return element("p", { className: "remark", textContent: `moved up from ${from}` });
+}
+
+// Attributes are often noted when the build is over, long after its number was taken.
+function note({ value, token, attributes }) {
+  const row = rows.find((each) => each.value === value);
+  if (row === undefined || same(row.attributes, attributes)) return;
+  row.attributes = attributes;
+  const place = row.tr.querySelector(".token");
+  const open = place.querySelector("details[open]") !== null;
+  const made = tokenWithAttributes(key, token, attributes);
+  place.firstElementChild.replaceWith(made);
+  if (open) made.querySelector("details")?.setAttribute("open", "");
+}
+
+function same(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function show() {
@@ -145,6 +178,7 @@ function show() {
   byId("history").hidden = rows.length === 0;
   byId("history").classList.toggle("nobody", rows.every(({ apiKey }) => apiKey === null));
   byId("older").hidden = older === null;
+  byId("csv").hidden = rows.length === 0 || !reachable(key);
   if (rows.length === 0 && reachable(key)) {
     notice(byId("history-notice"), "It is empty: history is off, or no value has been taken yet.");
   } else if (reachable(key)) {

@@ -1,40 +1,51 @@
 /** One series: its state, its history, and how to use it. */
 
-import { BASE, loopback } from "./address.js";
+import { BASE, reachable, seriesHash } from "./address.js";
+import { openActivity, passTime, refreshActivity } from "./activity_figure.js";
 import { isSeries } from "./answers.js";
 import { Impossible } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
 import { hideBadge, showBadge } from "./badge.js";
-import { chart } from "./chart.js";
-import { badgeMarkdown, command, linesFor } from "./commands.js";
+import { badgeMarkdown, badgePath, command } from "./commands.js";
 import { credentials } from "./credentials.js";
-import { byId, element, mark, notice, setText, visible } from "./elements.js";
+import { byId, element, mark, named, notice, setText, showName, visible } from "./elements.js";
+import { openFound, showFound } from "./found.js";
 import { openHistory, refreshHistory } from "./history.js";
 import { isNear, limitText } from "./limit.js";
+import { seriesLines } from "./lines.js";
 import { poll } from "./poll.js";
-import { exactly, showTime } from "./times.js";
+import { putTime } from "./times.js";
+import { showUses } from "./uses.js";
 
+/** How many values to request with the state of a series whose history a browser cannot request. */
 const VALUES = 50;
 
-/** The state shown, with the newest values, or null. */
+/** The state shown, or null. */
 let shown = null;
 
 export const oneSeries = {
   section: byId("one"),
 
-  /** Show it, and keep it up to date until the given function is called. */
-  open({ key }, page) {
+  /** Show it, with one of its values, and keep it up to date until the given function is called. */
+  open({ key, value }, page) {
     if (shown?.key !== key) empty();
-    setText(byId("one-key"), visible(key));
-    const query = new URLSearchParams({ prefix: key, limit: 1, recent: VALUES });
+    showName(byId("one-key"), key);
+    const recent = reachable(key) ? 0 : VALUES;
+    const query = new URLSearchParams({ prefix: key, limit: 1, recent, include: "who" });
     return poll(`v1/series?${query}`, isSeries, {
       ...page,
       async answered({ series }, signal) {
         // A key sorts before all others that start with it.
         const state = series.find((each) => each.key === key);
-        if (state) await show(state, signal);
-        else absent();
+        if (state) {
+          show(state);
+          await showMore(state, value, signal);
+        } else absent();
         page.ready();
+      },
+      fine() {
+        page.fine();
+        passTime();
       },
       impossible(error) {
         empty();
@@ -59,12 +70,14 @@ export const oneSeries = {
 function empty() {
   shown = null;
   byId("one-series").hidden = true;
-  for (const id of ["one-value", "one-token", "one-chart", "commands", "badge-command"]) {
+  for (const id of ["one-value", "one-token", "one-who", "commands", "badge-command"]) {
     byId(id).replaceChildren();
   }
   notice(byId("one-notice"), null);
   openHistory(null);
-  hideBadge();
+  openFound(null);
+  openActivity(null);
+  hideBadge(byId("badge"));
 }
 
 function absent() {
@@ -72,12 +85,14 @@ function absent() {
   notice(byId("one-notice"), "This series does not exist, or has no value yet.");
 }
 
-async function show(state, signal) {
+function show(state) {
   // A series that was deleted and started again has nothing in common with the one shown.
   const fresh = shown?.created_at !== state.created_at || shown?.key !== state.key;
   if (fresh) {
     empty();
     openHistory(state.key);
+    openFound(state.key);
+    openActivity(state.key);
     showLines(state.key, state.creator_id);
   }
   notice(byId("one-notice"), null);
@@ -85,27 +100,41 @@ async function show(state, signal) {
   setText(byId("one-limit"), limitText(state));
   byId("one-limit").parentElement.hidden = state.limit === undefined;
   byId("one-limit").classList.toggle("near", isNear(state));
-  if (fresh || shown.token !== state.token) {
+  if (fresh || !same(shown, state)) {
     byId("one-token").replaceChildren(
-      state.token === null ? "none" : tokenWithAttributes(state.key, state.token),
+      state.token === null ? "none" : tokenWithAttributes(state.key, state.token, state.attributes),
     );
   }
-  moment(byId("one-updated"), state.updated_at);
-  moment(byId("one-created"), state.created_at);
-  if (fresh || JSON.stringify(shown.recent) !== JSON.stringify(state.recent)) {
-    showChart(state.recent);
-  }
+  showWho(state);
+  putTime(byId("one-updated"), state.updated_at);
+  putTime(byId("one-created"), state.created_at);
   if (!fresh && shown.updated_at !== state.updated_at) mark(byId("one-value"));
   byId("one-series").hidden = false;
   shown = state;
-  await showMore(state, signal);
 }
 
-async function showMore(state, signal) {
+function same(one, other) {
+  const what = ({ token, attributes }) => JSON.stringify([token, attributes]);
+  return what(one) === what(other);
+}
+
+function showWho({ api_key: key, api_key_name: name }) {
+  const place = byId("one-who");
+  place.parentElement.hidden = !key;
+  if (!key) return;
+  if (place.firstElementChild === null) place.append(named(""));
+  showName(place.firstElementChild, name ?? key);
+  place.title = visible(key);
+}
+
+async function showMore(state, value, signal) {
+  const alt = `${visible(state.key)}: ${state.value}`;
   try {
     await Promise.all([
       refreshHistory(state.recent, signal),
-      showBadge(state.key, state.value, signal),
+      refreshActivity(signal),
+      showFound(value, state, signal),
+      showBadge(byId("badge"), badgePath(state.key), alt, signal),
     ]);
   } catch (error) {
     // It has been deleted since: the next answer will say so.
@@ -113,27 +142,9 @@ async function showMore(state, signal) {
   }
 }
 
-function moment(place, when) {
-  if (place.children.length === 0) {
-    const exact = element("span", { className: "exact" });
-    place.append(element("time", { className: "ago" }), " ", exact);
-  }
-  showTime(place, when);
-}
-
-function showChart(recent) {
-  const ends = recent.length > 1 ? [recent.at(-1), recent[0]] : recent;
-  const words = ends.map(({ value, created_at: at }) => `${value}, ${exactly(at)}`);
-  const caption = element("figcaption", {}, ...words.map((text) => element("span", {}, text)));
-  byId("one-chart").replaceChildren(chart(recent), caption);
-}
-
 function showLines(key, account) {
   const authentication = credentials() !== null;
-  byId("address-note").hidden = !loopback(BASE.hostname);
-  byId("key-note").hidden = byId("badge-note").hidden = !authentication;
-  byId("commands").replaceChildren(
-    ...linesFor(BASE, key, authentication).map(([title, text]) => command(title, text)),
-  );
-  byId("badge-command").replaceChildren(command("In Markdown", badgeMarkdown(BASE, account, key)));
+  byId("badge-note").hidden = !authentication;
+  showUses(byId("commands"), seriesLines(BASE, key, authentication), authentication);
+  byId("badge-command").replaceChildren(command("In Markdown", badgeMarkdown(BASE, key, badgePath(key, account), seriesHash(key))));
 }

@@ -2,7 +2,7 @@
 
 import { seriesHash, versionHash } from "./address.js";
 import { bars, total } from "./bars.js";
-import { element, fromTemplate, mark, setText, visible } from "./elements.js";
+import { element, fromTemplate, mark, named, setText, showName, visible } from "./elements.js";
 import { isNear, limitText } from "./limit.js";
 import { showTime } from "./times.js";
 
@@ -24,8 +24,8 @@ export function newRow(state) {
   const tr = fromTemplate("row");
   const link = tr.querySelector("a");
   link.href = link.dataset.id = idOf(state);
-  link.title = name;
-  setText(link.firstElementChild, visible(name));
+  link.title = visible(name);
+  showName(link.firstElementChild, name);
   tr.querySelector(".kind").hidden = !state.version;
   return { tr, link, state: null };
 }
@@ -57,15 +57,15 @@ function showValue(cell, state) {
 
 function showToken(cell, token) {
   const text = token === null ? "" : visible(token);
-  cell.title = token ?? "";
-  cell.replaceChildren(element("bdi", { textContent: text }));
+  cell.title = text;
+  cell.replaceChildren(token === null ? "" : named(token));
   // For users without a pointer: the style sheet shows the whole token while the row has the focus.
   cell.classList.toggle("long", !SHORT.test(text));
   cell.dataset.whole = text;
 }
 
 function showWho(cell, { api_key: key, api_key_name: name }) {
-  setText(cell.firstElementChild, name ? visible(name) : (key ?? ""));
+  showName(cell.firstElementChild, name ?? key ?? "");
   cell.title = key ?? "";
 }
 

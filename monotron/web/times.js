@@ -1,6 +1,6 @@
 /** Times: relative, exact, and spans of time. */
 
-import { setText } from "./elements.js";
+import { element, setText } from "./elements.js";
 
 /** Each unit: the seconds from which it is used, its length in seconds, and its two names. */
 const UNITS = [
@@ -49,6 +49,15 @@ export function showTime(place, moment) {
   tell(time);
 }
 
+/** Show the same in a `place` that is empty at first. */
+export function putTime(place, moment) {
+  if (place.children.length === 0) {
+    const exact = element("span", { className: "exact" });
+    place.append(element("time", { className: "ago" }), " ", exact);
+  }
+  showTime(place, moment);
+}
+
 /** Keep each `<time class="ago">` of the page up to date. */
 export function keepTime() {
   const each = () => document.querySelectorAll("time.ago[datetime]").forEach(tell);
@@ -67,6 +76,16 @@ export function exactly(moment) {
 /** Return the local hour and minute: "14:03". */
 export function minute(date) {
   return exactly(date).slice(11, 16);
+}
+
+/** Return the day of the week: "Mon"; the local one, unless there is a time zone. */
+export function weekday(date, timeZone) {
+  return date.toLocaleDateString("en", { weekday: "short", timeZone });
+}
+
+/** Return the day of the year: "Nov 23". */
+export function monthDay(date, timeZone) {
+  return date.toLocaleDateString("en", { month: "short", day: "numeric", timeZone });
 }
 
 /** Return a span of time in the unit that fits it, rounded down: "3 days". */

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from monotron import __version__
-from monotron.core import clock, series, tables
+from monotron.core import attributes, clock, series, tables
 from monotron.core.api_keys import Pair
 from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
@@ -49,6 +49,9 @@ HOSTILE = [
 ]
 """Names that break pages that take text for markup or code."""
 
+MARKED = {" ": "⟨U+0020⟩", "\u200fgnp.exe": "⟨U+200F⟩gnp.exe"}
+"""Of `HOSTILE`, what the page shows with marks."""
+
 
 def base(running: Service, host: str = "127.0.0.1") -> str:
     return f"http://{host}:{running.port}/"
@@ -75,9 +78,16 @@ def take_as_before(running: Service, key: str, times: int, *, token: str | None 
     store.close()
 
 
+def note_as_before(running: Service, key: str, token: str, texts: dict[str, str]) -> None:
+    """Note something of a token whose series only an earlier version let in."""
+    store = LmdbStore(Path(running.started["folder"]), tables.ALL)
+    store.update(lambda txn: attributes.put(txn, 1, key, token, texts))
+    store.close()
+
+
 def row(page: Page, key: str) -> Locator:
     """Return the row of a series in the list."""
-    return page.locator("#rows tr").filter(has=page.locator(f"a[title={quoted(key)}]"))
+    return page.locator("#rows tr").filter(has=page.locator(f"a[data-key={quoted(key)}]"))
 
 
 def quoted(text: str) -> str:
@@ -85,9 +95,16 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\{ord(each):x} " for each in text) + '"'
 
 
+def shown(name: str) -> str:
+    """Return what the page shows of one of the hostile names."""
+    return MARKED.get(name, name)
+
+
 def keys(page: Page) -> list[str]:
-    titles: list[str] = page.locator("#rows a").evaluate_all("all => all.map(each => each.title)")
-    return titles
+    found: list[str] = page.locator("#rows a").evaluate_all(
+        "all => all.map(each => each.dataset.key)"
+    )
+    return found
 
 
 def cell(page: Page, key: str, column: str) -> Locator:

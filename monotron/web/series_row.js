@@ -24,6 +24,7 @@ export function newRow(state) {
   const tr = fromTemplate("row");
   const link = tr.querySelector("a");
   link.href = link.dataset.id = idOf(state);
+  link.dataset.key = name;
   link.title = visible(name);
   showName(link.firstElementChild, name);
   tr.querySelector(".kind").hidden = !state.version;

@@ -44,14 +44,18 @@ export function openActivity(of) {
 /** Request the numbers, and draw them if they have changed. */
 export async function refreshActivity(signal) {
   if (!reachable(key)) return;
-  const [, by, last, words] = PERIODS[picked];
+  const period = picked;
+  const [, by, last, words] = PERIODS[period];
   const query = new URLSearchParams({ by, last });
   hour = thisHour();
   const { body } = await get(`v1/activity/${encoded(key)}?${query}`, { signal, holds: isActivity });
-  const text = JSON.stringify([picked, body]);
+  // Meanwhile the user may have picked another one.
+  if (period !== picked) return;
+  notice(byId("activity-note"), gap(body));
+  const text = JSON.stringify([period, body]);
   if (text === drawn) return;
   drawn = text;
-  draw(body, by, words);
+  draw(body.activity, by, words);
 }
 
 /** Move on with the hours, though no number is given out. */
@@ -80,14 +84,13 @@ async function again() {
   }
 }
 
-function draw({ activity, since }, by, words) {
+function draw(activity, by, words) {
   const total = activity.reduce((sum, { count }) => sum + count, 0);
   const caption = `${total === 1 ? "1 number" : `${total} numbers`} in ${words}`;
   setText(byId("activity-total"), caption);
   byId("activity-chart").replaceChildren(activityChart(activity, by, `${caption}, by ${by}`));
   setText(byId("activity-unit"), by === "day" ? "Day" : "Hour");
   byId("activity-rows").replaceChildren(...activity.map((each) => row(each, by)));
-  notice(byId("activity-note"), gap(since, activity[0].start));
   byId("activity").hidden = false;
 }
 
@@ -101,7 +104,7 @@ function row({ start, count }, by) {
   return tr;
 }
 
-function gap(since, start) {
-  if (!since || Date.parse(since) <= Date.parse(start)) return null;
+function gap({ activity, since }) {
+  if (!since || Date.parse(since) <= Date.parse(activity[0]?.start)) return null;
   return `History goes back to ${exactly(since)}: what was given out before that is not counted.`;
 }

@@ -1,7 +1,8 @@
 /** A badge, requested like everything else and shown from memory. */
 
 import { foreign, get } from "./api.js";
-import { element } from "./elements.js";
+import { command } from "./commands.js";
+import { element, fromTemplate } from "./elements.js";
 
 /** The address in memory of the badge that each place shows. */
 const addresses = new WeakMap();
@@ -33,6 +34,13 @@ export function hideBadge(place) {
   place.hidden = true;
   place.replaceChildren();
   forget(place);
+}
+
+/** Show in `place` the line that puts a badge into a page, and what its readers need. */
+export function showBadgeUse(place, line, authentication) {
+  const note = fromTemplate("badge-note");
+  note.hidden = !authentication;
+  place.replaceChildren(note, command("In Markdown", line));
 }
 
 function forget(place) {

@@ -5,8 +5,8 @@ import { openActivity, passTime, refreshActivity } from "./activity_figure.js";
 import { isSeries } from "./answers.js";
 import { Impossible } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
-import { hideBadge, showBadge } from "./badge.js";
-import { badgeMarkdown, badgePath, command } from "./commands.js";
+import { hideBadge, showBadge, showBadgeUse } from "./badge.js";
+import { badgeMarkdown, badgePath } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { byId, element, mark, named, notice, setText, showName, visible } from "./elements.js";
 import { openFound, showFound } from "./found.js";
@@ -144,7 +144,7 @@ async function showMore(state, value, signal) {
 
 function showLines(key, account) {
   const authentication = credentials() !== null;
-  byId("badge-note").hidden = !authentication;
   showUses(byId("commands"), seriesLines(BASE, key, authentication), authentication);
-  byId("badge-command").replaceChildren(command("In Markdown", badgeMarkdown(BASE, key, badgePath(key, account), seriesHash(key))));
+  const line = badgeMarkdown(BASE, key, badgePath(key, account), seriesHash(key));
+  showBadgeUse(byId("badge-command"), line, authentication);
 }

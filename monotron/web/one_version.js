@@ -3,9 +3,9 @@
 import { BASE, reachable, versionHash } from "./address.js";
 import { isSeries, isVersions } from "./answers.js";
 import { get, Impossible } from "./api.js";
-import { hideBadge, showBadge } from "./badge.js";
+import { hideBadge, showBadge, showBadgeUse } from "./badge.js";
 import { newestBump, openBumps, refreshBumps } from "./bumps.js";
-import { badgeMarkdown, command, versionBadgePath } from "./commands.js";
+import { badgeMarkdown, versionBadgePath } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { byId, mark, named, notice, setText, showName, visible } from "./elements.js";
 import { versionLines } from "./lines.js";
@@ -79,7 +79,6 @@ async function show(version, signal) {
   if (fresh) {
     openBumps(version.name);
     const authentication = credentials() !== null;
-    byId("semver-badge-note").hidden = !authentication;
     showUses(byId("semver-uses"), versionLines(BASE, version.name, authentication), authentication);
   }
   notice(byId("semver-notice"), null);
@@ -90,7 +89,7 @@ async function show(version, signal) {
   if (!fresh && shown.version !== version.version) mark(byId("semver-value"));
   byId("semver-shown").hidden = false;
   shown = version;
-  await showMore(version, fresh, signal);
+  await showMore(version, signal);
 }
 
 function showRelease({ release }) {
@@ -98,7 +97,7 @@ function showRelease({ release }) {
   setText(byId("semver-release"), release ?? "none yet");
 }
 
-async function showMore(version, fresh, signal) {
+async function showMore(version, signal) {
   const { name } = version;
   const alt = `${visible(name)}: ${version.version}`;
   try {
@@ -110,7 +109,7 @@ async function showMore(version, fresh, signal) {
     if (byId("semver-badge-command").children.length === 0) {
       const path = versionBadgePath(name, await account(signal));
       const line = badgeMarkdown(BASE, name, path, versionHash(name));
-      byId("semver-badge-command").replaceChildren(command("In Markdown", line));
+      showBadgeUse(byId("semver-badge-command"), line, credentials() !== null);
     }
   } catch (error) {
     // It has been deleted since: the next answer will say so.

@@ -1,4 +1,4 @@
-"""What finding things again costs: the two indexes and the names of API keys, as ratios to without.
+"""What finding things again costs: the indexes, the counts and the names of API keys, as ratios.
 
 Processor time for each number, in one process and without sockets, as in `bench.path`. A pair is
 measured in turn, and the ratio is that of the least of several rounds.
@@ -23,6 +23,7 @@ from monotron.app import create_app
 from monotron.core import api_keys, changes, clock, series, tables
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.call import Call
+from monotron.core.pending import PendingActivity
 from monotron.settings import Settings, read_settings
 from monotron.store.lmdb import LmdbStore
 
@@ -85,6 +86,11 @@ def pairs(settings: Settings, store: LmdbStore) -> Iterator[Pair]:
     for name, posts in (("POST, one series", one), (f"POST, {len(KEYS)} series", many)):
         run = send(posts)
         yield Pair(f"the index of changes: {name}", run, patched(run, changes, "note", _unlisted))
+        yield Pair(
+            f"the count of each hour: {name}",
+            run,
+            patched(run, PendingActivity, "note", lambda *ignored: None),
+        )
 
     yield Pair(
         "the index of tokens: PUT with a token, in the series",

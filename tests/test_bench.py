@@ -211,7 +211,7 @@ def test_each_feature_is_compared_with_the_same_calls_without_it(
     quick = ["--rounds", "1", "--seconds", "0", "--storage-dir", str(tmp_path)]
     assert features.main(quick) == 0
     _, *lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 8
     for line in lines:
         there, gone, ratio = map(float, line[features.NAME_WIDTH :].split())
         assert ratio == pytest.approx(there / gone, abs=0.05)

@@ -6,7 +6,17 @@ from typing import TypeVar
 
 from monotron.commands.places import State, Taken, Version, moment, rfc_3339
 from monotron.commands.stores import with_store, with_store_to_read
-from monotron.core import accounts, api_keys, clock, history, numbers, search, semver, series
+from monotron.core import (
+    accounts,
+    activity,
+    api_keys,
+    clock,
+    history,
+    numbers,
+    search,
+    semver,
+    series,
+)
 from monotron.core.accounts import FIRST_ACCOUNT
 from monotron.core.call import Call
 from monotron.core.history import HistoryValue
@@ -35,7 +45,10 @@ class LocalPlace:
                 held = series.recall(txn, call, key, token)
                 if held is not None:
                     return held
-            return series.advance(txn, call, key, token=token, count=count).value
+            before = series.get(txn, call.account, key)
+            state = series.advance(txn, call, key, token=token, count=count)
+            activity.note(txn, call, state.given - (before.given if before else 0))
+            return state.value
 
         return self._update(take)
 
@@ -103,9 +116,13 @@ class LocalPlace:
     def bump(self, name: str, part: str, token: str, pre: str) -> Version:
         """See `Place`."""
         number = semver.part_named(part)
-        version = self._update(
-            lambda txn, call: semver.bump(txn, call, name, number, token, pre=pre)
-        )
+
+        def bump(txn: Transaction, call: Call) -> semver.Version:
+            version = semver.bump(txn, call, name, number, token, pre=pre)
+            activity.note(txn, call, int(version.advanced))
+            return version
+
+        version = self._update(bump)
         return Version(name, str(version), version.token)
 
     def _view(self, read: Callable[[Reading], T]) -> T:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monotron.core import history, records, tables
+from monotron.core.call import Call
 from monotron.core.errors import InvalidName
 from monotron.core.records import Series
 from monotron.limits import ACTIVITY_DAYS
@@ -93,6 +94,12 @@ def of_account(
     )
     waiting = ((hour * HOUR, count) for (owner, hour), count in pending.items() if owner == account)
     return spans.counted((*kept, *waiting))
+
+
+def note(txn: Transaction, call: Call, count: int) -> None:
+    """Count numbers that a call gives out in this transaction."""
+    if count:
+        add(txn, {(call.account, call.now // HOUR): count})
 
 
 def add(txn: Transaction, counts: Mapping[Hour, int]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from monotron import logs
 from monotron.cli import main
 from monotron.client.address import KEY_VARIABLE, OLDER_KEY_VARIABLES, URL_VARIABLE
-from monotron.core import tables
+from monotron.core import records, tables
 from monotron.settings import SETTINGS
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic
@@ -173,6 +173,25 @@ def test_the_session_succeeds_and_fails_as_it_should(run: Run, folder: str) -> N
     assert out["version", "app", "patch", "b", "--json"] == (
         '{"name":"app","version":"0.1.1","token":"b"}\n'
     )
+
+
+def test_numbers_taken_in_a_store_count_as_those_of_a_service(run: Run, folder: str) -> None:
+    taking = [
+        (("next", "shop"), 1),
+        (("next", "shop", "--count", "4"), 4),
+        (("next", "shop", "--token", "a"), 1),
+        (("next", "shop", "--token", "a"), 0),
+        (("next", "shop", "--token", "a", "--remember"), 0),
+        (("version", "app", "minor", "a"), 1),
+        (("version", "app", "minor", "a"), 0),
+        (("seed", "shop", "110"), 0),
+    ]
+    for arguments, _ in taking:
+        assert run(*arguments, STORAGE_DIR=folder).status == 0
+    store = LmdbStore(Path(folder), tables.ALL)
+    rows = store.view(lambda reading: reading.scan(tables.ACTIVITY, b"", b"\xff" * 17, limit=9))
+    store.close()
+    assert sum(records.unpack_counter(value) for _, value in rows) == sum(n for _, n in taking)
 
 
 def test_the_flag_and_the_variable_name_the_service(run: Run, url: str, folder: str) -> None:

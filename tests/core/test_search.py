@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from monotron.core import accounts, changes, records, search, series, tables, upgrading
+from monotron.core import (
+    accounts,
+    bumps,
+    changes,
+    records,
+    search,
+    semver,
+    series,
+    tables,
+    upgrading,
+)
 from monotron.core.changes import NEARNESS
 from monotron.core.records import Series
 from monotron.core.search import LOOK_AHEAD, Place, Search
@@ -52,6 +62,29 @@ def by_key(store: Store, search_: Search, *, limit: int = 100) -> list[str]:
         keys += [each.key for each in page.items]
         after = page.next
     return keys
+
+
+def by_value(store: Store, search_: Search, *, limit: int = 100) -> list[str]:
+    keys: list[str] = []
+    after: Place | None = None
+    while True:
+        page = store.view(
+            lambda reading, after=after: search.by_value(  # type: ignore[misc]
+                reading, 1, search_, after=after, limit=limit
+            )
+        )
+        keys += [each.key for each in page.items]
+        after = page.next
+        if after is None:
+            return keys
+
+
+def bump(store: Store, name: str, *parts: int, at: int, pre: str = "") -> None:
+    def bump_each(txn: Transaction) -> None:
+        for part in parts:
+            semver.bump(txn, call_in(1, now=at), name, part, f"{name}{part}{at}", pre=pre)
+
+    store.update(bump_each)
 
 
 def row_times(store: Store) -> dict[str, int]:
@@ -136,6 +169,74 @@ def test_pages_of_a_search_by_key_have_each_series_once(whole_store: Store) -> N
     expected = [key for key in keys if "x" in key]
     for limit in (1, 7, len(expected) - 1, len(expected), len(expected) + 1):
         assert by_key(whole_store, Search(contains="X"), limit=limit) == expected
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_the_highest_value_comes_first(whole_store: Store, limit: int) -> None:
+    change(whole_store, "a", "b", "b", "c", "d", "d", at=START)
+    assert by_value(whole_store, Search(), limit=limit) == ["d", "b", "c", "a"]
+    assert by_value(whole_store, Search(prefix="b"), limit=limit) == ["b"]
+    since = Search(changed_since=START + 1)
+    change(whole_store, "a", at=START + 1)
+    assert by_value(whole_store, since, limit=limit) == ["a"]
+
+
+def test_a_text_is_found_in_keys_and_at_the_beginning_of_tokens(whole_store: Store) -> None:
+    for key, token in (("shop", "7D4C"), ("till", "straße-1"), ("C3", None), ("x7d4", "f")):
+        call = call_in(1, now=START)
+        whole_store.update(
+            lambda txn, key=key, token=token, call=call: series.advance(  # type: ignore[misc]
+                txn, call, key, token=token
+            )
+        )
+    for find in (by_key, by_change, by_value):
+        assert set(find(whole_store, Search(find="7d4"))) == {"shop", "x7d4"}
+        assert set(find(whole_store, Search(find="STRASSE"))) == {"till"}
+        assert find(whole_store, Search(find="4C")) == []
+        assert set(find(whole_store, Search(find="c3"))) == {"C3"}
+        assert find(whole_store, Search(find="7d4", contains="x")) == ["x7d4"]
+
+
+def test_a_version_is_found_by_its_beginning_in_all_its_parts(whole_store: Store) -> None:
+    bump(whole_store, "till", bumps.MINOR, bumps.MAJOR, bumps.PATCH, at=START)
+    change(whole_store, "till-minor-v1-x", "other-major", at=START)
+    parts = ["till-major", "till-minor-v0", "till-patch-v1.0"]
+    for text in ("1.0.1", "V1", "1"):
+        found = by_key(whole_store, Search(find=text))
+        assert [key for key in found if key in parts] == parts
+    assert by_key(whole_store, Search(find="1.0.1")) == parts
+    assert by_key(whole_store, Search(find="0.1")) == []
+    # A name with a hyphen is one of its own.
+    bump(whole_store, "till-minor-v1", bumps.MAJOR, at=START)
+    assert by_key(whole_store, Search(find="1.0.0")) == ["till-minor-v1-major"]
+
+
+@pytest.mark.parametrize("step", [0, 1, NEARNESS])
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_of_the_parts_of_a_version_the_newest_is_listed(
+    whole_store: Store, step: int, limit: int
+) -> None:
+    bump(whole_store, "till", bumps.MAJOR, at=START)
+    bump(whole_store, "till", bumps.MINOR, at=START + step)
+    change(whole_store, "shop", "till-minor", at=START + step)
+    bump(whole_store, "app", bumps.PATCH, at=START + step)
+    bump(whole_store, "till", bumps.MAJOR, at=START + 2 * step)
+    expected = {"app-patch-v0.0", "shop", "till-minor"}
+    expected |= {"till-major"} if step else {"till-minor-v1"}
+    folded = Search(folded=True)
+    for find in (by_key, by_change, by_value):
+        found = find(whole_store, folded, limit=limit)
+        assert len(found) == len(expected)
+        assert set(found) == expected
+        assert set(find(whole_store, Search(folded=True, find="till"), limit=limit)) == {
+            key for key in expected if "till" in key
+        }
+
+
+def test_a_version_whose_series_was_deleted_is_not_folded(whole_store: Store) -> None:
+    bump(whole_store, "till", bumps.MAJOR, bumps.MINOR, at=START)
+    whole_store.update(lambda txn: series.delete(txn, 1, "till-major"))
+    assert by_key(whole_store, Search(folded=True)) == ["till-minor-v1"]
 
 
 def test_more_series_of_one_moment_than_are_looked_ahead_come_each_once(whole_store: Store) -> None:

@@ -39,7 +39,7 @@ def _reads(what: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
         def read(*parts: bytes) -> T:
             try:
                 return unpack(*parts)
-            except (struct.error, ValueError, LookupError) as error:
+            except (struct.error, ValueError, IndexError) as error:
                 raise StoreCorrupt(f"the row of {what} is damaged: {error}") from error
 
         return read
@@ -146,6 +146,7 @@ def unpack_series_order(value: bytes) -> tuple[int, int]:
 
     It reads the part of a row that all formats share, for searches that look at every row.
     """
+    _series_head(value)
     _, number, _, updated_at = _SERIES_1.unpack_from(value)
     return number, updated_at
 
@@ -153,7 +154,15 @@ def unpack_series_order(value: bytes) -> tuple[int, int]:
 @_reads("a series")
 def unpack_series_token(value: bytes) -> str:
     """Return the current token of a series alone; empty if there is none."""
-    return value[_SERIES_HEADS[value[0]].size :].decode()
+    return value[_series_head(value).size :].decode()
+
+
+def _series_head(value: bytes) -> struct.Struct:
+    """Return what comes before the token in a series' row; raises `StoreCorrupt`."""
+    head = _SERIES_HEADS.get(value[0])
+    if head is None:
+        raise _other_format("a series", value, _SERIES_FORMAT)
+    return head
 
 
 # Limits of series that have no value yet; later, a limit is in the series' own row
@@ -776,10 +785,14 @@ def _digest(text: str) -> bytes:
 
 def _check_format(what: str, value: bytes, expected: int) -> None:
     if value and value[0] != expected:
-        raise StoreCorrupt(
-            f"{what} is stored in format {value[0]}, but this version of monotron reads format "
-            f"{expected}: was the store written by another version?"
-        )
+        raise _other_format(what, value, expected)
+
+
+def _other_format(what: str, value: bytes, expected: int) -> StoreCorrupt:
+    return StoreCorrupt(
+        f"{what} is stored in format {value[0]}, but this version of monotron reads format "
+        f"{expected}: was the store written by another version?"
+    )
 
 
 _NUMBER = struct.Struct(">Q")
@@ -789,7 +802,6 @@ _SERIES_1 = struct.Struct(">Bqqq")
 _SERIES_2 = struct.Struct(">Bqqqqq")
 _SERIES = struct.Struct(">BqqqqqqqHq")
 _SERIES_HEADS = {1: _SERIES_1, 2: _SERIES_2, _SERIES_FORMAT: _SERIES}
-"""What comes before the token in each format."""
 _LIMIT_FORMAT = 1
 _LIMIT = struct.Struct(">Bq")
 _CHANGE = struct.Struct(">QQ")

@@ -13,6 +13,7 @@ import pytest
 
 from monotron.core import (
     accounts,
+    activity,
     api_keys,
     attributes,
     calver,
@@ -67,6 +68,7 @@ def fill(txn: Transaction) -> None:
         calver.take(txn, dated, "lib", token, scheme="YYYY.MICRO", zone=timezone.utc)
     for key in ("one", "two"):
         retries.once(txn, call_in(1, now=NOW), key, bytes(16), lambda: 5)
+    activity.note(txn, call_in(1, now=NOW), 3)
 
 
 def look(store: Store) -> check.Report:
@@ -322,6 +324,14 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a bucket that cannot be read": (
         put(tables.TOKENS, records.token_row_key(1, "shop", bytes(6), 32), b"\1abc"),
         "table tokens",
+    ),
+    "an hour without a number": (
+        put(tables.ACTIVITY, records.activity_row_key(1, 7), records.pack_counter(0)),
+        "activity of account 1, hour 7: it is 0",
+    ),
+    "an hour that cannot be read": (
+        put(tables.ACTIVITY, records.activity_row_key(1, 7) + b"?", records.pack_counter(1)),
+        "table activity",
     ),
     "a name of an API key that cannot be": (
         put(tables.API_KEY_NAMES, b"K" * 24, records.pack_api_key_name("a\tb")),

@@ -105,6 +105,9 @@ def test_history_comes_back_as_it_was_stored(entries: list[Entry], number: int) 
     assert records.unpack_history_number(value) == number
     assert records.count_history(value) == sum(entry.count for entry in entries)
     unpacked = records.unpack_history(value)
+    assert records.unpack_history_times(value) == [
+        (number, entry.count, entry.created_at) for number, entry in unpacked
+    ]
     assert [entry for _, entry in unpacked] == entries
     for last, entry in unpacked:
         number += entry.count
@@ -566,9 +569,12 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda row: records.unpack_series(row, records.pack_series(ONE)),
         ROW,
     ),
+    "unpack_series_order": (records.unpack_series_order, records.pack_series(ONE)),
+    "unpack_series_token": (records.unpack_series_token, records.pack_series(ONE)),
     "unpack_owner": (records.unpack_owner, records.history_row_key(1, "svc", 7)),
     "unpack_history": (records.unpack_history, A_HISTORY),
     "unpack_history_number": (records.unpack_history_number, A_HISTORY),
+    "unpack_history_times": (records.unpack_history_times, A_HISTORY),
     "count_history": (records.count_history, A_HISTORY),
     "unpack_history_first": (
         records.unpack_history_first,
@@ -617,6 +623,10 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         records.api_key_row_key(API_KEY.key),
     ),
     "unpack_grant_row_key": (records.unpack_grant_row_key, records.grant_row_key(1, 2)),
+    "unpack_activity_row_key": (
+        records.unpack_activity_row_key,
+        records.activity_row_key(1, 490_000),
+    ),
     "unpack_probe": (records.unpack_probe, records.pack_probe(7)),
     "unpack_counter": (records.unpack_counter, records.pack_counter(7)),
     "unpack_retry": (records.unpack_retry, records.pack_retry(Retry(b"r" * 16, 7))),
@@ -630,8 +640,11 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
 
 READ_VALUES = [
     "unpack_series",
+    "unpack_series_order",
+    "unpack_series_token",
     "unpack_history",
     "unpack_history_number",
+    "unpack_history_times",
     "count_history",
     "unpack_limit",
     "unpack_bucket",
@@ -707,6 +720,8 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
         ("unpack_series, format 1", 25),
         ("unpack_series, format 2", 41),
         ("unpack_series, row", 8),
+        ("unpack_series_order", 25),
+        ("unpack_series_token", 1),
         ("unpack_owner", 8),
         ("unpack_history_number", 9),
         ("unpack_history_first", 8),
@@ -723,6 +738,7 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
         ("unpack_api_key", 65),
         ("unpack_api_key, format 1", 57),
         ("unpack_grant_row_key", 16),
+        ("unpack_activity_row_key", 16),
         ("unpack_counter", 9),
         ("unpack_probe", 9),
         ("unpack_retry", 25),
@@ -750,7 +766,10 @@ def test_history_that_is_cut_within_an_entry_is_corrupt() -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["unpack_account_row_key", "unpack_account", "unpack_counter", "unpack_probe", "unpack_retry"],
+    [
+        *("unpack_account_row_key", "unpack_account", "unpack_activity_row_key"),
+        *("unpack_counter", "unpack_probe", "unpack_retry"),
+    ],
 )
 def test_what_has_one_length_is_corrupt_when_it_is_longer(what: str) -> None:
     unpack, whole = READERS[what]
@@ -763,6 +782,7 @@ def test_what_has_one_length_is_corrupt_when_it_is_longer(what: str) -> None:
     [
         "unpack_series",
         "unpack_series, format 1",
+        "unpack_series_token",
         "unpack_history",
         "unpack_attribute",
         "unpack_bump",

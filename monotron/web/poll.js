@@ -4,9 +4,6 @@ import { get, Impossible, Refused, Trouble } from "./api.js";
 
 const EVERY = 5000;
 const AT_MOST = 60_000;
-/** An answer that takes longer makes work, and is asked for at most for a share of the time. */
-const LONG = 1000;
-const SHARE = 1 / 20;
 /** The limit on Retry-After's time: a timer cannot run for many days. */
 const LONGEST = 3_600_000;
 
@@ -33,15 +30,12 @@ export function poll(path, holds, watcher, every = EVERY) {
     asking = true;
     clearTimeout(timer);
     let wait = every;
-    const began = performance.now();
     try {
       const answer = await get(place(), { etag, holds, signal: stopped.signal });
       if (answer.body !== null) await watcher.answered(answer.body, stopped.signal);
       if (stopped.signal.aborted) return;
       etag = answer.etag;
       failures = 0;
-      const took = performance.now() - began;
-      if (took > LONG) wait = Math.max(every, Math.min(took / SHARE, AT_MOST));
       watcher.fine();
     } catch (error) {
       if (stopped.signal.aborted) return;

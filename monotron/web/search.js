@@ -2,6 +2,9 @@
 
 import { now } from "./times.js";
 
+/** How often to ask for a page if the service has to read all series for it. */
+const EVERY = 15_000;
+
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
@@ -26,6 +29,11 @@ export function path({ find, prefix, sort, since, after }, rows) {
   if (since) query.set("changed_since", moment(SPANS[since][0]));
   if (after) query.set("after", after);
   return `v1/series?${query}`;
+}
+
+/** Return how many ms lie between two polls, or undefined for as many as usual. */
+export function pause({ find, sort }) {
+  return find || sort === "value" ? EVERY : undefined;
 }
 
 /** Return whether every series is wanted. */

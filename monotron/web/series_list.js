@@ -8,7 +8,7 @@ import { onCount, seriesCount } from "./glance.js";
 import { watchUse } from "./in_use.js";
 import { showPages } from "./pages.js";
 import { poll } from "./poll.js";
-import { isEverything, order, path, which } from "./search.js";
+import { isEverything, order, path, pause, which } from "./search.js";
 import { idOf, newRow, update } from "./series_row.js";
 
 const ROWS = 50;
@@ -38,7 +38,7 @@ export const seriesList = {
     const hash = listHash(place);
     showSearch(place);
     if (shown?.hash === hash) page.ready();
-    const stop = poll(() => path(place, ROWS), isPage, {
+    const watcher = {
       ...page,
       answered(body) {
         const fresh = shown?.hash !== hash;
@@ -53,7 +53,8 @@ export const seriesList = {
         page.ready();
         page.fine();
       },
-    });
+    };
+    const stop = poll(() => path(place, ROWS), isPage, watcher, pause(place));
     return () => {
       clearTimeout(typing);
       left = { hash, scroll: scrollY, id: document.activeElement?.dataset?.id };

@@ -36,6 +36,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.same_on_each_python]
 EXACT = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
 """A time to the second, in a browser whose time zone is UTC."""
 
+ANSWERED_AT = datetime(2026, 11, 26, 22, 30, tzinfo=timezone.utc)
+"""When answers came, for a page whose clock and whose service's clock are set."""
+
 BY_CHANGE = sorted(FILLED, key=lambda key: FILLED[key][1])
 """The series of `fill`, the newest change first."""
 
@@ -58,6 +61,18 @@ def lists(tab: Visit) -> list[dict[str, list[str]]]:
     """Return the query of each list that the tab has asked for."""
     asked = [urlsplit(each) for each in tab.asked]
     return [parse_qs(each.query) for each in asked if each.path == "v1/series"]
+
+
+def answer_at(route: Route, seconds: int = 0) -> None:
+    """Give the service's answer as if it had come then: the page follows the service's clock."""
+    answer = route.fetch()
+    kept = {name: text for name, text in answer.headers.items() if name != "date"}
+    route.fulfill(response=answer, headers=kept | date(ANSWERED_AT + timedelta(seconds=seconds)))
+
+
+def date(moment: datetime) -> dict[str, str]:
+    """Return the header of an answer that came then."""
+    return {"Date": f"{moment:%a, %d %b %Y %H:%M:%S GMT}"}
 
 
 # What changed
@@ -142,16 +157,24 @@ def test_what_changed_lately_is_asked_for_in_whole_minutes(
 ) -> None:
     take(running, "shop")
     tab = visit(base(running))
-    tab.page.clock.install(time=datetime.now(timezone.utc).replace(second=1))
+    passed = [0]
+
+    def asked() -> list[str]:
+        return [query["changed_since"][0] for query in lists(tab)]
+
+    tab.page.clock.install(time=ANSWERED_AT)
+    tab.page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route, passed[-1]))
     page = tab.open("#/?since=hour")
     expect(row(page, "shop")).to_be_visible()
     settled(page)
-    for _ in range(3):
+    for seconds in (20, 40, 50):
+        passed.append(seconds)
         tab.polled(304)
-    (moment,) = {query["changed_since"][0] for query in lists(tab)}
-    assert moment.endswith(":00.000Z")
-    tab.pass_time(60_000)
-    assert len({query["changed_since"][0] for query in lists(tab)}) == 2
+    assert set(asked()) == {"2026-11-26T21:30:00.000Z"}
+    for seconds in (70, 80):
+        passed.append(seconds)
+        tab.polled(304)
+    assert asked()[-1] == "2026-11-26T21:31:00.000Z"
 
 
 def test_the_exact_time_and_the_whole_token_are_at_hand_without_a_mouse(
@@ -251,25 +274,21 @@ def test_the_time_since_the_last_change_goes_on_by_itself_and_by_the_services_cl
     expect(moment).to_have_text("18 hours ago")
 
 
-def test_a_list_that_takes_long_is_asked_for_less_often(
-    running: Service, proxy: Proxy, visit: Visitor
+@pytest.mark.parametrize("place", ["#/?find=shop", "#/?sort=value"])
+def test_a_page_for_which_all_series_are_read_is_asked_for_less_often(
+    running: Service, visit: Visitor, place: str
 ) -> None:
     take(running, "shop")
-    tab = visit(proxy.base)
-    page = tab.open_with_clock()
+    tab = visit(base(running))
+    page = tab.open_with_clock(place)
+    expect(row(page, "shop")).to_be_visible()
     settled(page)
-    proxy.hold = "v1/series"
+    tab.pass_time(10_000)
+    assert len(lists(tab)) == 1
+    take(running, "shop")
     tab.pass_time()
-    assert proxy.held.wait(PATIENCE)
-    tab.pass_time(2_000)
-    asked = lists(tab)
-    with page.expect_response(lambda each: "v1/series" in each.url):
-        proxy.release.set()
-    proxy.hold = None
-    tab.pass_time(39_000)
-    assert lists(tab) == asked
-    tab.polled(304)
-    assert lists(tab) == [*asked, asked[-1]]
+    expect(cell(page, "shop", "value")).to_have_text("2")
+    assert len(lists(tab)) == 2
 
 
 # The search
@@ -533,11 +552,9 @@ def test_the_numbers_of_each_hour_are_drawn_and_told_in_words(
     running.ask("PUT", path("moved"), b'{"value":7}')
     tab = visit(base(running))
     page = tab.open()
-    hour = datetime.now(timezone.utc).strftime("%H:00")
     drawn = cell(page, "shop", "hours").get_by_role("img")
-    # The hour may be over before the page is there.
     expect(drawn).to_have_attribute(
-        "aria-label", re.compile(rf"^12 numbers in 24 hours, most at ({hour}|\d\d:00): 12$")
+        "aria-label", re.compile(r"^12 numbers in 24 hours, most at \d\d:00: 12$")
     )
     expect(cell(page, "shop", "hours")).to_have_text("12")
     expect(cell(page, "lone", "hours").get_by_role("img")).to_have_attribute(
@@ -551,9 +568,36 @@ def test_the_numbers_of_each_hour_are_drawn_and_told_in_words(
         for key in ("shop", "lone")
     }
     # The busiest hour is as high as the drawing, and one number alone is no rush.
-    assert max(heights["shop"]) == 20
-    assert heights["lone"] == [4]
-    assert drawn.locator("rect:not(.base)").last.get_attribute("x") is not None
+    assert heights == {"shop": [20], "lone": [4]}
+
+
+@pytest.mark.parametrize(("zone", "at"), [("UTC", "19:00"), ("Asia/Kolkata", "00:30")])
+def test_the_busiest_hour_is_told_in_the_users_own_time(
+    running: Service, visit: Visitor, zone: str, at: str
+) -> None:
+    take(running, "shop")
+    tab = visit(base(running), timezone_id=zone)
+    tab.page.clock.install(time=ANSWERED_AT)
+    tab.page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route))
+    # The hours from eleven in the evening, UTC, until that of half past ten.
+    activity = [0] * 12 + [2, 0, 7, 1, 0, 0, 3, 0, 9, 0, 4, 0]
+
+    def answer(route: Route) -> None:
+        page = route.fetch().json()
+        page["series"][0]["activity"] = activity
+        route.fulfill(json=page, headers=date(ANSWERED_AT))
+
+    tab.page.route("**/v1/series?*", answer)
+    page = tab.open()
+    settled(page)
+    drawn = cell(page, "shop", "hours").get_by_role("img")
+    expect(drawn).to_have_attribute(
+        "aria-label", f"{sum(activity)} numbers in 24 hours, most at {at}: 9"
+    )
+    bars = drawn.locator("rect:not(.base)")
+    assert [each.get_attribute("x") for each in bars.all()] == [
+        f"{hour}.12" for hour, count in enumerate(activity) if count
+    ]
 
 
 # The order while somebody is at work
@@ -684,10 +728,6 @@ def test_above_the_list_stands_how_busy_the_account_is(running: Service, visit: 
     expect(figure(page, "today")).to_have_text("5")
 
 
-ANSWERED_AT = datetime(2026, 11, 26, 22, 30, tzinfo=timezone.utc)
-THEN = {"Date": f"{ANSWERED_AT:%a, %d %b %Y %H:%M:%S GMT}"}
-
-
 def hours(*counts: int, series: int = 4, more: bool = False) -> dict[str, object]:
     """Return an answer about these hours, the one of `ANSWERED_AT` last."""
     current = ANSWERED_AT.replace(minute=0)
@@ -710,17 +750,13 @@ def test_a_day_begins_at_the_users_own_midnight(
     page = tab.page
     page.clock.install(time=ANSWERED_AT)
     answer = hours(*[1] * 26)
-    page.route(re.compile("/v1|/readyz"), dated)
-    page.route("**/v1/activity?*", lambda route: route.fulfill(json=answer, headers=THEN))
+    page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route))
+    page.route(
+        "**/v1/activity?*", lambda route: route.fulfill(json=answer, headers=date(ANSWERED_AT))
+    )
     tab.open()
+    settled(page)
     expect(figure(page, "today")).to_have_text(str(today))
-
-
-def dated(route: Route) -> None:
-    """Give the service's answer as if it had come then: the page follows the service's clock."""
-    answer = route.fetch()
-    kept = {name: text for name, text in answer.headers.items() if name != "date"}
-    route.fulfill(response=answer, headers=kept | THEN)
 
 
 def test_more_series_than_are_counted_are_said_to_be_more(running: Service, visit: Visitor) -> None:

@@ -1,11 +1,22 @@
 /** The view that the address's hash names, and addresses below the page's own. */
 
-/** The folder of the page: monotron's own address, with any prefix that a proxy adds. */
+/**
+ * The folder of the page: monotron's own address, with any prefix that a proxy adds. It has no key and
+ * secret in it, even if the page's address has: a browser refuses to fetch from such a URL.
+ */
 export const BASE = new URL("./", document.baseURI);
+BASE.username = BASE.password = "";
+
+/** Return the `{key, secret}` in the page's own address, as in `http://KEY:SECRET@host/`, or null. */
+export function pairInAddress() {
+  // Not location, which browsers show without them.
+  const { username, password } = new URL(document.URL);
+  return username && password ? { key: asTyped(username), secret: asTyped(password) } : null;
+}
 
 /**
- * Return the place that a hash names: `{view: "list", prefix, after}`, `{view: "series", key}`, or
- * `{view: "nowhere"}`.
+ * Return the place that a hash names: `{view: "list", prefix, after}`, `{view: "series", key}`,
+ * `{view: "wall", prefix}`, `{view: "api"}`, or `{view: "nowhere"}`.
  */
 export function placeOf(hash) {
   const path = hash.replace(/^#/, "");
@@ -13,6 +24,11 @@ export function placeOf(hash) {
     const query = new URLSearchParams(path.slice(2));
     return { view: "list", prefix: query.get("prefix") ?? "", after: query.get("after") ?? "" };
   }
+  if (path === "/wall" || path.startsWith("/wall?")) {
+    const query = new URLSearchParams(path.slice("/wall?".length));
+    return { view: "wall", prefix: query.get("prefix") ?? "" };
+  }
+  if (path === "/api") return { view: "api" };
   const key = path.startsWith("/series/") ? decoded(path.slice("/series/".length)) : null;
   return key ? { view: "series", key } : { view: "nowhere" };
 }
@@ -48,6 +64,11 @@ export function encoded(name) {
  */
 export function reachable(name) {
   return name !== "." && name !== "..";
+}
+
+// Whoever typed the address may have left a % in the secret as it is.
+function asTyped(text) {
+  return decoded(text.replace(/%(?![0-9a-f]{2})/gi, "%25")) ?? text;
 }
 
 function decoded(text) {

@@ -11,6 +11,10 @@ export function isHistory(body) {
   return isList(body?.history, isEntry);
 }
 
+export function isAccounts(body) {
+  return isList(body?.accounts, (each) => isObject(each) && isWhole(each.id));
+}
+
 export function isAttributes(body) {
   return isObject(body) && Object.values(body).every(isText);
 }

@@ -1,5 +1,6 @@
 /** Lines ready to be copied, each quoted for the program that it is pasted into. */
 
+import { accountPath, chosenAccount } from "./account.js";
 import { encoded, reachable, seriesHash } from "./address.js";
 import { fromTemplate, say, setText } from "./elements.js";
 
@@ -10,7 +11,8 @@ const COPIED = 2000;
 /** Return every line for a series, each `[title, text]`. `base` is monotron's address. */
 export function linesFor(base, key, authentication) {
   const lines = [];
-  if (CANONICAL_UUID.test(key)) {
+  // A build number is always the caller's own.
+  if (CANONICAL_UUID.test(key) && chosenAccount() === null) {
     lines.push(["Build number, from a shell", curl("POST", base, key, { authentication })]);
   }
   lines.push(
@@ -82,7 +84,7 @@ function jenkins(call, authentication) {
 }
 
 function seriesPath(key) {
-  return `v1/series/${encoded(key)}`;
+  return accountPath(`v1/series/${encoded(key)}`);
 }
 
 // Browsers offer the clipboard only over HTTPS and on the machine itself; otherwise the user copies.

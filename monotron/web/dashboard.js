@@ -1,11 +1,12 @@
 /** The dashboard: shows the place that the address names, and moves between places. */
 
+import { offerAccounts, onChoice, withdrawAccounts } from "./account_choice.js";
 import { listHash, placeOf } from "./address.js";
 import { byId, setText, visible } from "./elements.js";
 import { onOlder } from "./history.js";
 import { oneSeries } from "./one_series.js";
 import { onSearch, seriesList } from "./series_list.js";
-import { askToSignIn, onSignIn, showCaller, signInSection } from "./sign_in.js";
+import { askToSignIn, onSignIn, showCaller, signInFromAddress, signInSection } from "./sign_in.js";
 import { keepTime, minute } from "./times.js";
 
 const nowhere = {
@@ -43,23 +44,29 @@ function go() {
       arrive(view, from, here);
     },
     refused(error) {
-      fine();
+      answered();
       clear();
+      withdrawAccounts();
       reveal(signInSection);
       document.title = "Sign in · Monotron";
       askToSignIn(error);
     },
     troubled,
-    fine,
+    fine() {
+      answered();
+      offerAccounts(again);
+    },
   });
 }
 
 /** Show the view, and take the user to its beginning, or to where it was left. */
 function arrive(view, from, here) {
   const signingIn = !signInSection.hidden;
+  const choosing = document.activeElement === byId("account");
   reveal(view.section);
   document.title = here.view === "series" ? `${visible(here.key)} · Monotron` : "Monotron";
   showCaller();
+  if (choosing) return;
   if (!signingIn) {
     const searching = from?.view === "list" && here.view === "list" && from.after === here.after;
     // The search field is shown before the list's answer arrives, and may be in use.
@@ -84,9 +91,15 @@ function troubled(error) {
   setText(byId("trouble"), `${error.message} (since ${silentSince}). Trying again.`);
 }
 
-function fine() {
+function answered() {
   silentSince = null;
   setText(byId("trouble"), "");
+}
+
+/** Show the same place for somebody else, or in another account. */
+function again() {
+  clear();
+  go();
 }
 
 function replace(hash) {
@@ -128,9 +141,10 @@ document.addEventListener("keydown", onKey);
 onSearch(replace);
 onOlder();
 onSignIn(go, () => {
-  clear();
-  go();
+  withdrawAccounts();
+  again();
 });
+onChoice(again);
 keepTime();
 showCaller();
-go();
+if (!signInFromAddress()) go();

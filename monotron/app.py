@@ -13,9 +13,10 @@ from monotron.api.about import About
 from monotron.api.access import Access
 from monotron.api.access_log import AccessLog
 from monotron.api.accounts import Account, Accounts
+from monotron.api.activity import AccountActivity, SeriesActivity
 from monotron.api.answers import to_json
 from monotron.api.attributes import Attributes, OneAttribute
-from monotron.api.badges import BadgeData, BadgeImage
+from monotron.api.badges import BadgeData, BadgeImage, VersionBadgeData, VersionBadgeImage
 from monotron.api.build_numbers import BuildNumber
 from monotron.api.calver import CurrentCalendarVersion, NextCalendarVersion
 from monotron.api.dashboard import Dashboard, DashboardFile
@@ -33,9 +34,12 @@ from monotron.api.request_id import RequestId
 from monotron.api.request_measures import RequestMeasures
 from monotron.api.route import Route, below, in_each_account, matcher
 from monotron.api.semver import CurrentVersion, NextVersion, Versions
-from monotron.api.series import AllSeries, OneSeries, SeriesAtToken
+from monotron.api.series import OneSeries, SeriesAtToken
+from monotron.api.series_list import AllSeries
 from monotron.api.unread import NothingIgnored
+from monotron.api.version_history import VersionHistory
 from monotron.core.api_keys import Pair
+from monotron.core.pending import CountedStore, PendingActivity
 from monotron.measures import Measures, WorkerSlot
 from monotron.settings import Settings
 from monotron.store.contract import Figure, Store
@@ -61,9 +65,14 @@ ROUTES: tuple[Route, ...] = (
         ),
         Route("/semver", Versions, long=True),
         Route("/semver/{name}", CurrentVersion),
+        Route("/semver/{name}/history", VersionHistory, long=True),
+        Route("/semver/{name}/badge", VersionBadgeData, badge=True),
+        Route("/semver/{name}/badge.svg", VersionBadgeImage, badge=True),
         Route("/semver/{name}/{part}/{token}", NextVersion),
         Route("/calver/{name}", CurrentCalendarVersion),
         Route("/calver/{name}/{token}", NextCalendarVersion),
+        Route("/activity", AccountActivity, long=True),
+        Route("/activity/{key}", SeriesActivity, long=True),
         Route("/badges/{key}", BadgeData, badge=True),
         Route("/badges/{key}.svg", BadgeImage, badge=True),
     ),
@@ -96,18 +105,22 @@ def create_app(
     *,
     slot: WorkerSlot | None = None,
     figures: Callable[[], Iterable[Figure]] | None = None,
+    pending: PendingActivity | None = None,
 ) -> App:
     """Return the WSGI application that answers from `store`.
 
-    Its measurements go to `slot`. `figures` returns the engine's figures, if it has any.
+    Its measurements go to `slot`. `figures` returns the engine's figures, if it has any. `pending`
+    gets the numbers given out that the store has not counted, which is at the end what to flush.
     """
     slot = slot or Measures().slot(0)
+    pending = pending or PendingActivity()
+    store = CountedStore(store, pending)
     root = _root_pair(settings)
 
     router = CompiledRouter()
     hints = Hints(router)
     app = falcon.App(middleware=RequestId(), router=router)
-    app.add_middleware(RequestMeasures(slot, _LABELS))
+    app.add_middleware(RequestMeasures(slot, _LABELS, pending))
     if settings.access_log:
         app.add_middleware(AccessLog(_LABELS))
     app.add_middleware(RawPath())
@@ -119,7 +132,7 @@ def create_app(
     handle_errors(app, hints)
 
     described = _described(authentication=root is not None, public_badges=settings.public_badges)
-    parts = _Parts(store, slot, figures, described)
+    parts = _Parts(store, slot, figures, pending, described)
     resources = {route.resource: parts.made(route.resource) for route in ROUTES}
     for route in ROUTES:
         router.options.converters.update(route.converters)
@@ -134,6 +147,7 @@ class _Parts:
     store: Store
     slot: WorkerSlot
     figures: Callable[[], Iterable[Figure]] | None
+    pending: PendingActivity
     document: bytes
 
     def made(self, resource: Callable[..., Any]) -> Any:

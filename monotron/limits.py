@@ -35,6 +35,18 @@ RECENT_PAGE_VALUES = 5_000
 reuse pages while a snapshot is open: 1,000 rows with 50 values are read in 170 ms, 100 rows in
 15 ms, 1,000 rows with 5 values in 45 ms and with none in 2 ms."""
 
+ACTIVITY_VALUES = 1_000
+"""Values of each series that a list counts by the hour."""
+
+ACTIVITY_DAYS = 35
+"""Days for which it is kept how many numbers an account gave out in each hour: five weeks."""
+
+COUNTED_SERIES = 10_000
+"""How many series of an account are counted: to count them all would take long."""
+
+INCLUDED_PAGE_ROWS = 100
+"""Rows in a page of a list that counts them, or shows attributes: each may take a millisecond."""
+
 HISTORY_VALUES = 1_000
 """Values that a series' history holds by default."""
 
@@ -46,6 +58,12 @@ ATTRIBUTES = 64
 
 ATTRIBUTE_BYTES = 65_536
 """The text of one attribute, in UTF-8."""
+
+LISTED_ATTRIBUTE_BYTES = 2_048
+"""The text of an attribute that a list of many tokens shows: a URL fits, a log does not."""
+
+LISTED_ATTRIBUTES_BYTES = 2**20
+"""The texts of attributes in one page of a history, which then has fewer rows."""
 
 SCOPES = 16
 """Scopes of one API key: only 12 pairs of an operation and a resource exist."""

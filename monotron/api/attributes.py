@@ -26,7 +26,12 @@ from monotron.api.openapi.parameters import NO_SNIFFING, POLLED
 from monotron.api.openapi.schemas import STORED_NAME, name, text
 from monotron.core import attributes, names
 from monotron.core.errors import InvalidAttribute
-from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES, ATTRIBUTES_BYTES
+from monotron.limits import (
+    ATTRIBUTE_BYTES,
+    ATTRIBUTES,
+    ATTRIBUTES_BYTES,
+    LISTED_ATTRIBUTE_BYTES,
+)
 from monotron.store.contract import Reading, Store, Transaction
 
 TAG = Tag(
@@ -56,6 +61,19 @@ def _by_name(of: str, names: Component, most: int, example: Object, **more: int)
 _SOME: Object = {"author": "jane", "build": "https://ci.example.com/7"}
 _ATTRIBUTES = _by_name("Attributes", _NAME, ATTRIBUTES, _SOME)
 _STORED = _by_name("StoredAttributes", STORED_NAME, ATTRIBUTES, _SOME)
+LISTED = schema(
+    "ListedAttributes",
+    {
+        "type": "object",
+        "propertyNames": STORED_NAME,
+        "additionalProperties": {"type": "string"},
+        "maxProperties": ATTRIBUTES,
+        "description": "The attributes of the token, if it has any, without texts of more than "
+        f"{LISTED_ATTRIBUTE_BYTES} bytes.",
+    },
+    _SOME,
+)
+"""The attributes of a token in a list of tokens."""
 _ATTRIBUTE = _by_name("Attribute", _NAME, 1, {"author": "jane"}, minProperties=1)
 
 

@@ -1,5 +1,6 @@
 """Badges: `/v1/badges/{key}` for shields.io, `/v1/badges/{key}.svg` drawn here."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import falcon
@@ -16,7 +17,7 @@ from monotron.api.description import (
     Tag,
     in_json,
 )
-from monotron.api.openapi.components import constant, constant_header, parameter, schema
+from monotron.api.openapi.components import Component, constant, constant_header, parameter, schema
 from monotron.api.openapi.parameters import ETAG, NO_SNIFFING
 from monotron.api.openapi.schemas import (
     HEX,
@@ -26,6 +27,7 @@ from monotron.api.openapi.schemas import (
     members,
     name,
 )
+from monotron.api.semver import VERSION_NAME
 from monotron.core import badges
 from monotron.core.badges import Badge
 from monotron.store.contract import Store
@@ -57,6 +59,8 @@ FIELDS: Fields = {
     )
 }
 
+VERSION_FIELDS: Fields = {"name": VERSION_NAME}
+
 _HEX_COLOR = f"{HEX}{{3}}|{HEX}{{6}}"
 _COLOR = schema(
     "Color",
@@ -69,13 +73,7 @@ _COLOR = schema(
     "007abf",
 )
 
-QUERIES = (
-    parameter(
-        "query",
-        "show",
-        schema("Show", {"type": "string", "enum": [badges.VALUE, badges.VERSION]}, badges.VALUE),
-        f"What the badge shows; `{badges.VALUE}` if not given.",
-    ),
+_LOOK = (
     parameter(
         "query",
         "label",
@@ -92,6 +90,17 @@ QUERIES = (
     ),
     parameter("query", "color", _COLOR, f"`{badges.DEFAULT_COLOR}` if not given."),
 )
+"""What a badge looks like."""
+
+QUERIES = (
+    parameter(
+        "query",
+        "show",
+        schema("Show", {"type": "string", "enum": [badges.VALUE, badges.VERSION]}, badges.VALUE),
+        f"What the badge shows; `{badges.VALUE}` if not given.",
+    ),
+    *_LOOK,
+)
 
 _CACHED = (
     ETAG,
@@ -100,6 +109,7 @@ _CACHED = (
 )
 
 _MISSING = "the series has no value yet, or there is no version"
+_NO_VERSION = "there is no version yet"
 
 _EXAMPLE = Badge("shop", "123", "blue")
 _DATA = schema(
@@ -125,15 +135,24 @@ _DATA = schema(
 _IMAGE = schema("BadgeImage", {"type": "string"}, draw(_EXAMPLE).decode())
 
 
-def _read_by(name: str, summary: str, answer: Answer) -> Calls:
+_IN_JSON = in_json(_DATA)
+_IN_SVG = Answer(
+    {SVG: _IMAGE},
+    (NO_SNIFFING, constant_header("Content-Security-Policy", "default-src 'none'", value="image")),
+)
+
+
+def _read_by(
+    name: str, summary: str, answer: Answer, queries: tuple[Component, ...], missing: str
+) -> Calls:
     """Return the description of a GET that answers with a badge."""
     described = Description(
         name,
         summary,
         answer,
         needs=READ_SERIES,
-        queries=QUERIES,
-        missing=_MISSING,
+        queries=queries,
+        missing=missing,
         polled=_CACHED,
     )
     return {"GET": described}
@@ -147,7 +166,9 @@ class BadgeData:
     calls: ClassVar[Calls] = _read_by(
         "getBadge",
         "The badge's data for shields.io (https://shields.io/badges/endpoint-badge)",
-        in_json(_DATA),
+        _IN_JSON,
+        QUERIES,
+        _MISSING,
     )
 
     def __init__(self, store: Store) -> None:
@@ -155,17 +176,7 @@ class BadgeData:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Answer with the badge's data; 404 before the first value."""
-        badge = _read(self._store, req, key)
-        resp.data = to_json(
-            {
-                "schemaVersion": SCHEMA_VERSION,
-                "label": badge.label,
-                "message": badge.message,
-                "color": badge.color,
-                "cacheSeconds": CACHE_SECONDS,
-            }
-        )
-        _cacheable(req, resp)
+        _answer_data(req, resp, _read(self._store, req, key, req.context.query))
 
     on_head = on_get
 
@@ -178,13 +189,9 @@ class BadgeImage:
     calls: ClassVar[Calls] = _read_by(
         "getBadgeImage",
         "The same badge as an image",
-        Answer(
-            {SVG: _IMAGE},
-            (
-                NO_SNIFFING,
-                constant_header("Content-Security-Policy", "default-src 'none'", value="image"),
-            ),
-        ),
+        _IN_SVG,
+        QUERIES,
+        _MISSING,
     )
 
     def __init__(self, store: Store) -> None:
@@ -192,23 +199,89 @@ class BadgeImage:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Answer with the image; 404 before the first value."""
-        badge = _read(self._store, req, key)
-        resp.content_type = SVG
-        # An SVG opened by itself is a document, which could run scripts.
-        resp.set_header("Content-Security-Policy", "default-src 'none'")
-        resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.data = draw(badge)
-        _cacheable(req, resp)
+        _answer_image(req, resp, _read(self._store, req, key, req.context.query))
 
     on_head = on_get
 
 
-def _read(store: Store, req: falcon.Request, key: str) -> Badge:
-    wanted = badges.wanted(req.context.query)
+class VersionBadgeData:
+    """The data of a badge with the current version of a name."""
+
+    tag: ClassVar[Tag] = TAG
+    fields: ClassVar[Fields] = VERSION_FIELDS
+    calls: ClassVar[Calls] = _read_by(
+        "getVersionBadge",
+        "The data of a badge with the current version, for shields.io",
+        _IN_JSON,
+        _LOOK,
+        _NO_VERSION,
+    )
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Answer with the badge's data; 404 before the first version."""
+        _answer_data(req, resp, _read(self._store, req, name, _of_version(req)))
+
+    on_head = on_get
+
+
+class VersionBadgeImage:
+    """The same badge as an image."""
+
+    tag: ClassVar[Tag] = TAG
+    fields: ClassVar[Fields] = VERSION_FIELDS
+    calls: ClassVar[Calls] = _read_by(
+        "getVersionBadgeImage",
+        "The badge with the current version as an image",
+        _IN_SVG,
+        _LOOK,
+        _NO_VERSION,
+    )
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Answer with the image; 404 before the first version."""
+        _answer_image(req, resp, _read(self._store, req, name, _of_version(req)))
+
+    on_head = on_get
+
+
+def _of_version(req: falcon.Request) -> Mapping[str, str]:
+    return {**req.context.query, "show": badges.VERSION}
+
+
+def _read(store: Store, req: falcon.Request, key: str, query: Mapping[str, str]) -> Badge:
+    wanted = badges.wanted(query)
     badge = store.view(lambda reading: badges.get(reading, req.context.call.account, key, wanted))
     if badge is None:
         raise falcon.HTTPNotFound(description=f"{key!r} has no {wanted.show} yet")
     return badge
+
+
+def _answer_data(req: falcon.Request, resp: falcon.Response, badge: Badge) -> None:
+    resp.data = to_json(
+        {
+            "schemaVersion": SCHEMA_VERSION,
+            "label": badge.label,
+            "message": badge.message,
+            "color": badge.color,
+            "cacheSeconds": CACHE_SECONDS,
+        }
+    )
+    _cacheable(req, resp)
+
+
+def _answer_image(req: falcon.Request, resp: falcon.Response, badge: Badge) -> None:
+    resp.content_type = SVG
+    # An SVG opened by itself is a document, which could run scripts.
+    resp.set_header("Content-Security-Policy", "default-src 'none'")
+    resp.set_header("X-Content-Type-Options", "nosniff")
+    resp.data = draw(badge)
+    _cacheable(req, resp)
 
 
 def _cacheable(req: falcon.Request, resp: falcon.Response) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlencode
@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 import falcon
 
 from monotron.api.answers import CSV, JSON, pollable, preferred, to_json
+from monotron.api.attributes import LISTED
 from monotron.api.description import READ_SERIES, Answer, Calls, Description, Tag
-from monotron.api.openapi.components import header, parameter, schema
+from monotron.api.openapi.components import Object, header, parameter, schema
 from monotron.api.openapi.parameters import POLLED
 from monotron.api.openapi.schemas import (
     A_TIME,
@@ -19,21 +20,28 @@ from monotron.api.openapi.schemas import (
     STORED_TOKEN,
     TIME,
     VALUE,
+    integer,
     members,
     or_null,
     page,
 )
-from monotron.api.query import LIMIT, page_limit
+from monotron.api.query import LIMIT, page_limit, words, words_parameter
 from monotron.api.series import SERIES, no_value_yet
 from monotron.api.timestamps import timestamp
-from monotron.core import api_keys, history, names, numbers, series
+from monotron.core import api_keys, attributes, history, names, numbers, series
 from monotron.core.call import Call
-from monotron.core.history import HistoryValue
+from monotron.core.history import HistoryRange, HistoryValue
 from monotron.core.records import Series
-from monotron.limits import MOST_HISTORY_VALUES
+from monotron.limits import LISTED_ATTRIBUTES_BYTES, MOST_HISTORY_VALUES, RANGE_VALUES
 from monotron.store.contract import Reading, Store
-from monotron.store.paging import Page
 
+_RANGES, _ATTRIBUTES = "ranges", "attributes"
+
+_OF_RANGE: Object = {
+    "first": VALUE,
+    "count": integer(2, RANGE_VALUES),
+    "moved_from": BOUND,
+}
 _ENTRY = schema(
     "HistoryEntry",
     members(
@@ -46,9 +54,12 @@ _ENTRY = schema(
                 "type": "string",
                 "description": "The name of that key, if it has one.",
             },
+            **_OF_RANGE,
+            "attributes": LISTED,
         },
-        optional=("api_key_name",),
-    ),
+        optional=("api_key_name", *_OF_RANGE, "attributes"),
+    )
+    | {"dependentRequired": {"first": ["count"], "count": ["first"]}},
     {
         "value": 7,
         "token": "7d4c379588",
@@ -56,8 +67,24 @@ _ENTRY = schema(
         "api_key": "pXq2mV7cLwT9aZr4KdY8sBnE",
         "api_key_name": "jenkins-prod",
     },
+    {
+        "value": 1242,
+        "first": 1203,
+        "count": 40,
+        "moved_from": 7,
+        "token": None,
+        "created_at": A_TIME,
+        "api_key": None,
+    },
+    {
+        "value": 7,
+        "token": "7d4c379588",
+        "created_at": A_TIME,
+        "api_key": None,
+        "attributes": {"author": "Ada"},
+    },
 )
-_COLUMNS = tuple(_ENTRY.body["properties"])
+_COLUMNS = ("value", "token", "created_at", "api_key", "api_key_name")
 _AS_CSV = schema(
     "HistoryAsCsv",
     {"type": "string", "description": "With a header (RFC 4180); a column is empty for null."},
@@ -97,6 +124,22 @@ class History:
                     allowEmptyValue=True,
                 ),
                 LIMIT,
+                parameter(
+                    "query",
+                    "fold",
+                    schema("FoldHistory", {"type": "string", "enum": [_RANGES]}, _RANGES),
+                    "`ranges` makes one entry of the values that one call took, with `first` and "
+                    "`count` if there are several. `moved_from` is where the series stood before "
+                    "it was moved up to just below them.",
+                    within="history",
+                ),
+                words_parameter(
+                    "include",
+                    "IncludedInHistory",
+                    (_ATTRIBUTES,),
+                    "What else each entry shows: the attributes of its token.",
+                    within="history",
+                ),
             ),
             missing="the series has no value yet",
             polled=POLLED,
@@ -109,7 +152,7 @@ class History:
     def on_get(self, req: falcon.Request, resp: falcon.Response, key: str) -> None:
         """Answer with a page, newest first. `next` is the next page's `before`, or null.
 
-        With `value`, the page has that value alone; 404 if history does not hold it.
+        With `value`, the page has that value alone, or its range; 404 if history does not hold it.
         """
         key = names.series_key(key, new=False)
         in_csv = preferred(req, JSON, CSV) == CSV
@@ -130,9 +173,13 @@ class History:
             )
         if in_csv:
             resp.content_type = f"{CSV}; charset=utf-8"
-            resp.data = _to_csv(found.rows)
+            resp.data = _to_csv(found.rows, asked.columns)
             if found.next is not None:
-                query = urlencode({"before": found.next, "limit": asked.limit})
+                more = {name: req.context.query.get(name) for name in ("fold", "include")}
+                query = urlencode(
+                    {"before": found.next, "limit": asked.limit}
+                    | {name: text for name, text in more.items() if text}
+                )
                 resp.set_header("Link", f'<{req.path}?{query}>; rel="next"')
         else:
             resp.data = to_json({"history": found.rows, "next": found.next})
@@ -143,11 +190,19 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What part of the history a call asks for."""
+    """What part of the history a call asks for, and how."""
 
     before: int | None
     limit: int
-    value: int | None = None
+    value: int | None
+    in_ranges: bool
+    with_attributes: bool
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Return the columns of a CSV."""
+        more = _OF_RANGE if self.in_ranges else ()
+        return (*_COLUMNS, *more, *((_ATTRIBUTES,) if self.with_attributes else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,45 +213,92 @@ class _Found:
 
 def _asked(req: falcon.Request, *, in_csv: bool) -> _Asked:
     query = req.context.query
-    before = None
+    before = value = None
     if query.get("before"):
         before = numbers.bound("before", numbers.parsed("before", query["before"]))
     everything = in_csv and "limit" not in query
     limit = MOST_HISTORY_VALUES if everything else page_limit(query)
-    if "value" not in query:
-        return _Asked(before, limit)
-    value = numbers.value(numbers.parsed("value", query["value"]))
-    return _Asked(value + 1 if before is None else min(before, value + 1), 1, value)
+    if "value" in query:
+        value, limit = numbers.value(numbers.parsed("value", query["value"])), 1
+    in_ranges = bool(words(query, "fold", (_RANGES,)))
+    return _Asked(before, limit, value, in_ranges, bool(words(query, "include", (_ATTRIBUTES,))))
 
 
 def _find(reading: Reading, state: Series, keep: int, asked: _Asked) -> _Found:
-    page: Page[HistoryValue, int] = history.page(
-        reading, state, keep=keep, limit=asked.limit, before=asked.before
-    )
-    items, following = page.items, page.next
+    items, following = _items(reading, state, keep, asked)
+    key_names = api_keys.names_of(reading, (each.api_key for each in items))
+    rows = [_members(each, key_names) for each in items]
+    if asked.with_attributes:
+        shown = _include_attributes(reading, state, rows)
+        if shown < len(rows):
+            last = items[shown - 1]
+            following = last.first if isinstance(last, HistoryRange) else last.value
+            rows = rows[:shown]
+    return _Found(rows, following)
+
+
+def _items(
+    reading: Reading, state: Series, keep: int, asked: _Asked
+) -> tuple[Sequence[HistoryValue | HistoryRange], int | None]:
+    if asked.in_ranges:
+        if asked.value is not None:
+            found = history.range_with(reading, state, asked.value, keep=keep)
+            within = asked.before is None or asked.value < asked.before
+            return [found] if found is not None and within else [], None
+        ranges = history.ranges(reading, state, keep=keep, limit=asked.limit, before=asked.before)
+        return ranges.items, ranges.next
+    before = asked.before
     if asked.value is not None:
-        items, following = [each for each in items if each.value == asked.value], None
-    keys = dict.fromkeys(each.api_key for each in items if each.api_key is not None)
-    key_names = {key: api_keys.name_of(reading, key) for key in keys}
-    return _Found([_members(each, key_names) for each in items], following)
+        before = min(asked.value + 1, before or asked.value + 1)
+    page = history.page(reading, state, keep=keep, limit=asked.limit, before=before)
+    if asked.value is None:
+        return page.items, page.next
+    return [each for each in page.items if each.value == asked.value], None
 
 
-def _members(taken: HistoryValue, key_names: dict[str, str | None]) -> dict[str, object]:
+def _members(
+    taken: HistoryValue | HistoryRange, key_names: Mapping[str | None, str]
+) -> dict[str, object]:
     whole: dict[str, object] = {
         "value": taken.value,
         "token": taken.token,
         "created_at": timestamp(taken.created_at),
         "api_key": taken.api_key,
     }
-    name = None if taken.api_key is None else key_names[taken.api_key]
-    if name is not None:
-        whole["api_key_name"] = name
+    if taken.api_key in key_names:
+        whole["api_key_name"] = key_names[taken.api_key]
+    if isinstance(taken, HistoryRange):
+        if taken.first < taken.value:
+            whole.update(first=taken.first, count=taken.value - taken.first + 1)
+        if taken.moved_from is not None:
+            whole["moved_from"] = taken.moved_from
     return whole
 
 
-def _to_csv(rows: Sequence[dict[str, object]]) -> bytes:
+def _include_attributes(reading: Reading, state: Series, rows: Sequence[dict[str, object]]) -> int:
+    """Add the attributes of each row's token; return how many rows an answer has room for."""
+    size, known = 0, dict[str, dict[str, str] | None]()
+    for place, row in enumerate(rows):
+        token = row["token"]
+        if not isinstance(token, str):
+            continue
+        if token not in known:
+            known[token] = attributes.shortest(reading, state.account, state.key, token)
+        found = known[token]
+        if found is not None:
+            row[_ATTRIBUTES] = found
+            size += sum(len(text) for text in found.values())
+            if size > LISTED_ATTRIBUTES_BYTES:
+                return place + 1
+    return len(rows)
+
+
+def _to_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _COLUMNS)
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        found = row.get(_ATTRIBUTES)
+        in_text = {_ATTRIBUTES: to_json(found).decode()} if isinstance(found, dict) else {}
+        writer.writerow({**row, **in_text})
     return text.getvalue().encode()

@@ -1,13 +1,13 @@
 """Query parameters."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 import falcon
 
 from monotron.api.answers import wants_plain
-from monotron.api.openapi.components import parameter, schema
+from monotron.api.openapi.components import Component, Object, parameter, schema
 from monotron.api.openapi.schemas import integer
 from monotron.core import numbers
 from monotron.core.errors import InvalidName
@@ -29,7 +29,7 @@ WIDTH = parameter(
 )
 
 MOST_PARAMETERS = 16
-"""No call has more than four; a request with many more is not meant for this service."""
+"""No call has more than ten; a request with many more is not meant for this service."""
 
 
 def parameters(req: falcon.Request) -> dict[str, str]:
@@ -72,6 +72,35 @@ def page_limit(query: Mapping[str, str]) -> int:
     if "limit" not in query:
         return DEFAULT_PAGE_ROWS
     return numbers.limit(numbers.parsed("limit", query["limit"]))
+
+
+def words(query: Mapping[str, str], name: str, known: Collection[str]) -> Collection[str]:
+    """Return the words that a parameter has, with commas between them; raises 400 for others."""
+    if name not in query:
+        return ()
+    given = query[name].split(",")
+    for word in given:
+        if word not in known:
+            raise falcon.HTTPBadRequest(
+                description=f"{name} must be {' or '.join(known)}"
+                f"{', or several with commas between them' * (len(known) > 1)}, not {word[:40]!r}"
+            )
+    return given
+
+
+def words_parameter(
+    name: str, of: str, known: Sequence[str], description: str, *, within: str = ""
+) -> Component:
+    """Describe a parameter that `words` reads."""
+    body: Object = {
+        "type": "array",
+        "items": {"type": "string", "enum": list(known)},
+        "minItems": 1,
+        "maxItems": len(known),
+        "uniqueItems": True,
+    }
+    words_of = schema(of, body, list(known))
+    return parameter("query", name, words_of, description, within=within, explode=False)
 
 
 def width(req: falcon.Request, query: Mapping[str, str]) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import falcon
 
+from monotron.core.pending import PendingActivity
 from monotron.http.environ import COMPLETE_AT
 from monotron.http.labels import NO_ROUTE, method_label
 from monotron.measures import INCREMENTS, NEAR_LIMIT, VALUES, WorkerSlot
@@ -20,8 +21,9 @@ class RequestMeasures:
     `req.context.limit` to the limit of their series.
     """
 
-    def __init__(self, slot: WorkerSlot, labels: Labels) -> None:
+    def __init__(self, slot: WorkerSlot, labels: Labels, pending: PendingActivity) -> None:
         self._slot = slot
+        self._pending = pending
         self._labels = labels
         # So that they show as 0 before the first request.
         slot.add(INCREMENTS, 0)
@@ -41,6 +43,8 @@ class RequestMeasures:
         seconds = time.perf_counter() - req.context.started
         route, method = route_of(req, self._labels), method_label(req.method)
         self._slot.add_request(route, method, str(resp.status_code), seconds, req.context.given)
+        if req.context.given:
+            self._pending.note(req.context.call, req.context.given)
         if req.context.near_limit and req.context.given:
             self._slot.add(NEAR_LIMIT, req.context.given)
 

@@ -51,7 +51,7 @@ TAG = Tag(
     "are counted by `{name}-pre-v{major}.{minor}.{patch}.{pre}`.",
 )
 
-_NAME = Field(
+VERSION_NAME = Field(
     parameter(
         "path",
         "name",
@@ -188,7 +188,7 @@ class CurrentVersion:
     """`/v1/semver/{name}`: the current version."""
 
     tag: ClassVar[Tag] = TAG
-    fields: ClassVar[Fields] = {"name": _NAME}
+    fields: ClassVar[Fields] = {"name": VERSION_NAME}
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getVersion",
@@ -221,7 +221,7 @@ class NextVersion:
     """`/v1/semver/{name}/{part}/{token}`: a bump."""
 
     tag: ClassVar[Tag] = TAG
-    fields: ClassVar[Fields] = {"name": _NAME, "part": _PART}
+    fields: ClassVar[Fields] = {"name": VERSION_NAME, "part": _PART}
     calls: ClassVar[Calls] = {
         "PUT": Description(
             "bumpVersion",

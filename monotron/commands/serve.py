@@ -4,12 +4,15 @@ import argparse
 import logging
 import mmap
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Thread
 
 from monotron import logs
 from monotron.app import QUICK_PATHS, create_app, is_long
 from monotron.commands.arguments import add_example, add_settings
 from monotron.commands.taking_over import take_over
 from monotron.core import upgrading
+from monotron.core.pending import PendingActivity
 from monotron.errors import MonotronError
 from monotron.measures import StoreMetrics, WorkerSlot
 from monotron.opening import OpenStore, open_cluster, open_store
@@ -19,6 +22,9 @@ from monotron.settings import Settings
 from monotron.store import folder as storage_folder
 from monotron.store.contract import StoreCorrupt, StoreUnavailable
 from monotron.waiting import Waiting
+
+_FLUSH_SECONDS = 0.5
+"""How long a worker that ends takes at most to write what is pending."""
 
 _ID_BYTES = 64
 """More than the id of a store has."""
@@ -54,8 +60,16 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
             _upgrade(lambda: open_cluster(settings, cluster))
             store = open_cluster(settings, cluster, waiting=waiting, observer=observer)
             same.require(store.id)
-        app = create_app(store, settings, slot=slot, figures=store.figures)
-        return Service(app, lambda: store.failed is None, store.close, QUICK_PATHS, is_long)
+        pending = PendingActivity()
+        app = create_app(store, settings, slot=slot, figures=store.figures, pending=pending)
+
+        def close() -> None:
+            # A cluster that is out of reach would hold up the end for seconds.
+            if settings.store is None:
+                _flush(pending, store)
+            store.close()
+
+        return Service(app, lambda: store.failed is None, close, QUICK_PATHS, is_long)
 
     def warnings() -> Sequence[str]:
         return storage_folder.warnings(settings.storage_dir) if settings.store is None else ()
@@ -69,6 +83,18 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         log.critical("%s", error)
         return 1
     return 0
+
+
+def _flush(pending: PendingActivity, store: OpenStore) -> None:
+    """Write what is pending, unless that takes long: it is not worth being killed for.
+
+    The loop has ended, so its own thread could no longer wait for the store.
+    """
+    flushing = Thread(target=pending.flush, args=(store,), daemon=True)
+    # The system may refuse a thread.
+    with suppress(RuntimeError):
+        flushing.start()
+        flushing.join(_FLUSH_SECONDS)
 
 
 def _upgrade(open_: Callable[[], OpenStore]) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from monotron.core import accounts, records, tables
@@ -63,6 +64,12 @@ def name_of(reading: Reading, key: str) -> str | None:
     """Return the name of an API key, which may have been revoked since; None if it has none."""
     value = reading.get(tables.API_KEY_NAMES, records.api_key_row_key(key))
     return None if value is None else records.unpack_api_key_name(value)
+
+
+def names_of(reading: Reading, keys: Iterable[str | None]) -> dict[str | None, str]:
+    """Return the names of those API keys that have one."""
+    found = {key: name_of(reading, key) for key in set(keys) if key is not None}
+    return {key: name for key, name in found.items() if name is not None}
 
 
 def set_name(txn: Transaction, key: str, name: str) -> None:

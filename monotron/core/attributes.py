@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from monotron.core import names, records, tables
 from monotron.core.errors import InvalidAttribute
 from monotron.core.records import Attribute
-from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES
+from monotron.limits import ATTRIBUTE_BYTES, ATTRIBUTES, LISTED_ATTRIBUTE_BYTES
 from monotron.store.contract import Reading, Transaction
 
 
@@ -26,6 +26,18 @@ def get_all(reading: Reading, account: int, key: str, token: str) -> dict[str, s
         for _, value in reading.scan(tables.ATTRIBUTES, *range_, limit=ATTRIBUTES)
     ]
     return {each.name: each.value for each in sorted(found, key=lambda each: each.name)}
+
+
+def shortest(reading: Reading, account: int, key: str, token: str | None) -> dict[str, str] | None:
+    """Return the attributes of a token whose texts are short enough for a list of tokens.
+
+    None if the token has no attributes, or if there is no token.
+    """
+    found = get_all(reading, account, key, token) if token else None
+    if not found:
+        return None
+    most = LISTED_ATTRIBUTE_BYTES
+    return {name: text for name, text in found.items() if len(text.encode()) <= most}
 
 
 def put(

@@ -47,6 +47,21 @@ def any_pre_release_prefix(name: str) -> str:
     return f"{name}-pre-v"
 
 
+def prefixes(name: str) -> tuple[str, ...]:
+    """Return what the keys of all series that count the versions of a name start with.
+
+    Keys of other names may start with it too: `name_in` tells.
+    """
+    parts = (f"{name}-major", f"{name}-minor-v", f"{name}-patch-v")
+    return (*parts, any_pre_release_prefix(name))
+
+
+def name_in(key: str) -> str | None:
+    """Return the name whose versions a series with this key would count, or None."""
+    match = _COUNTS.fullmatch(key)
+    return None if match is None else match[1]
+
+
 def made_with(name: str, bump: Bump) -> tuple[str, int]:
     """Return the key of the series that counted a bump, and the value that it got there."""
     numbers = bump.major, bump.minor, bump.patch
@@ -77,6 +92,12 @@ def all_of(reading: Reading, account: int, name: str) -> Iterator[Bump]:
         yield records.unpack_bump(value)
 
 
+def has_any(reading: Reading, account: int, name: str) -> bool:
+    """Return whether a name has bumps."""
+    range_ = records.bump_range(account, name)
+    return bool(reading.scan(tables.BUMPS, *range_, limit=1))
+
+
 def names(reading: Reading, account: int, *, prefix: str, after: str | None) -> Iterator[str]:
     """Iterate over the names that have bumps, start with `prefix` and come after `after`.
 
@@ -97,10 +118,9 @@ def forget(txn: Transaction, account: int, key: str) -> None:
     The same goes for calendar versions.
     """
     dated.forget(txn, account, key)
-    match = _COUNTS.fullmatch(key)
-    if match is None:
+    name = name_in(key)
+    if name is None:
         return
-    name = match[1]
     for row_key, value in paging.rows(txn, tables.BUMPS, *records.bump_range(account, name)):
         if made_with(name, records.unpack_bump(value))[0] == key:
             txn.delete(tables.BUMPS, row_key)

@@ -420,6 +420,13 @@ def _api_key_names(found: _Found) -> None:
         found.obeys(f"API key {key!r}", _api_key_name, name)
 
 
+def _activity(found: _Found) -> None:
+    # A service that ran while its store was replaced may count for an account that is gone.
+    for _, (account, hour, count) in found.rows(tables.ACTIVITY, _read_activity):
+        if count < 1:
+            found.problem(f"the activity of account {account}, hour {hour}", f"it is {count}")
+
+
 _LOOKS = (
     _accounts,
     _series,
@@ -434,6 +441,7 @@ _LOOKS = (
     _api_key_names,
     _grants,
     _retries,
+    _activity,
     _system,
 )
 
@@ -505,6 +513,10 @@ def _read_retry(row_key: bytes, value: bytes) -> tuple[int, Retry]:
 def _read_retry_time(row_key: bytes, value: bytes) -> bytes:
     records.unpack_retry_time_row_key(row_key)
     return records.retry_row_key_of_time(row_key)
+
+
+def _read_activity(row_key: bytes, value: bytes) -> tuple[int, int, int]:
+    return (*records.unpack_activity_row_key(row_key), records.unpack_counter(value))
 
 
 def _read_system(row_key: bytes, value: bytes) -> bool:

@@ -10,7 +10,7 @@ that was moved up, these numbers have no gaps, so they say how many values are n
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from monotron.core import records, tables, tokens
@@ -43,6 +43,21 @@ class HistoryValue:
     created_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryRange:
+    """The values that one call was given: one, or a range without gaps."""
+
+    value: int
+    """The last one."""
+    first: int
+    token: str | None
+    api_key: str | None
+    created_at: int
+    moved_from: int | None = None
+    """Where the series stood before it was moved up to just below `first`; 0 if it had no value.
+    None if it was not moved up, or if that is no longer known."""
+
+
 def page(
     reading: Reading, series: Series, *, keep: int, limit: int, before: int | None = None
 ) -> Page[HistoryValue, int]:
@@ -64,11 +79,78 @@ def page(
     return Page(taken, None)
 
 
+def ranges(
+    reading: Reading, series: Series, *, keep: int, limit: int, before: int | None = None
+) -> Page[HistoryRange, int]:
+    """Return up to `limit` of the newest ranges, newest first; together they have `page`'s values.
+
+    If `before` is set, only values below it. `next` is the `before` of the next page.
+    """
+    top = series.value if before is None else min(before - 1, series.value)
+    taken: list[HistoryRange] = []
+    for each in _ranges(reading, series, keep, top + 1):
+        if each.first <= top:
+            if len(taken) == limit:
+                return Page(taken, taken[-1].first)
+            taken.append(replace(each, value=min(each.value, top)))
+    return Page(taken, None)
+
+
+def range_with(reading: Reading, series: Series, value: int, *, keep: int) -> HistoryRange | None:
+    """Return the range that has a value, or None if history does not hold it."""
+    for each in _ranges(reading, series, keep, value + 1):
+        if each.first <= value:
+            return each if value <= each.value else None
+    return None
+
+
+def newest_entry(reading: Reading, series: Series, *, keep: int) -> Entry | None:
+    """Return the entry of a series' last value, or None if history does not hold it.
+
+    Nobody took the value that a series was moved up to.
+    """
+    found = last(reading, series) if keep else None
+    return found[1] if found is not None and found[1].value == series.value else None
+
+
 def newest(reading: Reading, series: Series, *, keep: int, limit: int) -> list[HistoryValue]:
     """Return the newest `limit` values, newest first; fewer if history holds fewer."""
     if not limit or not series.history:
         return []
     return page(reading, series, keep=keep, limit=limit).items
+
+
+def times(reading: Reading, series: Series, *, since: int, keep: int) -> Iterator[tuple[int, int]]:
+    """Iterate over the newest `keep` values, newest first: when they were given out, and how many.
+
+    It ends with the first row that has nothing since a time.
+    """
+    too_old = series.given - keep
+    if not series.history or keep == 0:
+        return
+    range_ = records.history_range(series.account, series.key)
+    for _, row in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
+        entries = records.unpack_history_times(row)
+        for number, count, created_at in reversed(entries):
+            if number <= too_old:
+                return
+            yield created_at, min(count, number - too_old)
+        if all(created_at < since for *_, created_at in entries):
+            return
+
+
+def oldest(reading: Reading, series: Series, *, keep: int) -> tuple[int, int] | None:
+    """Return the number of the oldest of the newest `keep` values, and when it was given out.
+
+    None if history holds none.
+    """
+    too_old = series.given - keep
+    range_ = records.history_range(series.account, series.key)
+    for _, row in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS):
+        for number, count, created_at in records.unpack_history_times(row):
+            if number > too_old:
+                return max(number - count, too_old) + 1, created_at
+    return None
 
 
 def value_of(reading: Reading, series: Series, token: str, *, keep: int) -> int | None:
@@ -188,6 +270,40 @@ def delete(txn: Transaction, account: int, key: str) -> None:
     """Remove the history of a series, with the index of its tokens."""
     txn.delete_range(tables.HISTORY, *records.history_range(account, key))
     tokens.delete(txn, account, key)
+
+
+def _ranges(reading: Reading, series: Series, keep: int, before: int) -> Iterator[HistoryRange]:
+    """Iterate over the ranges of the newest `keep` values, newest first.
+
+    It begins with the row that holds the value below `before`.
+    """
+    too_old = series.given - keep
+    entries = _entries(reading, series, before)
+    following = next(entries, None)
+    while following is not None and following[0] > too_old:
+        (number, entry), following = following, next(entries, None)
+        count = min(entry.count, number - too_old)
+        yield HistoryRange(
+            entry.value,
+            entry.value - count + 1,
+            entry.token,
+            entry.api_key,
+            entry.created_at,
+            _moved_from(number, entry, following) if count == entry.count else None,
+        )
+
+
+def _moved_from(number: int, entry: Entry, older: tuple[int, Entry] | None) -> int | None:
+    """Return where the series stood before it was moved up to just below an entry, or None."""
+    given_before = number - entry.count
+    if given_before == 0:
+        stood = 0
+    elif older is not None and older[0] == given_before:
+        stood = older[1].value
+    else:
+        # What was given out in between is not kept.
+        return None
+    return stood if stood < entry.value - entry.count else None
 
 
 def _entries(

@@ -175,6 +175,17 @@ def add_retry(
     return Outcome.NEW
 
 
+def add_activity(txn: Transaction, account: int, hour: int, count: int) -> None:
+    """Count the numbers that an account gave out in an hour, unless as many are counted here.
+
+    They are not added up: the same export may be imported twice.
+    """
+    row_key = records.activity_row_key(account, hour)
+    before = txn.get(tables.ACTIVITY, row_key)
+    if before is None or records.unpack_counter(before) < count:
+        txn.put(tables.ACTIVITY, row_key, records.pack_counter(count))
+
+
 def _bring_up(
     txn: Transaction, before: Series, brought: Series, entries: Sequence[Numbered], *, keep: int
 ) -> ImportResult:

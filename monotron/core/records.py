@@ -39,7 +39,7 @@ def _reads(what: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
         def read(*parts: bytes) -> T:
             try:
                 return unpack(*parts)
-            except (struct.error, ValueError, IndexError) as error:
+            except (struct.error, ValueError, LookupError) as error:
                 raise StoreCorrupt(f"the row of {what} is damaged: {error}") from error
 
         return read
@@ -138,6 +138,22 @@ def unpack_series(row_key: bytes, value: bytes) -> Series:
     _, number, created_at, updated_at, *rest = _SERIES.unpack_from(value)
     token = value[_SERIES.size :].decode()
     return Series(account, key, number, token or None, created_at, updated_at, *rest)
+
+
+@_reads("a series")
+def unpack_series_order(value: bytes) -> tuple[int, int]:
+    """Return what lists of series are sorted by: the last value, and the time of the last change.
+
+    It reads the part of a row that all formats share, for searches that look at every row.
+    """
+    _, number, _, updated_at = _SERIES_1.unpack_from(value)
+    return number, updated_at
+
+
+@_reads("a series")
+def unpack_series_token(value: bytes) -> str:
+    """Return the current token of a series alone; empty if there is none."""
+    return value[_SERIES_HEADS[value[0]].size :].decode()
 
 
 # Limits of series that have no value yet; later, a limit is in the series' own row
@@ -262,6 +278,19 @@ def count_history(value: bytes) -> int:
         count += entry_count
         place += _ENTRY.size + token_size + api_key_size
     return count
+
+
+@_reads("a history")
+def unpack_history_times(value: bytes) -> list[tuple[int, int, int]]:
+    """Read the number of each entry's last value, its count and its time, oldest first."""
+    number = unpack_history_number(value) - 1
+    times, place = [], _HISTORY.size
+    while place < len(value):
+        _, count, created_at, token_size, api_key_size = _ENTRY.unpack_from(value, place)
+        number += count
+        times.append((number, count, created_at))
+        place += _ENTRY.size + token_size + api_key_size
+    return times
 
 
 # Tokens: a mark of each token with a value that it got, oldest first, several in a row
@@ -685,6 +714,26 @@ def unpack_retry_time_row_key(row_key: bytes) -> int:
     return int(_NUMBER.unpack_from(row_key)[0])
 
 
+# Activity: how many numbers an account gave out in an hour, counted from 1970-01-01T00:00:00Z
+
+
+def activity_row_key(account: int, hour: int) -> bytes:
+    """Return the row key of an account's hour; `unpack_counter` reads its value."""
+    return _NUMBER.pack(account) + _NUMBER.pack(max(hour, 0))
+
+
+def activity_range(account: int, *, first: int = 0, before: int) -> Range:
+    """Return the range of an account's hours from `first` on, up to but without `before`."""
+    return activity_row_key(account, first), activity_row_key(account, before)
+
+
+@_reads("an account's activity")
+def unpack_activity_row_key(row_key: bytes) -> tuple[int, int]:
+    """Return the account and the hour."""
+    account, hour = _CHANGE.unpack(row_key)
+    return account, hour
+
+
 # Rows about the store itself
 
 API_KEY_IDS_ROW_KEY = b"api_keys"
@@ -739,6 +788,8 @@ _SERIES_FORMAT = 3
 _SERIES_1 = struct.Struct(">Bqqq")
 _SERIES_2 = struct.Struct(">Bqqqqq")
 _SERIES = struct.Struct(">BqqqqqqqHq")
+_SERIES_HEADS = {1: _SERIES_1, 2: _SERIES_2, _SERIES_FORMAT: _SERIES}
+"""What comes before the token in each format."""
 _LIMIT_FORMAT = 1
 _LIMIT = struct.Struct(">Bq")
 _CHANGE = struct.Struct(">QQ")

@@ -43,8 +43,7 @@ class Version:
     """Whether this call advanced a series for it."""
 
     def __str__(self) -> str:
-        release = f"{self.major}.{self.minor}.{self.patch}"
-        return f"{release}-{self.pre}" if self.pre else release
+        return text((self.major, self.minor, self.patch), self.pre)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +140,17 @@ def part_named(text: str) -> int:
         raise InvalidName("a version's part must be major, minor or patch") from None
 
 
+def text(numbers: Numbers, pre: str = "") -> str:
+    """Return a version as people write it; `pre` has the identifiers of a pre-release."""
+    release = ".".join(map(str, numbers))
+    return f"{release}-{pre}" if pre else release
+
+
+def order_of_identifiers(pre: str) -> list[tuple[int, int, str]]:
+    """Return what puts the pre-releases of one version in order (https://semver.org, 11)."""
+    return [(0, int(each), "") if each.isdigit() else (1, 0, each) for each in pre.split(".")]
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """What the three series say; three zeros mean that there is no release yet."""
@@ -202,8 +212,8 @@ def _pre_release(
     number = state.value + 1 if state else 1
     if ahead and ahead.numbers == after and _order(pre, number) < _order_of(ahead):
         raise PreReleaseTooLow(
-            f"the version of {name!r} is {_text(ahead.numbers)}-{ahead.pre}.{ahead.state.value} "
-            f"and never goes back: {_text(after)}-{pre}.{number} would come before it"
+            f"the version of {name!r} is {text(ahead.numbers)}-{ahead.pre}.{ahead.state.value} "
+            f"and never goes back: {text(after)}-{pre}.{number} would come before it"
         )
     return series.advance(txn, call, key, token=token).value, after, True
 
@@ -273,15 +283,7 @@ def _order_of(ahead: _Ahead) -> list[tuple[int, int, str]]:
 
 
 def _order(pre: str, number: int) -> list[tuple[int, int, str]]:
-    """Return what puts the pre-releases of one version in order (https://semver.org, 11)."""
-    return [
-        (0, int(each), "") if each.isdigit() else (1, 0, each)
-        for each in (*pre.split("."), str(number))
-    ]
-
-
-def _text(numbers: Numbers) -> str:
-    return ".".join(map(str, numbers))
+    return order_of_identifiers(f"{pre}.{number}")
 
 
 def _version(name: str, bump: Bump, *, advanced: bool = False) -> Version:

@@ -5,6 +5,7 @@ to undo.
 """
 
 from dataclasses import replace
+from itertools import islice
 
 from monotron.core import attributes, bumps, changes, history, records, tables, tokens
 from monotron.core.call import Call
@@ -185,6 +186,12 @@ def page(
     rows = reading.scan(tables.SERIES, start, stop, limit=limit + 1)
     series = [records.unpack_series(*row) for row in rows[:limit]]
     return Page(series, series[-1].key if len(rows) > limit else None)
+
+
+def count(reading: Reading, account: int, *, most: int) -> int:
+    """Return how many series an account has; no more than `most` are counted."""
+    range_ = records.series_range(account)
+    return sum(1 for _ in islice(paging.rows(reading, tables.SERIES, *range_), most))
 
 
 def begin(txn: Transaction, account: int, key: str, *, now: int) -> Series:

@@ -45,6 +45,8 @@ RETRIES: Final = _table("retries")
 """One row for each Idempotency-Key: the request and its answer."""
 RETRY_TIMES: Final = _table("retry_times")
 """The rows of `RETRIES`, oldest first."""
+ACTIVITY: Final = _table("activity")
+"""One row for each account and hour: how many numbers were given out."""
 SYSTEM: Final = _table("system")
 """Rows about the store itself, such as the one that a readiness check writes."""
 

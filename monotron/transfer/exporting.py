@@ -16,6 +16,7 @@ from monotron.store.contract import Reading, Store, Table
 from monotron.store.paging import PAGE_ROWS, Page
 from monotron.transfer.lines import (
     AccountLine,
+    ActivityLine,
     ApiKeyIdsLine,
     ApiKeyLine,
     ApiKeyNameLine,
@@ -49,6 +50,7 @@ def lines(store: Store) -> Iterator[Line]:
     yield from _of_rows(store, tables.ATTRIBUTES, _attribute, size=ATTRIBUTE_ROWS)
     yield from _of_rows(store, tables.BUMPS, _bump)
     yield from _of_rows(store, tables.DATED, _dated)
+    yield from _of_rows(store, tables.ACTIVITY, _activity)
     yield EndLine()
 
 
@@ -132,6 +134,10 @@ def _limit(reading: Reading, row_key: bytes, value: bytes) -> Line:
 
 def _api_key_name(reading: Reading, row_key: bytes, value: bytes) -> Line:
     return ApiKeyNameLine(row_key.decode(), records.unpack_api_key_name(value))
+
+
+def _activity(reading: Reading, row_key: bytes, value: bytes) -> Line:
+    return ActivityLine(*records.unpack_activity_row_key(row_key), records.unpack_counter(value))
 
 
 def _attribute(reading: Reading, row_key: bytes, value: bytes) -> Line:

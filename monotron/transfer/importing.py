@@ -17,6 +17,7 @@ from monotron.store.contract import Store, Transaction
 from monotron.transfer.items import Broken, Item, Read, Skipped
 from monotron.transfer.lines import (
     AccountLine,
+    ActivityLine,
     ApiKeyIdsLine,
     ApiKeyLine,
     ApiKeyNameLine,
@@ -150,6 +151,9 @@ def _add(txn: Transaction, line: Line, options: Options) -> list[Result]:
         return []
     if isinstance(line, LimitLine):
         imports.add_limit(txn, line.account, line.key, line.limit)
+        return _make(txn, line.account, options)
+    if isinstance(line, ActivityLine):
+        imports.add_activity(txn, line.account, line.hour, line.count)
         return _make(txn, line.account, options)
     assert isinstance(line, RetryLine)  # noqa: S101
     outcome = imports.add_retry(txn, line.account, line.digest, line.retry, made_at=line.created_at)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from monotron.core import attributes, calver, names, numbers, scopes
+from monotron.core.activity import HOUR
 from monotron.core.bumps import PARTS, PATCH
 from monotron.core.errors import RuleError
 from monotron.core.imports import Numbered
@@ -388,6 +389,29 @@ class DatedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivityLine:
+    """How many numbers an account gave out in an hour."""
+
+    kind: ClassVar[str] = "activity"
+    account: int
+    hour: int
+    """Counted from 1970-01-01T00:00:00Z."""
+    count: int
+
+    @classmethod
+    def read(cls, members: Members) -> "ActivityLine":
+        """See `Line.read`."""
+        hour, rest = divmod(_time(members, "start"), HOUR)
+        if rest:
+            raise BrokenLine("start must be the beginning of an hour")
+        return cls(_account(members), hour, integer(members, "count"))
+
+    def members(self) -> Members:
+        """See `Line.members`."""
+        return {"account": self.account, "start": self.hour * HOUR, "count": self.count}
+
+
+@dataclass(frozen=True, slots=True)
 class EndLine:
     """The last line: an export without it was cut off."""
 
@@ -416,6 +440,7 @@ KINDS: dict[str, type[Line]] = {
         AttributeLine,
         BumpLine,
         DatedLine,
+        ActivityLine,
         EndLine,
     )
 }

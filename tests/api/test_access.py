@@ -81,6 +81,11 @@ IN_AN_ACCOUNT = {
     "/semver": {"GET": "read:series"},
     "/semver/{name}": {"GET": "read:series"},
     "/semver/{name}/{part}/{token}": {"PUT": "write:series"},
+    "/semver/{name}/history": {"GET": "read:series"},
+    "/semver/{name}/badge": {"GET": "read:series"},
+    "/semver/{name}/badge.svg": {"GET": "read:series"},
+    "/activity": {"GET": "read:series"},
+    "/activity/{key}": {"GET": "read:series"},
     "/badges/{key}": {"GET": "read:series"},
     "/badges/{key}.svg": {"GET": "read:series"},
 }

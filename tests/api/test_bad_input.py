@@ -291,7 +291,7 @@ def with_one_fault(good: Call) -> Iterator[Call]:
             yield replace(good, fields={**good.fields, name: bad})
     if of_an_account:
         return
-    of_its_own = BAD_BADGES if "/badges/" in good.route else BAD_PAGES
+    of_its_own = BAD_BADGES if "/badge" in good.route else BAD_PAGES
     for query in [*BAD_QUERIES, *(of_its_own if good.method in SAFE else BAD_COUNTS)]:
         yield replace(good, query=query)
     for name, values in BAD_HEADERS.items():

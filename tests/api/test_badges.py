@@ -218,6 +218,22 @@ def test_badges_need_credentials_unless_they_are_public(guarded: Api, end: str) 
     assert guarded.get(f"/v1/badges/shop{end}", headers=basic(ROOT)).status_int == 200
 
 
+def test_badges_of_versions_have_a_path_of_their_own(public: Api) -> None:
+    for base in ("/v1", "/v1/accounts/1", "/v1/accounts/7"):
+        of_version, same = f"{base}/semver/shop/badge", f"{base}/badges/shop"
+        for look in ("", "&label=release&message=v%7Bvalue%7D&color=green"):
+            for end in ("", ".svg"):
+                badge = public.get(f"{of_version}{end}?{look.lstrip('&')}")
+                expected = public.get(f"{same}{end}?show=version{look}")
+                assert badge.body == expected.body
+                assert badge.headers["Content-Type"] == expected.headers["Content-Type"]
+                assert badge.headers["Cache-Control"] == "max-age=60"
+        assert "no version yet" in problem(
+            public.get(f"{base}/semver/other/badge", status=404), 404
+        )
+        problem(public.get(f"{of_version}?show=value", status=400), 400)
+
+
 def test_public_badges_of_account_1_and_of_a_named_one_need_no_credentials(public: Api) -> None:
     for base, value in (("/v1", "1"), ("/v1/accounts/1", "1"), ("/v1/accounts/7", "7")):
         assert public.get(f"{base}/badges/shop").json == shields("shop", value)

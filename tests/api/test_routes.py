@@ -110,15 +110,16 @@ def test_only_liveness_is_answered_under_overload() -> None:
     assert {route.path for route in ROUTES if route.quick} == QUICK_PATHS
 
 
-def test_what_may_read_for_long_is_pages_and_metrics() -> None:
+def test_what_may_read_for_long_is_pages_counts_and_metrics() -> None:
     pages = {
         route.path
         for route in ROUTES
         for call in route.resource.calls.values()
         if "limit" in call.query_names
     }
-    assert len(pages) == 7
-    assert {route.path for route in ROUTES if route.long} == {*pages, "/metrics"}
+    assert len(pages) == 9
+    counts = {route.path for route in ROUTES if "/activity" in route.path}
+    assert {route.path for route in ROUTES if route.long} == {*pages, *counts, "/metrics"}
 
 
 @pytest.mark.parametrize(

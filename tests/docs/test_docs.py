@@ -10,6 +10,7 @@ import pytest
 
 from monotron import limits
 from monotron.api import badges
+from monotron.core.pending import PENDING_SECONDS
 from tests.support import shown
 from tests.support.service import Serve
 from tests.support.web import Api, described, routes
@@ -89,6 +90,14 @@ def test_every_kind_of_problem_is_described() -> None:
         ("The newest {} values of each series", limits.HISTORY_VALUES),
         ("up to {} of its newest values", limits.RECENT_VALUES),
         ("a page shows at most {} such values", limits.RECENT_PAGE_VALUES),
+        ("token, without texts of more than {} bytes", limits.LISTED_ATTRIBUTE_BYTES),
+        ("that has any, without texts of more than {} bytes", limits.LISTED_ATTRIBUTE_BYTES),
+        ("a page then has at most {} series", limits.INCLUDED_PAGE_ROWS),
+        ("At most the newest {} values of a series are counted", limits.ACTIVITY_VALUES),
+        ("hours or {} days at most", limits.ACTIVITY_DAYS),
+        ("The counts of an account are kept for {} days", limits.ACTIVITY_DAYS),
+        ("They are written at most every {} seconds", round(PENDING_SECONDS)),
+        ("`series` counts up to {}", limits.COUNTED_SERIES),
         ("`label` and `message` have at most {} bytes", limits.NAME_BYTES),
         ("may keep a badge for {} seconds", badges.MAX_AGE),
         ("shields.io keeps one for at least {} seconds", badges.CACHE_SECONDS),

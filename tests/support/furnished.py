@@ -36,10 +36,15 @@ BODIES = {
 """What a method of a path that ends like this reads; others read no body."""
 
 QUERIES = {
+    "by": "by=day",
     "before": "before=1000",
     "changed_since": "changed_since=2026-01-01T00:00:00Z",
     "contains": "contains=V",
     "count": "count=100",
+    "find": "find=V",
+    "fold": "fold=versions",
+    "include": "include=activity,who",
+    "last": "last=5",
     "limit": "limit=2",
     "pre": "pre=rc",
     "recent": "recent=5",
@@ -50,6 +55,13 @@ QUERIES = {
     "tz": "tz=UTC",
 }
 """A way to ask for less, for more or for something else, where there is such a parameter."""
+
+OWN_QUERIES = {
+    ("/history/{key}", "fold"): "fold=ranges",
+    ("/history/{key}", "include"): "include=attributes",
+    ("/semver/{name}/history", "before"): "before=2.0.0",
+}
+"""The same for parameters that mean something else at a path that ends like this."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,9 @@ def queries_of(route: Route, description: Description) -> list[str]:
     """Return a good query for each parameter that a call may have."""
     # Setting a limit takes none; it has that of the token with the same path.
     known = () if route.path.endswith("/limit") else description.query_names
-    return [QUERIES[name] for name in known if name in QUERIES]
+    own = {name: query for (end, name), query in OWN_QUERIES.items() if route.path.endswith(end)}
+    queries = QUERIES | own
+    return [queries[name] for name in known if name in queries]
 
 
 def calls(*methods: str) -> list[Call]:

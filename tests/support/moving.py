@@ -9,6 +9,7 @@ from datetime import timezone
 
 from monotron.core import (
     accounts,
+    activity,
     api_keys,
     attributes,
     bumps,
@@ -118,6 +119,7 @@ def fill(store: Store, chance: random.Random, steps: int) -> None:
                 _step(txn, chance, now)
         if steps:
             series.set_limit(txn, FIRST_ACCOUNT, "not yet", 7)
+            activity.add(txn, {(FIRST_ACCOUNT, 490_000): steps, (FIRST_ACCOUNT, 490_001): 1})
 
     store.update(do)
 

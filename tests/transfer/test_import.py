@@ -21,7 +21,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron import limits
-from monotron.core import api_keys, attributes, history, semver, series, tables
+from monotron.core import activity, api_keys, attributes, history, semver, series, tables
+from monotron.core.activity import Spans
 from monotron.core.records import Entry, Series
 from monotron.limits import LAST_VALUE
 from monotron.store.contract import Reading, Store, StoreFull, Transaction
@@ -123,7 +124,8 @@ def test_two_stores_become_one(seed: int, there_steps: int, here_steps: int, kee
     }
     # Everything else is as it was, and the imported data is beside it.
     now = rows(here)
-    for table in kept.keys() - {tables.SERIES, tables.HISTORY, tables.SYSTEM, tables.LIMITS}:
+    changed = {tables.SERIES, tables.HISTORY, tables.SYSTEM, tables.LIMITS, tables.ACTIVITY}
+    for table in kept.keys() - changed:
         assert set(kept[table]) <= set(now[table])
     for table in {tables.ATTRIBUTES, tables.RETRIES, tables.ACCOUNTS, tables.API_KEYS}:
         assert {row for row, _ in rows(there)[table]} <= {row for row, _ in now[table]}
@@ -222,6 +224,21 @@ def test_attributes_that_are_there_stay(here: MemoryStore) -> None:
         "url": "x\r\n",
     }
     assert "attributes  1 new, 1 kept" in brought.summary
+
+
+def test_the_larger_count_of_an_hour_stays_however_often_it_is_imported(here: MemoryStore) -> None:
+    here.update(lambda txn: activity.add(txn, {(1, 490_000): 5, (1, 490_001): 5}))
+    text = [
+        json.dumps(
+            {"kind": "activity", "account": 1, "start": hour * activity.HOUR, "count": count}
+        )
+        for hour, count in ((490_000, 3), (490_001, 7), (490_002, 1))
+    ]
+    spans = Spans(activity.HOUR, 3, 490_002 * activity.HOUR)
+    for _ in range(2):
+        bring(here, export_of(*text))
+        found = here.view(lambda reading: activity.of_account(reading, 1, spans, {}))
+        assert found == [5, 7, 1]
 
 
 def test_a_version_stays_with_the_token_that_has_it(here: MemoryStore) -> None:
@@ -335,6 +352,7 @@ API_KEY = {"kind": "api_key", "account": 1, "id": 1, "key": "k" * 24, "digest": 
 ATTRIBUTE = {"kind": "attribute", "account": 1, "key": "a", "token": "b", "name": "c"}
 BUMP = {"kind": "bump", "account": 1, "name": "a", "token": "b", "major": 1, "minor": 1, "patch": 1}
 RETRY = {"kind": "retry", "account": 1, "digest": "0" * 32, "value": 1, "created_at": 7}
+ACTIVITY = {"kind": "activity", "account": 1, "start": 3_600_000_000, "count": 1}
 BAD_OTHERS: dict[str, object] = {
     "no kind": {},
     "unknown kind": {"kind": "user"},
@@ -356,6 +374,8 @@ BAD_OTHERS: dict[str, object] = {
     "raised part that is no higher": BUMP | {"part": "minor", "raised": "minor"},
     "raised part at 0": BUMP | {"part": "minor", "raised": "major", "major": 0},
     "long name of a version": BUMP | {"part": "patch", "name": "a" * 210},
+    "activity within an hour": ACTIVITY | {"start": 3_600_000_001},
+    "activity of no number": ACTIVITY | {"count": 0},
     "no request": RETRY,
     "short request": RETRY | {"request": "00"},
 }

@@ -1,0 +1,107 @@
+"""Pending activity: numbers that a worker has given out, and that the store has not counted yet.
+
+They are counted in memory. Now and then an update takes them along into its own transaction, so
+that no call needs a write more than it would without them. A worker that is killed takes what is
+pending with it: a few seconds of a figure for people, and never a number.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TypeVar
+
+from monotron.core import activity
+from monotron.core.activity import HOUR, Hour
+from monotron.core.call import Call
+from monotron.store.contract import Store, StoreError, StoreUncertain, Transaction
+
+T = TypeVar("T")
+
+PENDING_SECONDS = 10.0
+"""How long counts wait before the next update takes them along."""
+
+
+class PendingActivity:
+    """What one worker has not written yet. It can be used from any thread."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Hour, int] = {}
+        self._leaving: list[dict[Hour, int]] = []
+        """What updates are taking along now."""
+        self._due_at = 0.0
+        self._gate = threading.Lock()
+
+    def note(self, call: Call, count: int) -> None:
+        """Count numbers that a call has given out."""
+        hour = call.account, call.now // HOUR
+        with self._gate:
+            if not self._counts:
+                self._due_at = time.monotonic() + PENDING_SECONDS
+            self._counts[hour] = self._counts.get(hour, 0) + count
+
+    def counts(self) -> Mapping[Hour, int]:
+        """Return what is pending.
+
+        While an update takes it along, for an instant it is already in the store too.
+        """
+        with self._gate:
+            total: dict[Hour, int] = {}
+            for each in (self._counts, *self._leaving):
+                _add(total, each)
+            return total
+
+    def update(self, store: Store, fn: Callable[[Transaction], T]) -> T:
+        """Run an update of the store; if it is time, it takes along what is pending."""
+        # Without the gate: whoever finds nothing due here may be late by one update.
+        if not self._counts or time.monotonic() < self._due_at:
+            return store.update(fn)
+        return self._along(store, fn)
+
+    def flush(self, store: Store) -> None:
+        """Write what is pending; if that fails, it stays pending, and nobody needs to know."""
+        with suppress(StoreError):
+            self._along(store, lambda txn: None)
+
+    def _along(self, store: Store, fn: Callable[[Transaction], T]) -> T:
+        with self._gate:
+            taken, self._counts = self._counts, {}
+            self._leaving.append(taken)
+
+        def update(txn: Transaction) -> T:
+            result = fn(txn)
+            activity.add(txn, taken)
+            return result
+
+        try:
+            return store.update(update)
+        except StoreUncertain:
+            # It may have been kept, and nothing may be counted twice.
+            raise
+        except Exception:
+            with self._gate:
+                _add(self._counts, taken)
+            raise
+        finally:
+            with self._gate:
+                # Not `remove`, which would take another one that is equal.
+                self._leaving = [each for each in self._leaving if each is not taken]
+
+
+class CountedStore:
+    """A store whose updates take along what is pending."""
+
+    def __init__(self, store: Store, pending: PendingActivity) -> None:
+        self._store = store
+        self._pending = pending
+        self.view = store.view
+        self.close = store.close
+
+    def update(self, fn: Callable[[Transaction], T]) -> T:
+        """See `Store`."""
+        return self._pending.update(self._store, fn)
+
+
+def _add(to: dict[Hour, int], counts: Mapping[Hour, int]) -> None:
+    for hour, count in counts.items():
+        to[hour] = to.get(hour, 0) + count

@@ -7,6 +7,11 @@ export function isSeries(body) {
   return isList(body?.series, isState);
 }
 
+/** Series that may be folded by version, each with who took the newest value. */
+export function isWall(body) {
+  return isList(body?.series, isShown);
+}
+
 export function isHistory(body) {
   return isList(body?.history, isEntry);
 }
@@ -22,6 +27,19 @@ export function isAttributes(body) {
 function isState(each) {
   return (
     isEntry(each) && isText(each.key) && isText(each.updated_at) && isList(each.recent, isEntry)
+  );
+}
+
+function isShown(each) {
+  const { version, api_key: who, api_key_name: name } = each ?? {};
+  return (
+    isEntry(each) &&
+    isText(each.key) &&
+    isText(each.updated_at) &&
+    (each.token === null || isText(each.token)) &&
+    (who === null || isText(who)) &&
+    (name === undefined || isText(name)) &&
+    (version === undefined || (isText(version?.name) && isText(version.version)))
   );
 }
 

@@ -8,6 +8,7 @@ import { oneSeries } from "./one_series.js";
 import { onSearch, seriesList } from "./series_list.js";
 import { askToSignIn, onSignIn, showCaller, signInFromAddress, signInSection } from "./sign_in.js";
 import { keepTime, minute } from "./times.js";
+import { wall } from "./wall.js";
 
 const nowhere = {
   section: byId("nowhere"),
@@ -17,7 +18,10 @@ const nowhere = {
   },
   clear() {},
 };
-const views = { list: seriesList, series: oneSeries, nowhere };
+const views = { list: seriesList, series: oneSeries, wall, nowhere };
+
+/** The views that Escape leaves for the list. */
+const LEAVING = new Set(["series", "wall"]);
 
 let place = null;
 let close = () => {};
@@ -33,7 +37,7 @@ function go() {
   const view = views[place.view];
   if (place.view === "list") {
     lastList = listHash(place.prefix, place.after);
-    byId("back").setAttribute("href", lastList);
+    for (const id of ["back", "wall-leave"]) byId(id).setAttribute("href", lastList);
   }
   const here = place;
   let ready = false;
@@ -75,7 +79,7 @@ function arrive(view, from, here) {
     if (here.view === "list" && seriesList.resume(listHash(here.prefix, here.after))) return;
   }
   scrollTo(0, 0);
-  view.section.querySelector("h2").focus({ preventScroll: true });
+  view.section.querySelector("h1, h2").focus({ preventScroll: true });
 }
 
 function reveal(section) {
@@ -110,7 +114,7 @@ function replace(hash) {
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
   const typing = event.target.matches("input, textarea, select");
-  if (event.key === "Escape" && place.view === "series" && !typing) {
+  if (event.key === "Escape" && LEAVING.has(place.view) && !typing) {
     location.hash = lastList;
   } else if (event.key === "/" && !typing && signInSection.hidden) {
     event.preventDefault();

@@ -23,6 +23,8 @@ const entries = new Map();
 let shown = null;
 /** When the newest change was. */
 let newest = "";
+/** For how many entries the screen has room; 0 if that is not known. */
+let room = 0;
 
 export const wall = {
   section: byId("wall"),
@@ -33,7 +35,8 @@ export const wall = {
     if (shown !== which) clear();
     setText(byId("wall-of"), inWords(prefix));
     document.documentElement.classList.add("wall");
-    addEventListener("resize", fit);
+    addEventListener("resize", measure);
+    room = 0;
     const stop = poll(path(prefix), isWall, {
       ...page,
       answered({ series }) {
@@ -42,7 +45,9 @@ export const wall = {
         newest = series[0]?.updated_at ?? newest;
         notice(byId("wall-notice"), series.length > 0 ? null : empty(prefix));
         page.ready();
-        fit();
+        // Measuring at each update would keep a small machine busy.
+        if (room === 0) measure();
+        else fit();
       },
       impossible(error) {
         clear();
@@ -57,7 +62,6 @@ export const wall = {
       troubled(error) {
         page.troubled(error);
         page.ready();
-        fit();
       },
     });
     return () => {
@@ -71,7 +75,7 @@ export const wall = {
 
 function leave() {
   document.documentElement.classList.remove("wall");
-  removeEventListener("resize", fit);
+  removeEventListener("resize", measure);
 }
 
 function clear() {
@@ -143,15 +147,22 @@ function mark(entry) {
   }, MARKED);
 }
 
-/** Hide the entries for which the screen has no room. */
-function fit() {
-  const rows = [...byId("wall-rows").children];
-  for (const tr of rows) tr.hidden = false;
+/** Find out for how many entries the screen has room. */
+function measure() {
+  const first = byId("wall-rows").firstElementChild;
+  if (first === null) return;
+  first.hidden = false;
+  const { top, height } = first.getBoundingClientRect();
   const end = byId("wall-end").getBoundingClientRect().top;
-  const fitting = rows.filter((tr) => tr.getBoundingClientRect().bottom <= end).length;
   // A part of one says more than nothing.
-  rows.forEach((tr, place) => {
-    tr.hidden = place >= Math.max(fitting, 1);
+  room = Math.max(1, Math.floor((end - top) / height));
+  fit();
+}
+
+/** Hide the entries for which there is none. */
+function fit() {
+  [...byId("wall-rows").children].forEach((tr, place) => {
+    tr.hidden = place >= room;
   });
 }
 

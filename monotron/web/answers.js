@@ -16,6 +16,17 @@ export function isHistory(body) {
   return isList(body?.history, isEntry);
 }
 
+/** An OpenAPI document, as far as the page relies on it. */
+export function isDescription(body) {
+  return (
+    isText(body?.openapi) &&
+    isText(body.info?.version) &&
+    isList(body.tags, (tag) => isText(tag?.name)) &&
+    isObject(body.paths) &&
+    Object.values(body.paths).every(isObject)
+  );
+}
+
 export function isAccounts(body) {
   return isList(body?.accounts, (each) => isObject(each) && isWhole(each.id));
 }

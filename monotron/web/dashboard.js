@@ -1,6 +1,7 @@
 /** The dashboard: shows the place that the address names, and moves between places. */
 
 import { offerAccounts, onChoice, withdrawAccounts } from "./account_choice.js";
+import { apiPage, onApiFilter } from "./api_page.js";
 import { listHash, placeOf } from "./address.js";
 import { byId, setText, visible } from "./elements.js";
 import { onOlder } from "./history.js";
@@ -18,10 +19,11 @@ const nowhere = {
   },
   clear() {},
 };
-const views = { list: seriesList, series: oneSeries, wall, nowhere };
+const views = { list: seriesList, series: oneSeries, wall, api: apiPage, nowhere };
 
+const TITLES = { wall: "Wall", api: "API" };
 /** The views that Escape leaves for the list. */
-const LEAVING = new Set(["series", "wall"]);
+const LEAVING = new Set(["series", "wall", "api"]);
 
 let place = null;
 let close = () => {};
@@ -68,7 +70,8 @@ function arrive(view, from, here) {
   const signingIn = !signInSection.hidden;
   const choosing = document.activeElement === byId("account");
   reveal(view.section);
-  document.title = here.view === "series" ? `${visible(here.key)} · Monotron` : "Monotron";
+  const title = here.view === "series" ? visible(here.key) : TITLES[here.view];
+  document.title = title ? `${title} · Monotron` : "Monotron";
   showCaller();
   if (choosing) return;
   if (!signingIn) {
@@ -149,6 +152,7 @@ onSignIn(go, () => {
   again();
 });
 onChoice(again);
+onApiFilter();
 keepTime();
 showCaller();
 if (!signInFromAddress()) go();

@@ -76,7 +76,7 @@ function curl(method, base, path, { authentication = false, key = "" }) {
   if (!reachable(key)) words.push("--path-as-is");
   if (authentication) words.push("-u", '"$MONOTRON_KEY"');
   // Not through URL, which removes `.` and `..`.
-  return [...words, shell(`${base}${path}`)].join(" ");
+  return [...words, shell(`${base}${accountPath(path)}`)].join(" ");
 }
 
 function jenkins(call, authentication) {
@@ -84,7 +84,7 @@ function jenkins(call, authentication) {
 }
 
 function seriesPath(key) {
-  return accountPath(`v1/series/${encoded(key)}`);
+  return `v1/series/${encoded(key)}`;
 }
 
 // Browsers offer the clipboard only over HTTPS and on the machine itself; otherwise the user copies.

@@ -1,7 +1,18 @@
 /** The view that the address's hash names, and addresses below the page's own. */
 
-/** The folder of the page: monotron's own address, with any prefix that a proxy adds. */
+/**
+ * The folder of the page: monotron's own address, with any prefix that a proxy adds. It has no key and
+ * secret in it, even if the page's address has: a browser refuses to fetch from such a URL.
+ */
 export const BASE = new URL("./", document.baseURI);
+BASE.username = BASE.password = "";
+
+/** Return the `{key, secret}` in the page's own address, as in `http://KEY:SECRET@host/`, or null. */
+export function pairInAddress() {
+  // Not location, which browsers show without them.
+  const { username, password } = new URL(document.URL);
+  return username && password ? { key: asTyped(username), secret: asTyped(password) } : null;
+}
 
 /** What the list can be sorted by, and how far back a change may lie; the first is not in the hash. */
 const ORDERS = ["changed", "key", "value"];
@@ -9,14 +20,19 @@ const SPANS = ["", "hour", "day", "week"];
 
 /**
  * Return the place that a hash names: `{view: "list", find, prefix, sort, since, after, page}`,
- * `{view: "series", key, value}` with the digits of one value or null, `{view: "version", name}`, or
- * `{view: "nowhere"}`.
+ * `{view: "series", key, value}` with the digits of one value or null, `{view: "version", name}`,
+ * `{view: "wall", prefix}`, `{view: "api"}`, or `{view: "nowhere"}`.
  */
 export function placeOf(hash) {
   const path = hash.replace(/^#/, "");
   if (path === "" || path === "/" || path.startsWith("/?")) {
     return listOf(new URLSearchParams(path.slice(2)));
   }
+  if (path === "/wall" || path.startsWith("/wall?")) {
+    const query = new URLSearchParams(path.slice("/wall?".length));
+    return { view: "wall", prefix: query.get("prefix") ?? "" };
+  }
+  if (path === "/api") return { view: "api" };
   const [, view, name] = /^\/(series|version)\/(.+)$/s.exec(path) ?? [];
   return (view === "series" ? seriesPlace(name) : versionPlace(name)) ?? { view: "nowhere" };
 }
@@ -92,6 +108,11 @@ function seriesPlace(path) {
 function versionPlace(path) {
   const name = path && decoded(path);
   return name && { view: "version", name };
+}
+
+// Whoever typed the address may have left a % in the secret as it is.
+function asTyped(text) {
+  return decoded(text.replace(/%(?![0-9a-f]{2})/gi, "%25")) ?? text;
 }
 
 function decoded(text) {

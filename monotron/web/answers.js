@@ -17,6 +17,11 @@ export function isActivity(body) {
   return isList(body?.activity, (each) => isText(each?.start) && Number.isInteger(each.count));
 }
 
+/** Series that may be folded by version, each with who took the newest value. */
+export function isWall(body) {
+  return isList(body?.series, isShown);
+}
+
 export function isHistory(body) {
   return isList(body?.history, isTaken);
 }
@@ -32,6 +37,21 @@ export function isVersions(body) {
 
 export function isBumps(body) {
   return isList(body?.history, isBump);
+}
+
+/** An OpenAPI document, as far as the page relies on it. */
+export function isDescription(body) {
+  return (
+    isText(body?.openapi) &&
+    isText(body.info?.version) &&
+    isList(body.tags, (tag) => isText(tag?.name)) &&
+    isObject(body.paths) &&
+    Object.values(body.paths).every(isObject)
+  );
+}
+
+export function isAccounts(body) {
+  return isList(body?.accounts, (each) => isObject(each) && isWhole(each.id));
 }
 
 export function isAttributes(body) {
@@ -51,6 +71,19 @@ function isRow(each) {
     isText(each.updated_at) &&
     isList(each.activity, Number.isInteger) &&
     (each.version === undefined || (isText(each.version?.name) && isText(each.version.version)))
+  );
+}
+
+function isShown(each) {
+  const { version, api_key: who, api_key_name: name } = each ?? {};
+  return (
+    isEntry(each) &&
+    isText(each.key) &&
+    isText(each.updated_at) &&
+    (each.token === null || isText(each.token)) &&
+    (who === null || isText(who)) &&
+    (name === undefined || isText(name)) &&
+    (version === undefined || (isText(version?.name) && isText(version.version)))
   );
 }
 

@@ -1,5 +1,6 @@
 /** The part of the API that the page needs: only GET. */
 
+import { accountPath } from "./account.js";
 import { BASE } from "./address.js";
 import { authorization } from "./credentials.js";
 import { exact } from "./numbers.js";
@@ -48,9 +49,9 @@ export function isFailure(error) {
 }
 
 /**
- * Request `path` below the page. Returns `{body, etag}`, with a null body if the answer still has the
- * given `etag`. The body is the JSON with every number exact, which `holds` accepts; with another `type`
- * than JSON's, such as `image/`, it is a Blob.
+ * Request `path` below the page, in the chosen account. Returns `{body, etag}`, with a null body if the
+ * answer still has the given `etag`. The body is the JSON with every number exact, which `holds` accepts;
+ * with another `type` than JSON's, such as `image/`, it is a Blob.
  *
  * Throws Refused, Impossible or Trouble, or an AbortError if `signal` is aborted.
  */
@@ -68,7 +69,7 @@ export async function get(path, { etag = null, signal = null, type = JSON_TYPE, 
   try {
     signal?.throwIfAborted();
     // Without "omit", the browser would ask for a password in its own dialog.
-    const response = await fetch(new URL(path, BASE), {
+    const response = await fetch(new URL(accountPath(path), BASE), {
       headers,
       credentials: "omit",
       cache: "no-store",

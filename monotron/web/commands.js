@@ -1,5 +1,6 @@
 /** Lines ready to be copied, each quoted for the program that it is pasted into. */
 
+import { accountPath } from "./account.js";
 import { encoded, reachable } from "./address.js";
 import { fromTemplate, say, setText, visible } from "./elements.js";
 import { shell } from "./quoting.js";
@@ -18,7 +19,7 @@ export function curl(method, base, path, { authentication = false, key = "" }) {
   if (!reachable(key)) words.push("--path-as-is");
   if (authentication) words.push("-u", '"$MONOTRON_KEY"');
   // Not through URL, which removes `.` and `..`.
-  return [...words, shell(`${base}${path}`)].join(" ");
+  return [...words, shell(`${base}${accountPath(path)}`)].join(" ");
 }
 
 export function seriesPath(key) {

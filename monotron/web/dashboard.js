@@ -1,5 +1,7 @@
 /** The dashboard: shows the place that the address names, and moves between places. */
 
+import { offerAccounts, onChoice, withdrawAccounts } from "./account_choice.js";
+import { apiPage, onApiFilter } from "./api_page.js";
 import { listHash, placeOf } from "./address.js";
 import { onOlderBumps } from "./bumps.js";
 import { onCsv } from "./csv.js";
@@ -12,9 +14,10 @@ import { oneSeries } from "./one_series.js";
 import { oneVersion } from "./one_version.js";
 import { onNext } from "./pages.js";
 import { onSearch, seriesList } from "./series_list.js";
-import { askToSignIn, onSignIn, showCaller, signInSection } from "./sign_in.js";
+import { askToSignIn, onSignIn, showCaller, signInFromAddress, signInSection } from "./sign_in.js";
 import { keepTime } from "./times.js";
 import { fine, troubled } from "./trouble.js";
+import { wall } from "./wall.js";
 
 const nowhere = {
   section: byId("nowhere"),
@@ -24,7 +27,18 @@ const nowhere = {
   },
   clear() {},
 };
-const views = { list: seriesList, series: oneSeries, version: oneVersion, nowhere };
+const views = {
+  list: seriesList,
+  series: oneSeries,
+  version: oneVersion,
+  wall,
+  api: apiPage,
+  nowhere,
+};
+
+/** What the title names, and the views that Escape leaves for the list. */
+const TITLES = { wall: "Wall", api: "API" };
+const LEAVING = new Set(["series", "version", "wall", "api"]);
 
 let place = null;
 let close = () => {};
@@ -39,7 +53,7 @@ function go(staying = false) {
   const view = views[place.view];
   if (place.view === "list") {
     lastList = listHash(place);
-    for (const back of document.querySelectorAll(".back")) back.setAttribute("href", lastList);
+    for (const back of document.querySelectorAll(".back, #wall-leave")) back.setAttribute("href", lastList);
   }
   const here = place;
   let ready = false;
@@ -52,23 +66,29 @@ function go(staying = false) {
     refused(error) {
       fine();
       clear();
+      withdrawAccounts();
       reveal(signInSection);
       document.title = "Sign in · Monotron";
       askToSignIn(error);
     },
     troubled,
-    fine,
+    fine() {
+      fine();
+      offerAccounts(again);
+    },
   });
 }
 
 /** Show the view, and take the user to its beginning, or to where it was left. */
 function arrive(view, from, here, staying) {
   const signingIn = !signInSection.hidden;
+  const choosing = document.activeElement === byId("account");
   reveal(view.section);
   document.title = titleOf(here);
   showCaller();
   showVersion();
   showGlance(here.view === "list");
+  if (choosing) return;
   if (!signingIn) {
     // The search field is shown before the list's answer arrives, and may be in use.
     const typing = here.view === "list" && document.activeElement === byId("search");
@@ -78,11 +98,11 @@ function arrive(view, from, here, staying) {
     if (here.view === "list" && seriesList.resume(listHash(here))) return;
   }
   scrollTo(0, 0);
-  view.section.querySelector("h2").focus({ preventScroll: true });
+  view.section.querySelector("h1, h2").focus({ preventScroll: true });
 }
 
 function titleOf({ view, key, value, name }) {
-  const words = { series: [key, value], version: [name] }[view] ?? [];
+  const words = { series: [key, value], version: [name] }[view] ?? [TITLES[view]];
   return [...words.filter(Boolean).map(visible), "Monotron"].join(" · ");
 }
 
@@ -96,6 +116,12 @@ function clear() {
   forgetVersion();
 }
 
+/** Show the same place for somebody else, or in another account. */
+function again() {
+  clear();
+  go();
+}
+
 function replace(hash) {
   history.replaceState(null, "", hash);
   go(true);
@@ -104,7 +130,7 @@ function replace(hash) {
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
   const typing = event.target.matches("input:not([type=radio]), textarea, select");
-  if (event.key === "Escape" && ["series", "version"].includes(place.view) && !typing) {
+  if (event.key === "Escape" && LEAVING.has(place.view) && !typing) {
     location.hash = lastList;
   } else if (event.key === "/" && !typing && signInSection.hidden) {
     event.preventDefault();
@@ -139,9 +165,11 @@ onOlderBumps();
 onCsv();
 onFind();
 onSignIn(() => go(), () => {
-  clear();
-  go();
+  withdrawAccounts();
+  again();
 });
+onChoice(again);
+onApiFilter();
 keepTime();
 showCaller();
-go();
+if (!signInFromAddress()) go();

@@ -1,5 +1,6 @@
 /** The lines that take a number or a version, by the system that builds; each `[title, text]`. */
 
+import { chosenAccount } from "./account.js";
 import { encoded } from "./address.js";
 import { curl, nextNumber, seriesPath } from "./commands.js";
 import { doubleQuoted, forGithub, forGitlab, groovy, shell } from "./quoting.js";
@@ -35,7 +36,8 @@ export function seriesLines(base, key, authentication) {
     github: [["A commit's number, in GitHub Actions", github(base, key, [], authentication)]],
     gitlab: [["A commit's number, in GitLab CI", gitlab(base, key, [])]],
   };
-  if (CANONICAL_UUID.test(key)) {
+  // A build number is always the caller's own.
+  if (CANONICAL_UUID.test(key) && chosenAccount() === null) {
     lines.curl.unshift(["Build number, from a shell", curl("POST", base, key, { authentication })]);
     lines.shell.unshift(["Build number, with monotron.sh", script(base, `build ${key}`)]);
   }

@@ -1,6 +1,7 @@
 /** Signing in with an API key, and signing out. */
 
-import { credentials, forget, keep } from "./credentials.js";
+import { BASE, pairInAddress } from "./address.js";
+import { credentials, drop, forget, keep, onSignedOutElsewhere } from "./credentials.js";
 import { byId, notice, setText } from "./elements.js";
 
 export const signInSection = byId("sign-in");
@@ -11,7 +12,7 @@ const BOTH = /^([A-Za-z0-9]+):(.+)$/;
 /** Ask for a key and its secret; `error` says why the previous ones were refused. */
 export function askToSignIn(error) {
   const had = credentials();
-  forget();
+  drop();
   showCaller();
   byId("secret").value = "";
   setText(byId("wrong"), had ? reason(error) : "");
@@ -28,15 +29,34 @@ export function onSignIn(retry, left) {
   });
   byId("sign-in-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    keep(key.value.trim(), secret.value);
+    keep(key.value.trim(), secret.value, { onMachine: byId("stay").checked });
     retry();
   });
-  byId("sign-out").addEventListener("click", () => {
-    forget();
+  const leave = () => {
     key.value = secret.value = "";
+    byId("stay").checked = false;
     showCaller();
     left();
+  };
+  byId("sign-out").addEventListener("click", () => {
+    forget();
+    leave();
   });
+  onSignedOutElsewhere(leave);
+}
+
+/**
+ * Sign in with the pair in the page's own address, and take it out of there; return whether the page
+ * is about to be loaded again for that. It cannot be taken out otherwise: a page cannot change these
+ * parts of its address.
+ */
+export function signInFromAddress() {
+  const pair = pairInAddress();
+  if (!pair) return false;
+  const kept = keep(pair.key, pair.secret);
+  // If nothing can be kept, this page goes on with what it has.
+  if (kept) location.replace(new URL(location.search + location.hash, BASE));
+  return kept;
 }
 
 /** Show the API key that is signed in. */

@@ -1,9 +1,10 @@
 /** "Use it": the lines for one system at a time, which the user picks. */
 
+import { chosenAccount } from "./account.js";
 import { BASE, loopback } from "./address.js";
 import { choice } from "./choice.js";
 import { command } from "./commands.js";
-import { element, fromTemplate } from "./elements.js";
+import { element, fromTemplate, setText } from "./elements.js";
 
 /** Each system's name, and what it needs first. */
 const SYSTEMS = {
@@ -41,5 +42,8 @@ export function showUses(place, lines, authentication) {
   const notes = fromTemplate("use-notes");
   notes.querySelector(".address-note").hidden = !loopback(BASE.hostname);
   notes.querySelector(".key-note").hidden = !authentication;
+  const chosen = chosenAccount();
+  notes.querySelector(".account-note").hidden = chosen === null;
+  setText(notes.querySelector(".account-note span"), chosen ?? "");
   place.replaceChildren(notes, choice("System", names, picked, pick), ...panels);
 }

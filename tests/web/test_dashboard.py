@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,7 +21,6 @@ from tests.support.dashboard import (
     cell,
     command,
     fill,
-    key_beside,
     keys,
     note_as_before,
     path,
@@ -850,126 +849,6 @@ def test_it_works_below_a_prefix(running: Service, proxy: Proxy, visit: Visitor)
         f"curl -fsS -X POST -H 'Accept: text/plain' '{proxy.base}v1/series/feature%2Flogin'"
     )
     assert page.url == f"{proxy.base}#/series/feature%2Flogin"
-
-
-# Signing in
-
-
-def test_it_asks_for_a_key_and_shows_just_that_account(
-    guarded_service: Service, visit: Visitor, folder: Path
-) -> None:
-    mine = key_beside(folder, "read:series", account=7)
-    writer = key_beside(folder, "write:series", account=7)
-    guarded_service.ask("POST", "/v1/accounts/7/series/mine", headers=basic(ROOT))
-    guarded_service.ask("POST", "/v1/series/theirs", headers=basic(ROOT))
-    tab = visit(base(guarded_service))
-    tab.allowed += ["status of 401", "status of 403"]
-    page = tab.open_with_clock()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    expect(page.get_by_label("API key")).to_be_focused()
-    expect(page.locator("#wrong")).to_have_text("")
-
-    sign_in(page, mine.key, "wrong")
-    expect(page.get_by_role("alert")).to_have_text(
-        "This was not accepted: unknown API key or wrong secret."
-    )
-    sign_in(page, writer.key, writer.secret)
-    expect(page.get_by_role("alert")).to_have_text(
-        "This API key may not read series: this needs the scope read:series."
-    )
-    asked = len(tab.asked)
-    tab.pass_time(120_000)
-    assert len(tab.asked) == asked
-
-    sign_in(page, mine.key, mine.secret)
-    expect(row(page, "mine")).to_be_visible()
-    assert keys(page) == ["mine"]
-    expect(page.locator("#caller")).to_contain_text(mine.key)
-    page.reload()
-    expect(row(page, "mine")).to_be_visible()
-    row(page, "mine").get_by_role("link").click()
-    expect(page.locator("#badge img")).to_be_visible()
-    line = command(page, "Next number, from a shell").locator("code").inner_text()
-    assert '-u "$MONOTRON_KEY"' in line
-    expect(page.locator("#one .key-note")).to_contain_text("set MONOTRON_KEY to KEY:SECRET")
-    expect(page.locator("#one .key-note")).to_contain_text("monotron is the id of credentials")
-    expect(command(page, "Next number, in a Jenkinsfile").locator("code")).to_have_text(
-        "monotron.next('mine', credentials: 'monotron')"
-    )
-    expect(command(page, "A commit's number, in a Jenkinsfile").locator("code")).to_have_text(
-        "monotron.next('mine', token: env.GIT_COMMIT, credentials: 'monotron')"
-    )
-    assert run_line(line, MONOTRON_KEY=f"{writer.key}:{writer.secret}") == "2\n"
-    address = re.search(r"\]\((\S+\.svg)\)", command(page, "In Markdown").inner_text())
-    assert address is not None
-    assert address[1] == f"{base(guarded_service)}v1/accounts/7/badges/mine.svg"
-    shown = guarded_service.ask("GET", urlsplit(address[1]).path, headers=basic(mine))
-    assert shown.headers["Content-Type"] == "image/svg+xml"
-
-
-def test_the_key_is_kept_for_the_tab_alone_until_it_is_signed_out(
-    guarded_service: Service, visit: Visitor
-) -> None:
-    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
-    tab = visit(base(guarded_service))
-    tab.allowed.append("status of 401")
-    page = tab.open()
-    # The secret of the tests' root pair has letters beyond ASCII, and a colon.
-    sign_in(page, ROOT.key, ROOT.secret)
-    expect(row(page, "shop")).to_be_visible()
-    assert page.evaluate("localStorage.length") == 0
-    assert page.context.cookies() == []
-
-    other = Visit(page.context.new_page(), tab.base, allowed=tab.allowed)
-    other.open()
-    expect(other.page.get_by_role("heading", name="Sign in")).to_be_visible()
-    other.assert_quiet()
-
-    # It needs no answer to forget.
-    tab.allowed.append("ERR_INTERNET_DISCONNECTED")
-    page.context.set_offline(True)
-    page.get_by_role("button", name="Sign out").click()
-    expect(row(page, "shop")).to_have_count(0)
-    assert page.evaluate("sessionStorage.length") == 0
-    assert "shop" not in page.content()
-    page.context.set_offline(False)
-    page.reload()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-
-
-def test_a_key_and_secret_can_be_pasted_as_the_command_prints_them(
-    guarded_service: Service, visit: Visitor, folder: Path
-) -> None:
-    pair = key_beside(folder, "read:series")
-    tab = visit(base(guarded_service))
-    tab.allowed.append("status of 401")
-    page = tab.open()
-    page.get_by_label("API key").fill(f"{pair.key}:{pair.secret}\n")
-    expect(page.get_by_label("API key")).to_have_value(pair.key)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("#first")).to_be_visible()
-
-
-def test_a_key_that_is_withdrawn_shows_nothing_any_more(
-    guarded_service: Service, visit: Visitor, folder: Path
-) -> None:
-    pair = key_beside(folder, "read:series")
-    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
-    tab = visit(base(guarded_service))
-    tab.allowed.append("status of 401")
-    page = tab.open_with_clock("#/series/shop")
-    sign_in(page, pair.key, pair.secret)
-    expect(page.locator("#one-value")).to_have_text("1")
-    guarded_service.ask("DELETE", f"/v1/accounts/1/grants/{pair.key}", headers=basic(ROOT))
-    tab.pass_time()
-    expect(page.get_by_role("alert")).to_contain_text("This was not accepted")
-    expect(page.locator("#one")).to_be_hidden()
-    for left in ("shop", pair.key, "monotron.next"):
-        assert left not in page.locator("#one").inner_html()
-    asked = len(tab.asked)
-    tab.pass_time(120_000)
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    assert len(tab.asked) == asked
 
 
 # For everybody

@@ -1,12 +1,13 @@
 /** One call of the API, with all that is said of it. */
 
 import { BASE } from "./address.js";
-import { command, shell } from "./commands.js";
+import { command } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { exampleOf, membersOf, resolved, typeOf } from "./description.js";
 import { element } from "./elements.js";
 import { written } from "./numbers.js";
 import { prose } from "./prose.js";
+import { shell } from "./quoting.js";
 
 /** Return its parameters, its body and its answers, and a line that makes it. */
 export function callInDetail({ method, path, operation, parameters }) {

@@ -41,7 +41,7 @@ export function total(counts) {
 }
 
 /** Return the drawing in words: "31 numbers in 24 hours, most at 14:00: 9". */
-export function inWords(counts) {
+function inWords(counts) {
   const sum = total(counts);
   if (sum === 0) return `no numbers in ${counts.length} hours`;
   const most = Math.max(...counts);

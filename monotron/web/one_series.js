@@ -8,7 +8,7 @@ import { tokenWithAttributes } from "./attributes.js";
 import { hideBadge, showBadge, showBadgeUse } from "./badge.js";
 import { badgeMarkdown, badgePath } from "./commands.js";
 import { credentials } from "./credentials.js";
-import { byId, element, mark, named, notice, setText, showName, visible } from "./elements.js";
+import { byId, mark, named, notice, setText, showName, visible } from "./elements.js";
 import { openFound, showFound } from "./found.js";
 import { openHistory, refreshHistory } from "./history.js";
 import { isNear, limitText } from "./limit.js";

@@ -2,7 +2,7 @@
 
 import { BASE, pairInAddress } from "./address.js";
 import { credentials, drop, forget, keep, onSignedOutElsewhere } from "./credentials.js";
-import { byId, notice, setText } from "./elements.js";
+import { byId, setText } from "./elements.js";
 
 export const signInSection = byId("sign-in");
 

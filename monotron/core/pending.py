@@ -14,7 +14,7 @@ from typing import TypeVar
 from monotron.core import activity
 from monotron.core.activity import HOUR, Hour
 from monotron.core.call import Call
-from monotron.store.contract import Store, StoreError, StoreUncertain, Transaction
+from monotron.store.contract import Store, StoreError, StoreFull, StoreUncertain, Transaction
 
 T = TypeVar("T")
 
@@ -77,15 +77,21 @@ class PendingActivity:
         except StoreUncertain:
             # It may have been kept, and nothing may be counted twice.
             raise
+        except StoreFull:
+            # A figure is no reason to refuse anything, least of all what makes room.
+            self._put_back(taken)
+            return store.update(fn)
         except Exception:
-            with self._gate:
-                _add(self._counts, taken)
-                self._due_at = 0.0
+            self._put_back(taken)
             raise
         finally:
             with self._gate:
                 # Not `remove`, which would take another one that is equal.
                 self._leaving = [each for each in self._leaving if each is not taken]
+
+    def _put_back(self, taken: Mapping[Hour, int]) -> None:
+        with self._gate:
+            _add(self._counts, taken)
 
 
 class CountedStore:

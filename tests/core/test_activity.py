@@ -210,7 +210,7 @@ def test_an_update_takes_along_what_is_pending_now_and_then(clock: Clock) -> Non
     assert waiting.counts() == {}
 
 
-@pytest.mark.parametrize("error", [StoreFull("full"), StoreUnavailable("gone"), ValueError()])
+@pytest.mark.parametrize("error", [StoreUnavailable("gone"), ValueError()])
 def test_counts_of_an_update_that_failed_come_along_with_the_next(
     clock: Clock, error: Exception
 ) -> None:
@@ -224,9 +224,31 @@ def test_counts_of_an_update_that_failed_come_along_with_the_next(
     assert waiting.counts() == {(1, NOW // HOUR): 3}
     assert stored(store) == {}
     below.error = None
+    clock.time += pending.PENDING_SECONDS
     store.update(lambda txn: None)
     assert stored(store) == {(1, NOW // HOUR): 3}
     assert waiting.counts() == {}
+
+
+def test_a_store_without_room_for_counts_takes_all_else(clock: Clock) -> None:
+    class Full(MemoryStore):
+        """A store that has room for an update only if it counts nothing."""
+
+        def update(self, fn: Callable[[Transaction], T]) -> T:
+            rows = self.rows
+            result = super().update(fn)
+            if stored(self):
+                self.rows = rows
+                raise StoreFull("full")
+            return result
+
+    waiting = PendingActivity()
+    store = CountedStore(Full(), waiting)
+    waiting.note(call_in(1, now=NOW), 3)
+    for _ in range(3):
+        assert store.update(lambda txn: "deleted") == "deleted"
+        clock.time += pending.PENDING_SECONDS
+    assert waiting.counts() == {(1, NOW // HOUR): 3}
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -14,12 +14,12 @@ from typing import TypeVar
 from monotron.core import activity
 from monotron.core.activity import HOUR, Hour
 from monotron.core.call import Call
-from monotron.store.contract import Store, StoreError, StoreUncertain, Transaction
+from monotron.store.contract import Store, StoreError, StoreFull, StoreUncertain, Transaction
 
 T = TypeVar("T")
 
 PENDING_SECONDS = 10.0
-"""How long counts wait before the next update takes them along."""
+"""How long after one update has taken counts along the next one may."""
 
 
 class PendingActivity:
@@ -36,8 +36,6 @@ class PendingActivity:
         """Count numbers that a call has given out."""
         hour = call.account, call.now // HOUR
         with self._gate:
-            if not self._counts:
-                self._due_at = time.monotonic() + PENDING_SECONDS
             self._counts[hour] = self._counts.get(hour, 0) + count
 
     def counts(self) -> Mapping[Hour, int]:
@@ -67,6 +65,7 @@ class PendingActivity:
         with self._gate:
             taken, self._counts = self._counts, {}
             self._leaving.append(taken)
+            self._due_at = time.monotonic() + PENDING_SECONDS
 
         def update(txn: Transaction) -> T:
             result = fn(txn)
@@ -78,14 +77,21 @@ class PendingActivity:
         except StoreUncertain:
             # It may have been kept, and nothing may be counted twice.
             raise
+        except StoreFull:
+            # A figure is no reason to refuse anything, least of all what makes room.
+            self._put_back(taken)
+            return store.update(fn)
         except Exception:
-            with self._gate:
-                _add(self._counts, taken)
+            self._put_back(taken)
             raise
         finally:
             with self._gate:
                 # Not `remove`, which would take another one that is equal.
                 self._leaving = [each for each in self._leaving if each is not taken]
+
+    def _put_back(self, taken: Mapping[Hour, int]) -> None:
+        with self._gate:
+            _add(self._counts, taken)
 
 
 class CountedStore:

@@ -19,7 +19,7 @@ from monotron.store.contract import Store, StoreError, StoreUncertain, Transacti
 T = TypeVar("T")
 
 PENDING_SECONDS = 10.0
-"""How long counts wait before the next update takes them along."""
+"""How long after one update has taken counts along the next one may."""
 
 
 class PendingActivity:
@@ -36,8 +36,6 @@ class PendingActivity:
         """Count numbers that a call has given out."""
         hour = call.account, call.now // HOUR
         with self._gate:
-            if not self._counts:
-                self._due_at = time.monotonic() + PENDING_SECONDS
             self._counts[hour] = self._counts.get(hour, 0) + count
 
     def counts(self) -> Mapping[Hour, int]:
@@ -67,6 +65,7 @@ class PendingActivity:
         with self._gate:
             taken, self._counts = self._counts, {}
             self._leaving.append(taken)
+            self._due_at = time.monotonic() + PENDING_SECONDS
 
         def update(txn: Transaction) -> T:
             result = fn(txn)
@@ -81,6 +80,7 @@ class PendingActivity:
         except Exception:
             with self._gate:
                 _add(self._counts, taken)
+                self._due_at = 0.0
             raise
         finally:
             with self._gate:

@@ -5,7 +5,6 @@ import { command, shell } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { exampleOf, membersOf, resolved, typeOf } from "./description.js";
 import { element } from "./elements.js";
-import { written } from "./numbers.js";
 import { prose } from "./prose.js";
 
 /** Return its parameters, its body and its answers, and a line that makes it. */
@@ -106,5 +105,5 @@ function curl(method, path, parameters, body) {
 }
 
 function asText(value, indent = 2) {
-  return typeof value === "string" ? value : written(value, indent);
+  return typeof value === "string" ? value : JSON.stringify(value, null, indent);
 }

@@ -7,7 +7,7 @@
 export const BASE = new URL("./", document.baseURI);
 BASE.username = BASE.password = "";
 
-/** Return the `{key, secret}` in the page's own address, as in `http://KEY:SECRET@host/`, or null. */
+/** Return the `{key, secret}` before the host in the page's own address, `KEY:SECRET@`, or null. */
 export function pairInAddress() {
   // Not location, which browsers show without them.
   const { username, password } = new URL(document.URL);

@@ -5,7 +5,6 @@ import { command } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { exampleOf, membersOf, resolved, typeOf } from "./description.js";
 import { element } from "./elements.js";
-import { written } from "./numbers.js";
 import { prose } from "./prose.js";
 import { shell } from "./quoting.js";
 
@@ -107,5 +106,5 @@ function curl(method, path, parameters, body) {
 }
 
 function asText(value, indent = 2) {
-  return typeof value === "string" ? value : written(value, indent);
+  return typeof value === "string" ? value : JSON.stringify(value, null, indent);
 }

@@ -1,7 +1,5 @@
 /** The OpenAPI document that is shown, and what its parts mean. */
 
-import { written } from "./numbers.js";
-
 const METHODS = ["get", "put", "post", "patch", "delete"];
 
 let described = null;
@@ -44,8 +42,8 @@ export function typeOf(schema) {
   const found = resolved(schema) ?? {};
   const choices = found.anyOf ?? found.oneOf;
   if (choices) return [...new Set(choices.map(typeOf))].join(" or ");
-  if (found.const !== undefined) return written(found.const);
-  if (found.enum) return found.enum.map((each) => written(each)).join(", ");
+  if (found.const !== undefined) return JSON.stringify(found.const);
+  if (found.enum) return found.enum.map((each) => JSON.stringify(each)).join(", ");
   if (found.items) return `array of ${typeOf(found.items)}`;
   const type = [found.type ?? "anything"].flat().join(" or ");
   return found.minimum === undefined || found.maximum === undefined

@@ -8,14 +8,6 @@ export function exact(json) {
   return JSON.parse(json.replace(TOKENS, (token) => (LONG.test(token) ? `"${token}"` : token)));
 }
 
-/**
- * Write JSON that was read so. A text of nothing but that many digits would become a number too: no
- * answer has one.
- */
-export function written(content, indent = 0) {
-  return JSON.stringify(content, null, indent).replace(/"(-?\d{16,})"/g, "$1");
-}
-
 /** Return how far `value` is above `least`: exact if that is below 2^53. */
 export function above(least, value) {
   return Number(BigInt(value) - BigInt(least));

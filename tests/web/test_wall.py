@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,12 +11,13 @@ from playwright.sync_api import CDPSession, Locator, Page, expect
 
 from monotron.core.api_keys import Pair
 from tests.conftest import ROOT, basic
-from tests.support.browser import Proxy, Visitor
+from tests.support.browser import SCREENSHOTS, Proxy, Visitor
 from tests.support.dashboard import (
     HOSTILE,
     assert_accessible,
     assert_fits,
     base,
+    fill,
     path,
     row,
     sign_in,
@@ -129,6 +131,8 @@ def test_a_version_is_one_entry_whichever_part_was_counted(
     running.put("/v1/semver/till/minor/a1")
     tab = visit(base(running), viewport=SCREEN)
     page = tab.open_with_clock("#/wall")
+    expect(entry(page, "till")).to_be_visible()
+    page.evaluate("document.querySelector('#wall-rows tr').dataset.same = 'yes'")
     for part, token, version in (
         ("patch", "a2", "0.1.1"),
         ("major", "a3", "1.0.0"),
@@ -138,6 +142,7 @@ def test_a_version_is_one_entry_whichever_part_was_counted(
         tab.polled()
         expect(entry(page, "till").locator("td.value")).to_have_text(version)
         expect(page.locator("#wall-rows tr")).to_have_count(1)
+        expect(page.locator("#wall-rows tr")).to_have_attribute("data-same", "yes")
         expect(page.locator("#wall-rows .mark")).to_have_text("changed")
 
 
@@ -360,3 +365,18 @@ def test_names_on_the_wall_are_text(running: Service, visit: Visitor) -> None:
     page = visit(base(running), viewport=SCREEN).open("#/wall")
     expect(page.locator("#wall-rows tr")).to_have_count(len(set(HOSTILE)))
     assert page.locator("#wall script, #wall img").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_screenshots_of_the_wall(serve: Serve, folder: Path, visit: Visitor, scheme: str) -> None:
+    """They are looked at by people; CI keeps them."""
+    fill(folder)
+    running = serve()
+    tab = visit(base(running), viewport=SCREEN, color_scheme=scheme, reduced_motion="reduce")
+    page = tab.open_with_clock("#/wall")
+    expect(entry(page, "warehouse")).to_be_visible()
+    running.put("/v1/semver/till/minor/b0e771")
+    tab.polled()
+    expect(page.locator("#wall-rows .new")).to_have_count(1)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"wall-{scheme}.png")

@@ -35,7 +35,7 @@ export function bucketName(start, by) {
 }
 
 /** Return the least of 1, 2, 5, 10, 20, ... that leads to few enough lines. */
-function stepFor(most) {
+export function stepFor(most) {
   let step = 1;
   for (let at = 0; most / step > LINES; at += 1) step = [1, 2, 5][at % 3] * 10 ** Math.floor(at / 3);
   return step;

@@ -89,7 +89,7 @@ export function monthDay(date, timeZone) {
 }
 
 /** Return a span of time in the unit that fits it, rounded down: "3 days". */
-export function span(milliseconds) {
+function span(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const [, length, one, many] = UNITS.find(([from]) => seconds >= from);
   const count = Math.floor(seconds / length);

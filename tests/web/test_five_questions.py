@@ -98,5 +98,5 @@ def stated(question: str) -> tuple[int, int]:
     """Return what the docs say of a question: the clicks now, and how often one types."""
     text = shown.page("docs/dashboard.md")
     row = next(line for line in text.splitlines() if line.startswith(f"| {question} "))
-    clicks, typed = row.split("|")[2].split(",")
+    clicks, typed = row.split("|")[2].partition(":")[0].split(",")
     return int(clicks.split()[0]), int(typed.split()[0])

@@ -6,7 +6,7 @@ import { credentials } from "./credentials.js";
 import { describe, operations } from "./description.js";
 import { arrange, byId, element, notice, say, setText } from "./elements.js";
 import { poll } from "./poll.js";
-import { prose } from "./prose.js";
+import { prose, withCode } from "./prose.js";
 
 /** The document that is shown, as text, or null. */
 let described = null;
@@ -94,7 +94,7 @@ function callOf(call) {
     " ",
     element("code", { textContent: path }),
     " ",
-    element("span", { className: "quiet", textContent: operation.summary ?? "" }),
+    element("span", { className: "quiet" }, ...withCode(operation.summary ?? "")),
   );
   const details = element("details", { className: "call" }, summary);
   details.addEventListener("toggle", () => {

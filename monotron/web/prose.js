@@ -15,7 +15,8 @@ export function prose(text) {
     });
 }
 
-function withCode(text) {
+/** Return a text on one line as text and code. */
+export function withCode(text) {
   return text
     .trim()
     .split(/`([^`]+)`/)

@@ -1013,17 +1013,22 @@ def test_screenshots(serve: Serve, folder: Path, visit: Visitor) -> None:
         "/v1/tokens/shop/7d4c37001010/attrs",
         b'{"author":"Ada Lovelace","build":"https://ci.example/job/shop/128/"}',
     )
+    for bump in ("minor/a1", "patch/b2", "minor/c3", "minor/d4?pre=rc"):
+        running.put(f"/v1/semver/till/{bump}")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     shots: list[tuple[str, str, dict[str, Any]]] = [
         ("list-light", "", {}),
         ("list-dark", "", {"color_scheme": "dark"}),
         ("series-light", "#/series/shop", {"viewport": {"width": 1200, "height": 1000}}),
+        ("version-light", "#/version/till", {}),
         ("list-narrow", "", {"viewport": {"width": 360, "height": 740}}),
         ("series-narrow", "#/series/shop", {"viewport": {"width": 360, "height": 740}}),
     ]
     for name, place, options in shots:
         page = visit(base(running), **options).open(place)
-        if place:
+        if "version" in place:
+            expect(page.locator("#semver-badge img")).to_be_visible()
+        elif place:
             page.locator("#one-token summary").click()
             expect(page.locator("#one-token a").last).to_be_visible()
             expect(page.locator("#badge img")).to_be_visible()

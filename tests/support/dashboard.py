@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -55,6 +56,11 @@ MARKED = {" ": "⟨U+0020⟩", "\u200fgnp.exe": "⟨U+200F⟩gnp.exe"}
 
 def base(running: Service, host: str = "127.0.0.1") -> str:
     return f"http://{host}:{running.port}/"
+
+
+def ending(place: str) -> re.Pattern[str]:
+    """Return what matches the address of a place on the dashboard, such as `#/?sort=key`."""
+    return re.compile(re.escape(place) + "$")
 
 
 def path(key: str) -> str:

@@ -20,6 +20,7 @@ from tests.support.dashboard import (
     base,
     cell,
     command,
+    ending,
     fill,
     keys,
     note_as_before,
@@ -887,7 +888,7 @@ def test_the_keyboard_reaches_everything(running: Service, visit: Visitor) -> No
     expect(page.get_by_role("heading", name="ware/house")).to_be_focused()
     page.keyboard.press("Escape")
     expect(row(page, "ware/house").get_by_role("link")).to_be_focused()
-    assert page.url.endswith("#/?find=ware%2F")
+    expect(page).to_have_url(ending("#/?find=ware%2F"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="ware/house")).to_be_focused()
     page.keyboard.press("/")

@@ -18,6 +18,7 @@ from tests.support.dashboard import (
     assert_fits,
     base,
     cell,
+    ending,
     fill,
     key_beside,
     keys,
@@ -104,7 +105,7 @@ def test_each_column_that_sorts_is_a_button(serve: Serve, folder: Path, visit: V
     column(page, "Key").click()
     expect(page.locator("#rows a").first).to_have_text(UUID)
     assert keys(page) == sorted(FILLED)
-    assert page.url.endswith("#/?sort=key")
+    expect(page).to_have_url(ending("#/?sort=key"))
     expect(column(page, "Key")).to_be_focused()
     sorts = page.locator("th[aria-sort]")
     expect(sorts).to_have_count(1)
@@ -115,7 +116,7 @@ def test_each_column_that_sorts_is_a_button(serve: Serve, folder: Path, visit: V
     expect(page.locator("#rows td.value").nth(1)).to_have_text("128")
     values = [int(text) for text in page.locator("#rows td.value").all_inner_texts()]
     assert values == sorted((count for count, *_ in FILLED.values()), reverse=True)
-    assert page.url.endswith("#/?sort=value")
+    expect(page).to_have_url(ending("#/?sort=value"))
     expect(page.locator("#said")).to_have_text("11 series, sorted by value, highest first")
     expect(sorts).to_have_attribute("aria-sort", "descending")
     page.reload()
@@ -123,7 +124,7 @@ def test_each_column_that_sorts_is_a_button(serve: Serve, folder: Path, visit: V
 
     column(page, "Last change").click()
     expect(page.locator("#rows a").first).to_have_text(BY_CHANGE[0])
-    assert page.url.endswith("#/")
+    expect(page).to_have_url(ending("#/"))
 
 
 @pytest.mark.parametrize(("since", "minutes"), [("hour", 60), ("day", 1440), ("week", 10080)])
@@ -139,7 +140,7 @@ def test_only_what_changed_lately_if_one_wants_it(
     wanted = [key for key in BY_CHANGE if FILLED[key][1] < minutes]
     expect(page.locator("#rows tr")).to_have_count(len(wanted))
     assert keys(page) == wanted
-    assert page.url.endswith(f"#/?since={since}")
+    expect(page).to_have_url(ending(f"#/?since={since}"))
     expect(page.locator("#said")).to_contain_text(f"series that changed in the last {since},")
     expect(choice).to_be_focused()
     page.reload()
@@ -301,7 +302,7 @@ def test_the_search_finds_anywhere_in_a_key_as_one_types(running: Service, visit
     search.press_sequentially("nightly")
     expect(page.locator("#rows tr")).to_have_count(2)
     assert keys(page) == ["nightly", "shop/Nightly"]
-    assert page.url.endswith("#/?find=nightly&sort=key")
+    expect(page).to_have_url(ending("#/?find=nightly&sort=key"))
     expect(page.locator("#said")).to_have_text("2 series that match “nightly”, sorted by key")
     expect(search).to_be_focused()
     search.fill("%+1 & m")

@@ -29,6 +29,7 @@ from tests.support.dashboard import (
     assert_fits,
     base,
     command,
+    ending,
     sign_in,
     take,
 )
@@ -224,7 +225,7 @@ def test_a_range_is_one_row(running: Service, visit: Visitor) -> None:
     look_for(page, "7")
     expect(page.locator("#found-title")).to_have_text("Value 7")
     expect(found(page, "Taken in a range")).to_have_text("2\u201341, 40 numbers")
-    assert page.url.endswith("#/series/shop/7")
+    expect(page).to_have_url(ending("#/series/shop/7"))
 
 
 def test_ranges_and_older_values_leave_no_gap(running: Service, visit: Visitor) -> None:

@@ -19,6 +19,7 @@ from tests.support.dashboard import (
     assert_fits,
     base,
     command,
+    ending,
     key_beside,
     run_line,
     sign_in,
@@ -184,7 +185,7 @@ def test_the_back_link_and_escape_lead_to_the_list(running: Service, visit: Visi
     expect(page.get_by_role("heading", name="till", exact=True)).to_be_focused()
     page.locator("#semver").get_by_role("link", name="All series").click()
     expect(page.locator("#list")).to_be_visible()
-    assert page.url.endswith("#/?prefix=ti")
+    expect(page).to_have_url(ending("#/?prefix=ti"))
     page.go_back()
     expect(page.get_by_role("heading", name="till", exact=True)).to_be_focused()
     page.keyboard.press("Escape")

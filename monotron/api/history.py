@@ -32,7 +32,12 @@ from monotron.core import api_keys, attributes, history, names, numbers, series
 from monotron.core.call import Call
 from monotron.core.history import HistoryRange, HistoryValue
 from monotron.core.records import Series
-from monotron.limits import LISTED_ATTRIBUTES_BYTES, MOST_HISTORY_VALUES, RANGE_VALUES
+from monotron.limits import (
+    LISTED_ATTRIBUTES_BYTES,
+    MOST_HISTORY_VALUES,
+    PAGE_ROWS,
+    RANGE_VALUES,
+)
 from monotron.store.contract import Reading, Store
 
 _RANGES, _ATTRIBUTES = "ranges", "attributes"
@@ -105,7 +110,8 @@ class History:
     calls: ClassVar[Calls] = {
         "GET": Description(
             "getHistory",
-            "The values given out, newest first, a page at a time; as CSV by default all of them",
+            "The values given out, newest first, a page at a time; as CSV without `limit` all of "
+            "them, unless attributes make it too long",
             Answer(
                 {
                     JSON: page("HistoryPage", "history", _ENTRY, VALUE, *_ENTRY.body["examples"]),
@@ -175,10 +181,9 @@ class History:
             resp.content_type = f"{CSV}; charset=utf-8"
             resp.data = _to_csv(found.rows, asked.columns)
             if found.next is not None:
-                more = {name: req.context.query.get(name) for name in ("fold", "include")}
+                more = {name: req.context.query.get(name) for name in ("limit", "fold", "include")}
                 query = urlencode(
-                    {"before": found.next, "limit": asked.limit}
-                    | {name: text for name, text in more.items() if text}
+                    {"before": found.next} | {name: text for name, text in more.items() if text}
                 )
                 resp.set_header("Link", f'<{req.path}?{query}>; rel="next"')
         else:
@@ -216,12 +221,16 @@ def _asked(req: falcon.Request, *, in_csv: bool) -> _Asked:
     before = value = None
     if query.get("before"):
         before = numbers.bound("before", numbers.parsed("before", query["before"]))
+    in_ranges = bool(words(query, "fold", (_RANGES,)))
+    with_attributes = bool(words(query, "include", (_ATTRIBUTES,)))
     everything = in_csv and "limit" not in query
-    limit = MOST_HISTORY_VALUES if everything else page_limit(query)
+    limit = page_limit(query)
+    if everything:
+        # Each token's attributes are several more rows of the store.
+        limit = PAGE_ROWS if with_attributes else MOST_HISTORY_VALUES
     if "value" in query:
         value, limit = numbers.value(numbers.parsed("value", query["value"])), 1
-    in_ranges = bool(words(query, "fold", (_RANGES,)))
-    return _Asked(before, limit, value, in_ranges, bool(words(query, "include", (_ATTRIBUTES,))))
+    return _Asked(before, limit, value, in_ranges, with_attributes)
 
 
 def _find(reading: Reading, state: Series, keep: int, asked: _Asked) -> _Found:
@@ -283,13 +292,16 @@ def _include_attributes(reading: Reading, state: Series, rows: Sequence[dict[str
         if not isinstance(token, str):
             continue
         if token not in known:
-            known[token] = attributes.shortest(reading, state.account, state.key, token)
-        found = known[token]
-        if found is not None:
-            row[_ATTRIBUTES] = found
-            size += sum(len(text) for text in found.values())
-            if size > LISTED_ATTRIBUTES_BYTES:
-                return place + 1
+            every = attributes.get_all(reading, state.account, state.key, token)
+            known[token] = attributes.short(every)
+            # To read those that are too long to be shown takes as long.
+            size += sum(len(text) for text in every.values())
+        else:
+            size += sum(len(text) for text in (known[token] or {}).values())
+        if known[token] is not None:
+            row[_ATTRIBUTES] = known[token]
+        if size > LISTED_ATTRIBUTES_BYTES:
+            return place + 1
     return len(rows)
 
 

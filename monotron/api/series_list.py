@@ -25,7 +25,7 @@ from monotron.api.openapi.schemas import page as page_of
 from monotron.api.query import LIMIT, page_limit, words, words_parameter
 from monotron.api.series import A_STATE, LIMITED, SERIES, STATE, of_state
 from monotron.api.timestamps import moment, timestamp
-from monotron.core import activity, api_keys, attributes, history, names, numbers, search
+from monotron.core import activity, api_keys, attributes, history, names, numbers, search, series
 from monotron.core.activity import HOUR, Spans
 from monotron.core.call import Call
 from monotron.core.folding import Folding
@@ -312,7 +312,7 @@ def _read(
         for row, state in zip(rows, items, strict=True):
             row["recent"] = _recent(reading, state, call.keep, asked.recent)
     if _ACTIVITY in asked.included:
-        _include_activity(reading, call, items, rows)
+        _include_activity(reading, call, items, rows, folding if asked.search.folded else None)
     if _WHO in asked.included:
         _include_who(reading, call, items, rows)
     if asked.search.folded:
@@ -351,13 +351,22 @@ def _recent(reading: Reading, state: Series, keep: int, limit: int) -> list[dict
 
 
 def _include_activity(
-    reading: Reading, call: Call, items: list[Series], rows: list[dict[str, object]]
+    reading: Reading,
+    call: Call,
+    items: list[Series],
+    rows: list[dict[str, object]],
+    folding: Folding | None,
 ) -> None:
-    spans = Spans(HOUR, _HOURS, call.now)
-    for row, state in zip(rows, items, strict=True):
-        row["activity"] = activity.of_series(
-            reading, state, spans, keep=min(call.keep, ACTIVITY_VALUES)
-        )
+    spans, keep = Spans(HOUR, _HOURS, call.now), min(call.keep, ACTIVITY_VALUES)
+    for row, listed in zip(rows, items, strict=True):
+        keys = [listed.key] if folding is None else folding.all_for(listed.key)
+        states = (series.get(reading, call.account, key) for key in keys)
+        counts = [
+            activity.of_series(reading, state, spans, keep=keep)
+            for state in states
+            if state is not None and state.updated_at >= spans.since
+        ]
+        row["activity"] = [sum(each) for each in zip(*counts, strict=True)] or [0] * _HOURS
 
 
 def _include_who(

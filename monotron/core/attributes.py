@@ -33,11 +33,14 @@ def shortest(reading: Reading, account: int, key: str, token: str | None) -> dic
 
     None if the token has no attributes, or if there is no token.
     """
-    found = get_all(reading, account, key, token) if token else None
-    if not found:
-        return None
+    return short(get_all(reading, account, key, token)) if token else None
+
+
+def short(attributes: Mapping[str, str]) -> dict[str, str] | None:
+    """Return those whose texts are short enough for a list of tokens; None if there are none."""
     most = LISTED_ATTRIBUTE_BYTES
-    return {name: text for name, text in found.items() if len(text.encode()) <= most}
+    listed = {name: text for name, text in attributes.items() if len(text.encode()) <= most}
+    return listed if attributes else None
 
 
 def put(

@@ -126,8 +126,10 @@ def forget(txn: Transaction, account: int, key: str) -> None:
             txn.delete(tables.BUMPS, row_key)
 
 
+# No bump writes a number with a zero before it.
+_NUMBER = "(?:0|[1-9][0-9]*)"
 _COUNTS = re.compile(
-    r"(.+)-(?:major|minor-v[0-9]+|patch-v[0-9]+\.[0-9]+"
-    r"|pre-v[0-9]+\.[0-9]+\.[0-9]+\.[0-9A-Za-z._]+)",
+    rf"(.+)-(?:major|minor-v{_NUMBER}|patch-v{_NUMBER}\.{_NUMBER}"
+    rf"|pre-v{_NUMBER}\.{_NUMBER}\.{_NUMBER}\.[0-9A-Za-z._]+)",
     re.DOTALL,
 )

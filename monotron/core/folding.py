@@ -38,6 +38,11 @@ class Folding:
         there = self.version_at(key)
         return there is None or self._newest_of(there.version.name) == key
 
+    def all_for(self, key: str) -> list[str]:
+        """Return the keys of the series that a listed one stands for, its own among them."""
+        there = self.version_at(key)
+        return [key] if there is None else [key for _, key in self._parts(there.version.name)]
+
     def _newest_of(self, name: str) -> str:
         if name not in self._newest:
             self._newest[name] = max(self._parts(name))[1]

@@ -2,13 +2,14 @@
 
 They are counted in memory. Now and then an update takes them along into its own transaction, so
 that no call needs a write more than it would without them. A worker that is killed takes what is
-pending with it: a few seconds of a figure for people, and never a number.
+pending with it: a figure for people, and never a number.
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import TypeVar
 
 from monotron.core import activity
@@ -20,6 +21,9 @@ T = TypeVar("T")
 
 PENDING_SECONDS = 10.0
 """How long after one update has taken counts along the next one may."""
+
+MOST_TAKEN = 4
+"""How many hours of accounts one update takes along, so that it stays a small one."""
 
 
 class PendingActivity:
@@ -63,9 +67,12 @@ class PendingActivity:
 
     def _along(self, store: Store, fn: Callable[[Transaction], T]) -> T:
         with self._gate:
-            taken, self._counts = self._counts, {}
+            taken = dict(islice(self._counts.items(), MOST_TAKEN))
+            for hour in taken:
+                del self._counts[hour]
             self._leaving.append(taken)
-            self._due_at = time.monotonic() + PENDING_SECONDS
+            if not self._counts:
+                self._due_at = time.monotonic() + PENDING_SECONDS
 
         def update(txn: Transaction) -> T:
             result = fn(txn)
@@ -81,17 +88,26 @@ class PendingActivity:
             # A figure is no reason to refuse anything, least of all what makes room.
             self._put_back(taken)
             return store.update(fn)
-        except Exception:
+        except StoreError:
             self._put_back(taken)
+            raise
+        except Exception:
+            # The update was refused: the next one takes along what it could not.
+            self._put_back(taken)
+            self._due_at = 0.0
             raise
         finally:
             with self._gate:
-                # Not `remove`, which would take another one that is equal.
-                self._leaving = [each for each in self._leaving if each is not taken]
+                self._forget(taken)
 
     def _put_back(self, taken: Mapping[Hour, int]) -> None:
         with self._gate:
+            self._forget(taken)
             _add(self._counts, taken)
+
+    def _forget(self, taken: Mapping[Hour, int]) -> None:
+        # Not `remove`, which would take another one that is equal.
+        self._leaving = [each for each in self._leaving if each is not taken]
 
 
 class CountedStore:

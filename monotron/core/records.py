@@ -315,7 +315,7 @@ def token_mark(token: str) -> bytes:
 
 
 def token_row_key(account: int, key: str, mark: bytes, buckets: int) -> bytes:
-    """Return the row key of the bucket that has a mark; `buckets` is a power of 2 up to 65536."""
+    """Return the row key of the bucket that has a mark; `buckets` is a power of 2 up to 4096."""
     number = (mark[0] << 8 | mark[1]) % buckets
     return series_row_key(account, key) + number.to_bytes(2, "big")
 

@@ -90,7 +90,7 @@ def value_for(
 def recall(txn: Transaction, call: Call, key: str, token: str) -> int | None:
     """Return the last value that `token` got, or None if history does not hold it.
 
-    From the first call on, the series has an index of its tokens, so that it takes one or two
+    From the first call on, the series has an index of its tokens, so that it takes two or three
     reads. A long history of before is brought into the index by the first calls, a part by each.
 
     Raises `InvalidNumber` if the service keeps no history.
@@ -212,6 +212,7 @@ def _next(
     if limit and value > limit:
         raise LimitReached(_limited(before, count))
     forget_waiting_limit(txn, before)
+    before = _with_fitting_index(txn, before, call.keep)
     entry = Entry(value, count, token, call.api_key, call.now)
     newest = history.add(txn, before, entry, keep=call.keep)
     listed_at = changes.note(txn, account, key, before.listed_at, call.now)
@@ -241,11 +242,20 @@ def _require_history(call: Call) -> None:
 
 def _recall(txn: Transaction, call: Call, state: Series, token: str) -> tuple[int | None, Series]:
     """Return the last value of a token, and the state, which may have a larger index now."""
+    state = _with_fitting_index(txn, state, call.keep)
     value = history.value_of(txn, state, token, keep=call.keep)
     if state.indexed != history.ALL_INDEXED:
         state = state if state.buckets else tokens.begin(state, call.keep)
         state = put(txn, replace(state, indexed=history.index(txn, state)))
     return value, state
+
+
+def _with_fitting_index(txn: Transaction, state: Series, keep: int) -> Series:
+    """Return the state without its index of tokens if that has become too small."""
+    if not tokens.is_outgrown(state, keep):
+        return state
+    tokens.delete(txn, state.account, state.key)
+    return replace(state, indexed=0, buckets=0)
 
 
 def _limit_of_new(reading: Reading, account: int, key: str) -> int:

@@ -20,7 +20,7 @@ SERIES: Final = _table("series")
 HISTORY: Final = _table("history")
 """The newest values of each series, several in a row."""
 TOKENS: Final = _table("tokens")
-"""One row for each token that the history of an indexed series holds."""
+"""The index of the tokens that a series' history holds: a tail and buckets."""
 CHANGE_TIMES: Final = _table("change_times")
 """One row for each series, in the order in which they changed."""
 LIMITS: Final = _table("limits")

@@ -25,8 +25,12 @@ from monotron.store.contract import Reading, Transaction
 BUCKET_TOKENS = 64
 """How many tokens of a full history there are in a bucket, on average."""
 
-TAIL_TOKENS = 128
-"""How many tokens wait in the tail. Like a bucket's row, it stays below half an LMDB page."""
+TAIL_TOKENS = 64
+"""How many tokens wait in the tail: as many buckets are written together at most, which etcd takes
+in one transaction."""
+
+OUTGROWN = 16
+"""How many times as long as at first a history may become before its index begins anew."""
 
 MOST_BUCKETS = 4_096
 """Even the longest history does not need more."""
@@ -38,6 +42,14 @@ def begin(series: Series, keep: int) -> Series:
     while buckets < MOST_BUCKETS and buckets * BUCKET_TOKENS < keep:
         buckets *= 2
     return replace(series, buckets=buckets)
+
+
+def is_outgrown(series: Series, keep: int) -> bool:
+    """Return whether an index has far too few buckets, because the history was made much longer.
+
+    Its rows would become larger and larger, until a store refuses them.
+    """
+    return 0 < series.buckets < MOST_BUCKETS and series.buckets * BUCKET_TOKENS * OUTGROWN < keep
 
 
 def values_of(reading: Reading, series: Series, token: str) -> list[int]:

@@ -5,9 +5,11 @@ A version that was made by advancing its series one by one has no bump, and is n
 
 import re
 from dataclasses import dataclass
+from heapq import nlargest
+from itertools import islice
 
 from monotron.core import bumps, history, names, semver, series
-from monotron.core.bumps import Numbers
+from monotron.core.bumps import PARTS, Numbers
 from monotron.core.call import Call
 from monotron.core.errors import InvalidName
 from monotron.core.history import HistoryRange
@@ -48,17 +50,19 @@ def page(
     reading: Reading, call: Call, name: str, *, before: Order | None, limit: int
 ) -> Page[MadeVersion, str]:
     """Return up to `limit` versions of a name, the newest first, or of those below `before`."""
-    made: dict[str, tuple[Order, Bump]] = {}
-    for bump in bumps.all_of(reading, call.account, name):
-        numbers, pre = _numbers(bump), _pre(bump)
-        order = _order(numbers, pre)
-        if before is None or order < before:
-            # A token that released a version by a lower part gets the same one for the higher part,
-            # whose row comes first.
-            made.setdefault(semver.text(numbers, pre), (order, bump))
-    newest_first = sorted(made.values(), key=lambda each: each[0], reverse=True)
-    found = [_made(reading, call, name, bump) for _, bump in newest_first[:limit]]
-    return Page(found, found[-1].text if len(newest_first) > limit else None)
+    every = (
+        (_order(_numbers(bump), _pre(bump)), bump)
+        for bump in bumps.all_of(reading, call.account, name)
+    )
+    below = (each for each in every if before is None or each[0] < before)
+    # A token that released a version by a lower part gets the same one for each higher part, whose
+    # row comes first. Whatever is not among the newest is not kept in memory.
+    newest = nlargest(len(PARTS) * (limit + 1), below, key=lambda each: each[0])
+    made: dict[str, Bump] = {}
+    for _, bump in newest:
+        made.setdefault(semver.text(_numbers(bump), _pre(bump)), bump)
+    found = [_made(reading, call, name, bump) for bump in islice(made.values(), limit)]
+    return Page(found, found[-1].text if len(made) > limit else None)
 
 
 def order_of(text: str) -> Order:

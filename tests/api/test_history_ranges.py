@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from typing import Any
 
 import pytest
@@ -107,6 +108,21 @@ def test_a_page_of_large_attributes_is_cut_and_continued(api: Api) -> None:
         before, pages = page["next"], pages + 1
     assert found == list(range(tokens, 0, -1))
     assert pages == 2
+
+
+def test_a_csv_that_attributes_make_too_long_leads_on(api: Api) -> None:
+    text = "x" * 60_000
+    attrs = {f"name{number}": text for number in range(20)}
+    for token in ("a", "b"):
+        api.put(f"/v1/series/shop/{token}")
+        api.put(f"/v1/tokens/shop/{token}/attrs", json.dumps(attrs).encode())
+    path, seen = "/v1/history/shop?include=attributes", []
+    while path:
+        answer = api.get(path, headers=CSV)
+        seen += [each["token"] for each in csv.DictReader(io.StringIO(answer.text, newline=""))]
+        link = answer.headers.get("Link", "")
+        path = link[1 : link.index(">")] if link else ""
+    assert seen == ["b", "a"]
 
 
 def test_ranges_and_attributes_are_columns_of_a_csv(taken: Api) -> None:

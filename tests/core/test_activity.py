@@ -7,6 +7,7 @@ import pytest
 
 from monotron.core import activity, pending, records, series, tables
 from monotron.core.activity import DAY, HOUR, Hour, Spans
+from monotron.core.errors import LimitReached
 from monotron.core.pending import CountedStore, PendingActivity
 from monotron.limits import ACTIVITY_DAYS
 from monotron.store.contract import (
@@ -243,6 +244,7 @@ def test_a_store_without_room_for_counts_takes_all_else(clock: Clock) -> None:
         """A store that has room for an update only if it counts nothing."""
 
         def update(self, fn: Callable[[Transaction], T]) -> T:
+            seen.append(dict(waiting.counts()))
             rows = self.rows
             result = super().update(fn)
             if stored(self):
@@ -250,6 +252,7 @@ def test_a_store_without_room_for_counts_takes_all_else(clock: Clock) -> None:
                 raise StoreFull("full")
             return result
 
+    seen: list[dict[Hour, int]] = []
     waiting = PendingActivity()
     store = CountedStore(Full(), waiting)
     waiting.note(call_in(1, now=NOW), 3)
@@ -257,6 +260,34 @@ def test_a_store_without_room_for_counts_takes_all_else(clock: Clock) -> None:
         assert store.update(lambda txn: "deleted") == "deleted"
         clock.time += pending.PENDING_SECONDS
     assert waiting.counts() == {(1, NOW // HOUR): 3}
+    # Not even meanwhile are they counted twice.
+    assert seen == [{(1, NOW // HOUR): 3}] * 6
+
+
+def test_an_update_takes_along_only_some_of_many_hours(clock: Clock) -> None:
+    waiting = PendingActivity()
+    store = CountedStore(MemoryStore(), waiting)
+    accounts = range(1, 2 * pending.MOST_TAKEN + 2)
+    for account in accounts:
+        waiting.note(call_in(account, now=NOW), account)
+    for done in (pending.MOST_TAKEN, 2 * pending.MOST_TAKEN, len(accounts)):
+        # Those that are left do not wait for some seconds again.
+        store.update(lambda txn: None)
+        assert len(stored(store)) == done
+        assert len(waiting.counts()) == len(accounts) - done
+    assert stored(store) == {(account, NOW // HOUR): account for account in accounts}
+
+
+def test_a_refused_update_leaves_its_counts_to_the_next(clock: Clock) -> None:
+    waiting, below = PendingActivity(), Failing()
+    store = CountedStore(below, waiting)
+    waiting.note(call_in(1, now=NOW), 3)
+    below.error = LimitReached("at its limit")
+    with pytest.raises(LimitReached):
+        store.update(lambda txn: None)
+    below.error = None
+    store.update(lambda txn: None)
+    assert stored(store) == {(1, NOW // HOUR): 3}
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -7,14 +7,21 @@ from monotron.core.errors import InvalidNumber, LimitReached, LimitTooLow
 from monotron.core.history import ALL_INDEXED, INDEX_ENTRIES
 from monotron.core.records import Series
 from monotron.core.tokens import BUCKET_TOKENS, TAIL_TOKENS
-from monotron.limits import LAST_VALUE
+from monotron.limits import HISTORY_VALUES, LAST_VALUE
 from monotron.store.contract import Store, Transaction
 from tests.support.calls import call_in
 from tests.support.invariants import faults, rows_of_store
 
 
-def advance(store: Store, key: str = "key", token: str | None = None, count: int = 1) -> int:
-    call = call_in(1, now=1)
+def advance(
+    store: Store,
+    key: str = "key",
+    token: str | None = None,
+    count: int = 1,
+    *,
+    keep: int = HISTORY_VALUES,
+) -> int:
+    call = call_in(1, now=1, keep=keep)
     return store.update(lambda txn: series.advance(txn, call, key, token=token, count=count)).value
 
 
@@ -196,6 +203,21 @@ def test_a_token_is_found_long_after_it_left_the_tail(whole_store: Store) -> Non
     for number in (0, 1, TAIL_TOKENS, count // 2, count - 1):
         assert recall(whole_store, f"{number}") == number + 2
     assert recall(whole_store, "first") == 1
+    assert faults(whole_store) == []
+
+
+def test_a_history_that_became_much_longer_gets_another_index(whole_store: Store) -> None:
+    advance(whole_store, token="a", keep=50)
+    assert recall(whole_store, "a", keep=50) == 1
+    few = _state(whole_store).buckets
+    advance(whole_store, token="b", keep=50)
+    assert _state(whole_store).buckets == few
+    advance(whole_store, token="c", keep=100_000)
+    # Nobody has asked for a token since.
+    assert _state(whole_store).buckets == 0
+    assert rows_of_store(whole_store)[tables.TOKENS] == []
+    assert [recall(whole_store, token, keep=100_000) for token in "abcd"] == [1, 2, 3, None]
+    assert _state(whole_store).buckets > few
     assert faults(whole_store) == []
 
 

@@ -30,10 +30,11 @@ from monotron.store.etcd.store import EtcdStore, initialize
 from monotron.store.etcd.transaction import get
 from monotron.store.lmdb import LmdbStore
 from tests.commands.test_store_setting import Command
-from tests.conftest import all_rows, installed
+from tests.conftest import installed
 from tests.store.test_backup import A_SMALL_DISK, rows_of_file
 from tests.support.calls import call_in
 from tests.support.etcd import Cluster, client_of
+from tests.support.invariants import rows_of_store
 from tests.support.moving import fill
 from tests.support.service import PATIENCE, environment, run, wait_until
 from tests.support.web import Api
@@ -222,7 +223,7 @@ def test_a_backup_can_be_piped(command: Command, address: Address, tmp_path: Pat
         ended = run("backup", "-", variables=command.variables, stdout=file)
     assert (ended.returncode, ended.stderr) == (0, "")
     with opened(address) as store:
-        assert rows_of_file(path) == all_rows(store)
+        assert rows_of_file(path) == rows_of_store(store)
 
 
 def test_without_room_for_temporary_files_a_backup_says_so_and_leaves_nothing(
@@ -249,21 +250,21 @@ def test_backups_move_a_store_between_the_engines_and_every_call_is_answered_the
     with opened(address) as store:
         fill(store, random.Random(1), 1_000)
         expected = answers(Api(create_app(store, settings)))
-        kept = all_rows(store)
+        kept = rows_of_store(store)
     to_folder, to_etcd = str(tmp_path / "to-folder.mdb"), str(tmp_path / "to-etcd.mdb")
     command("backup", to_folder)
     home = Command("", STORAGE_DIR=str(tmp_path / "home"))
     told = home("restore", to_folder)
     assert told.startswith(f"restored {len(kept[tables.SERIES])} series, last changed at ")
     folder = LmdbStore(tmp_path / "home", tables.ALL)
-    assert all_rows(folder) == kept
+    assert rows_of_store(folder) == kept
     folder_api = Api(create_app(folder, settings))
     assert answers(folder_api) == expected
     home("backup", to_etcd)
     again = etcd.new_address()
     assert Command(str(again))("restore", to_etcd) == told
     with opened(again) as store:
-        assert all_rows(store) == kept
+        assert rows_of_store(store) == kept
         api = Api(create_app(store, settings))
         assert answers(api) == expected
         assert changes(api) == changes(folder_api)
@@ -307,7 +308,7 @@ def test_a_store_with_rows_is_replaced_only_if_that_is_wished(
     assert command("keys", "list") != ""
     command("restore", str(backup), "--replace")
     with opened(address) as store:
-        assert all_rows(store) == rows_of_file(backup)
+        assert rows_of_store(store) == rows_of_file(backup)
     assert command("next", "shop") == "13"
 
 
@@ -316,7 +317,7 @@ def test_a_store_that_only_a_readiness_check_has_written_to_is_empty(
 ) -> None:
     with opened(address) as store:
         store.update(lambda txn: probe.write(txn, now=NOW))
-        assert any(all_rows(store).values())
+        assert any(rows_of_store(store).values())
     assert command("restore", str(backup)) == (
         "restored 2 series, last changed at 2001-09-09T01:46:40.000000Z\n"
         "numbers given out after the backup was taken will be given out again"
@@ -366,7 +367,7 @@ def test_a_store_that_is_written_to_while_it_is_accepted_stays(address: Address)
         store.update(advance("shop"))
     with opened(address) as store:
         assert store.id == before
-        assert len(all_rows(store)[tables.SERIES]) == 1
+        assert len(rows_of_store(store)[tables.SERIES]) == 1
 
 
 # A restore on its way
@@ -391,7 +392,7 @@ def test_a_replica_that_runs_answers_nothing_during_a_restore_and_after_it(
     with opened(address) as replica:
         replica.update(advance("shop", "app", "web"))
         with replacing(address, tables.ALL, accept_all, wait_seconds=PATIENCE) as empty:
-            assert not any(all_rows(empty).values())
+            assert not any(rows_of_store(empty).values())
             assert_shut_out(replica)
             for opening in (lambda: EtcdStore(address, tables.ALL), lambda: initialize(address)):
                 with pytest.raises(StoreUnavailable, match="has begun and not ended"):
@@ -399,7 +400,7 @@ def test_a_replica_that_runs_answers_nothing_during_a_restore_and_after_it(
             empty.update(advance("shop", count=5))
         assert_shut_out(replica)
     with opened(address) as store:
-        assert len(all_rows(store)[tables.SERIES]) == 1
+        assert len(rows_of_store(store)[tables.SERIES]) == 1
         store.update(advance("shop"))
 
 
@@ -417,7 +418,7 @@ def restore_twice(address: Address) -> None:
     with restoring() as first:
         first.update(advance("app"))
         with restoring() as second:
-            assert not any(all_rows(second).values())
+            assert not any(rows_of_store(second).values())
             second.update(advance("shop", count=2))
         first.update(advance("shop"))
 
@@ -435,7 +436,7 @@ def test_a_request_that_is_carried_out_twice_does_no_harm(
     with replacing(address, tables.ALL, accept_all, wait_seconds=PATIENCE) as empty:
         empty.update(advance("shop", count=5))
     with opened(address) as store:
-        assert len(all_rows(store)[tables.SERIES]) == 1
+        assert len(rows_of_store(store)[tables.SERIES]) == 1
 
 
 KILLED = """
@@ -482,7 +483,7 @@ def test_a_restore_that_is_killed_is_never_taken_for_a_store(
         command("restore", str(backup))
         assert_shut_out(replica)
     with opened(address) as store:
-        assert all_rows(store) == rows_of_file(backup)
+        assert rows_of_store(store) == rows_of_file(backup)
     assert command("next", "shop") == "13"
     with client_of(*address.endpoints) as client:
         key = f"/{address.prefix}/@restoring".encode()

@@ -83,7 +83,10 @@ def test_the_last_hours_or_days_are_listed_oldest_first(api: Api, at: pytest.Mon
     by_hour = api.get("/v1/activity?by=hour&last=27")
     assert counts(by_hour) == [3, *[0] * 25, 1]
     assert by_hour.json["by"] == "hour"
-    starts = [datetime.fromisoformat(each["start"]) for each in by_hour.json["activity"]]
+    starts = [
+        datetime.fromisoformat(each["start"].replace("Z", "+00:00"))
+        for each in by_hour.json["activity"]
+    ]
     assert all(later - start == timedelta(hours=1) for start, later in pairwise(starts))
     assert by_hour.json["activity"][-1]["start"].endswith("T14:00:00.000000Z")
     assert counts(api.get("/v1/activity?by=day&last=3")) == [0, 3, 1]

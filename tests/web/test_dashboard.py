@@ -320,6 +320,33 @@ def test_an_answer_of_another_program_is_named_so_and_the_next_one_asked_for(
         expect(value).to_have_text(str(number))
 
 
+@pytest.mark.parametrize("status", [401, 404])
+@pytest.mark.parametrize("place", ["", "#/wall"])
+def test_a_proxy_that_refuses_or_finds_nothing_ends_nothing(
+    guarded_service: Service, visit: Visitor, place: str, status: int
+) -> None:
+    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
+    tab = visit(base(guarded_service))
+    tab.allowed.append("status of 40")
+    page = tab.open_with_clock(place)
+    page.get_by_label("Keep me signed in on this machine").check()
+    sign_in(page, ROOT.key, ROOT.secret)
+    value = page.locator("#wall-rows td.value") if place else cell(page, "shop", "value")
+    expect(value).to_have_text("1")
+    page.route(
+        "**/v1/**",
+        lambda route: route.fulfill(status=status, content_type="text/html", body="<p>No</p>"),
+    )
+    tab.polled(status)
+    expect(page.locator("#trouble")).to_contain_text("Another program is answering")
+    page.unroute("**/v1/**")
+    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
+    tab.polled()
+    expect(value).to_have_text("2")
+    expect(page.locator("#trouble")).to_have_text("")
+    assert page.evaluate("localStorage.length") == 1
+
+
 @pytest.mark.parametrize(
     ("what", "kind"),
     [

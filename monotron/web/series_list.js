@@ -3,6 +3,7 @@
 import { BASE, listHash } from "./address.js";
 import { isPage } from "./answers.js";
 import { command, nextNumber } from "./commands.js";
+import { credentials } from "./credentials.js";
 import { arrange, byId, notice, say, setText, visible } from "./elements.js";
 import { onCount, seriesCount } from "./glance.js";
 import { watchUse } from "./in_use.js";
@@ -102,6 +103,7 @@ function clear() {
   arrange(byId("rows"), []);
   byId("series").hidden = byId("pages").hidden = byId("first").hidden = true;
   byId("held").hidden = true;
+  byId("first-command").replaceChildren();
   notice(byId("list-notice"), null);
   shown = left = waiting = null;
 }
@@ -186,7 +188,8 @@ function showEmpty(empty, place) {
   const first = empty && isEverything(place) && !place.after;
   byId("first").hidden = !first;
   if (first && byId("first-command").children.length === 0) {
-    byId("first-command").append(command("From a shell", nextNumber(BASE, "my-job")));
+    const line = nextNumber(BASE, "my-job", credentials() !== null);
+    byId("first-command").append(command("From a shell", line));
   }
   const where = place.after ? " on this page" : "";
   notice(byId("list-notice"), empty && !first ? `There are no series${which(place)}${where}.` : null);

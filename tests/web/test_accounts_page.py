@@ -110,6 +110,19 @@ def test_the_choice_is_kept_for_the_tab_and_ends_with_signing_out(
     expect(page.get_by_label("Account")).to_be_hidden()
 
 
+def test_the_first_line_to_copy_names_the_account_that_was_chosen_last(
+    guarded_service: Service, visit: Visitor
+) -> None:
+    for account in (7, 8):
+        guarded_service.ask("PUT", f"/v1/accounts/{account}", headers=basic(ROOT))
+    page = as_root(visit(base(guarded_service)))
+    line = page.locator("#first code")
+    for account in (7, 8):
+        page.get_by_label("Account").select_option(str(account))
+        expect(line).to_contain_text(f"/v1/accounts/{account}/series/my-job")
+    assert run_line(line.inner_text(), MONOTRON_KEY=f"{ROOT.key}:{ROOT.secret}") == "1\n"
+
+
 def test_an_api_key_has_no_choice(guarded_service: Service, visit: Visitor, folder: Path) -> None:
     furnish(guarded_service)
     reader = key_beside(folder, "read:series", account=7)

@@ -108,6 +108,7 @@ function titleOf({ view, key, value, name }) {
 
 function reveal(section) {
   for (const each of document.querySelectorAll("main > section")) each.hidden = each !== section;
+  document.documentElement.classList.toggle("wall", section === wall.section);
 }
 
 function clear() {

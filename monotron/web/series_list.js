@@ -48,6 +48,12 @@ export const seriesList = {
         page.ready();
         if (fresh) say(inWords(body, place));
       },
+      troubled(error) {
+        // Other rows would belong to another search.
+        if (shown?.hash !== hash) clear();
+        page.troubled(error);
+        page.ready();
+      },
       impossible(error) {
         clear();
         notice(byId("list-notice"), `Monotron cannot search for that: ${error.message}.`);

@@ -34,7 +34,6 @@ export const wall = {
     const which = `${chosenAccount()} ${prefix}`;
     if (shown !== which) clear();
     setText(byId("wall-of"), inWords(prefix));
-    document.documentElement.classList.add("wall");
     addEventListener("resize", measure);
     room = 0;
     const stop = poll(path(prefix), isWall, {
@@ -55,28 +54,19 @@ export const wall = {
         page.ready();
         page.fine();
       },
-      refused(error) {
-        leave();
-        page.refused(error);
-      },
       troubled(error) {
         page.troubled(error);
         page.ready();
       },
     });
     return () => {
-      leave();
+      removeEventListener("resize", measure);
       stop();
     };
   },
 
   clear,
 };
-
-function leave() {
-  document.documentElement.classList.remove("wall");
-  removeEventListener("resize", measure);
-}
 
 function clear() {
   for (const entry of entries.values()) clearTimeout(entry.timer);

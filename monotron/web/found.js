@@ -27,6 +27,11 @@ export function openFound(of) {
   hide();
 }
 
+/** End a search under way: whoever has gone elsewhere is not to be led away from there. */
+export function leaveFound() {
+  searching.abort();
+}
+
 /** Show a value of the series, whose state this is; null for none. */
 export async function showFound(value, state, signal) {
   if (value === null || !reachable(key)) {

@@ -9,7 +9,7 @@ import { hideBadge, showBadge, showBadgeUse } from "./badge.js";
 import { badgeMarkdown, badgePath } from "./commands.js";
 import { credentials } from "./credentials.js";
 import { byId, mark, named, notice, setText, showName, visible } from "./elements.js";
-import { openFound, showFound } from "./found.js";
+import { leaveFound, openFound, showFound } from "./found.js";
 import { openHistory, refreshHistory } from "./history.js";
 import { isNear, limitText } from "./limit.js";
 import { seriesLines } from "./lines.js";
@@ -32,7 +32,7 @@ export const oneSeries = {
     showName(byId("one-key"), key);
     const recent = reachable(key) ? 0 : VALUES;
     const query = new URLSearchParams({ prefix: key, limit: 1, recent, include: "who" });
-    return poll(`v1/series?${query}`, isSeries, {
+    const stop = poll(`v1/series?${query}`, isSeries, {
       ...page,
       async answered({ series }, signal) {
         // A key sorts before all others that start with it.
@@ -58,6 +58,10 @@ export const oneSeries = {
         page.ready();
       },
     });
+    return () => {
+      leaveFound();
+      stop();
+    };
   },
 
   /** Forget what was shown. */

@@ -20,7 +20,7 @@ from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic
 from tests.support import ci
-from tests.support.browser import Visit, Visitor
+from tests.support.browser import Proxy, Visit, Visitor
 from tests.support.calls import call_in
 from tests.support.dashboard import (
     HOSTILE,
@@ -33,7 +33,7 @@ from tests.support.dashboard import (
     sign_in,
     take,
 )
-from tests.support.service import Serve, Service
+from tests.support.service import PATIENCE, Serve, Service
 from tests.support.web import UUID
 
 pytestmark = [pytest.mark.browser, pytest.mark.same_on_each_python]
@@ -118,6 +118,29 @@ def test_a_token_leads_to_its_value(running: Service, visit: Visitor) -> None:
     expect(found(page, "Token")).to_have_text("20261127")
     look_for(page, "3")
     expect(found(page, "Token")).to_have_text("2")
+
+
+@pytest.mark.parametrize("place", ["#/", "#/series/shop/2"])
+def test_a_search_that_ends_late_leads_nobody_away(
+    running: Service, proxy: Proxy, visit: Visitor, place: str
+) -> None:
+    take(running, "shop", "shop")
+    tab = visit(proxy.base)
+    page = tab.open_with_clock("#/series/shop")
+    expect(page.locator("#one-value")).to_have_text("2")
+    proxy.hold = "value=1&"
+    look_for(page, "1")
+    assert proxy.held.wait(PATIENCE)
+    page.goto(proxy.base + place)
+    shown = page.locator("#rows tr") if place == "#/" else page.locator("#found")
+    expect(shown).to_be_visible()
+    proxy.hold = None
+    proxy.release.set()
+    assert proxy.passed_on.wait(PATIENCE)
+    take(running, "shop")
+    tab.polled()
+    expect(shown).to_be_visible()
+    expect(page).to_have_url(proxy.base + place)
 
 
 @pytest.mark.parametrize(

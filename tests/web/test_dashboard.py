@@ -452,6 +452,8 @@ def test_a_limit_stands_on_the_page_and_in_the_list_once_it_is_near(
     for key, value in (("near", 9), ("far", 5), ("full", 10)):
         running.ask("PUT", f"/v1/series/{key}", b'{"value":%d}' % value)
         running.ask("PUT", f"/v1/series/{key}/limit", b'{"value":10}')
+    running.ask("PUT", "/v1/series/vast", b'{"value":5}')
+    running.ask("PUT", "/v1/series/vast/limit", b'{"value":9223372036854775807}')
     running.ask("POST", "/v1/series/free")
     page = visit(base(running)).open()
     expect(cell(page, "near", "value")).to_have_text("9limit 10 (1 left)")
@@ -463,6 +465,10 @@ def test_a_limit_stands_on_the_page_and_in_the_list_once_it_is_near(
         assert ("near" in (page.locator("#one-limit").get_attribute("class") or "")) == (
             key != "far"
         )
+    page.goto(f"{base(running)}#/series/vast")
+    expect(page.locator("#one-limit")).to_have_text(
+        "9223372036854775807 (9223372036854775802 left)"
+    )
     page.goto(f"{base(running)}#/series/free")
     expect(page.locator("#one-value")).to_have_text("1")
     expect(page.locator("#one-limit")).to_be_hidden()

@@ -45,10 +45,17 @@ export async function showFound(value, state, signal) {
   signal.throwIfAborted();
   const text = JSON.stringify([taken, attributes?.textContent, taken ? null : state.value]);
   if (shown?.value === value && shown.text === text) return;
-  hide();
+  const fresh = shown?.value !== value;
+  if (taken === null) {
+    hide();
+    notice(byId("find-notice"), missing(value, state));
+    if (fresh) say(missing(value, state));
+  } else {
+    notice(byId("find-notice"), null);
+    show(value, taken, attributes);
+    if (fresh) byId("found").scrollIntoView({ block: "nearest" });
+  }
   shown = { value, text };
-  if (taken === null) notice(byId("find-notice"), missing(value, state));
-  else show(value, taken, attributes);
 }
 
 /** Make the form lead to the value that the user looks for. */
@@ -160,6 +167,8 @@ function tell(text) {
 }
 
 function hide() {
+  // Whatever is hidden loses the focus; the field above is the nearest place for it.
+  if (byId("found").contains(document.activeElement)) byId("find").focus({ preventScroll: true });
   shown = null;
   byId("found").hidden = true;
   byId("found-rows").replaceChildren();

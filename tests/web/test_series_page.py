@@ -99,6 +99,7 @@ def test_a_number_leads_to_the_value_with_an_address_of_its_own(
     expect(page.locator("#found-title")).to_have_text("Value 3")
     page.locator("#found").get_by_role("link", name="Close").click()
     expect(page.locator("#found")).to_be_hidden()
+    expect(page.get_by_label("Number or token")).to_be_focused()
     assert page.url == f"{base(running)}{page_of('shop/nightly')}"
 
 
@@ -181,6 +182,7 @@ def test_an_address_of_a_value_that_history_does_not_hold_says_why(
     page = tab.open_with_clock(page_of("shop", 4))
     notice = page.locator("#find-notice")
     expect(notice).to_have_text("4 has not been given out: the series is at 3.")
+    expect(page.locator("#said")).to_have_text(notice.inner_text())
     take(running, "shop")
     tab.polled()
     expect(page.locator("#found-title")).to_have_text("Value 4")

@@ -9,6 +9,8 @@ import { showTime } from "./times.js";
 const ROWS = 20;
 
 let name = null;
+/** Ends what is asked for only while this version is shown. */
+let leaving = new AbortController();
 /** Each `{bump, tr}`, newest first. */
 let rows = [];
 /** The version before which to ask for older ones, or null. */
@@ -18,6 +20,8 @@ let extended = false;
 
 /** Start over, for the versions of this name. */
 export function openBumps(of) {
+  leaving.abort();
+  leaving = new AbortController();
   name = of;
   rows = [];
   older = null;
@@ -47,17 +51,19 @@ export async function refreshBumps(signal) {
 export function onOlderBumps() {
   const button = byId("bumps-older");
   button.addEventListener("click", async () => {
-    const asked = { name, older };
+    const asked = older;
+    const { signal } = leaving;
     button.disabled = true;
     try {
-      const { history, next } = await ask(older, null);
-      // Meanwhile another version may be shown, or only the newest bumps.
-      if (name !== asked.name || older !== asked.older) return;
+      const { history, next } = await ask(older, signal);
+      // Meanwhile only the newest bumps may be shown.
+      if (signal.aborted || older !== asked) return;
       rows = [...rows, ...history.map(rowOf)];
       older = next;
       extended = true;
       show();
     } catch (error) {
+      if (signal.aborted) return;
       if (!isFailure(error)) throw error;
       notice(byId("bumps-notice"), `Older versions cannot be shown: ${error.message}.`);
     } finally {

@@ -59,6 +59,7 @@ function go(staying = false) {
   const here = place;
   let ready = false;
   close = view.open(place, {
+    staying,
     ready() {
       if (ready) return;
       ready = true;

@@ -37,7 +37,7 @@ export const seriesList = {
   /** Show it, and keep it up to date until the given function is called. */
   open(place, page) {
     const hash = listHash(place);
-    showSearch(place);
+    showSearch(place, page.staying);
     if (shown?.hash === hash) page.ready();
     const watcher = {
       ...page,
@@ -118,9 +118,10 @@ function columns() {
   return document.querySelectorAll("#series th[data-sort]");
 }
 
-function showSearch(place) {
+function showSearch(place, staying) {
   const search = byId("search");
-  if (document.activeElement !== search) search.value = place.find;
+  // What has been typed since the last change of the address is still to be searched for.
+  if (!staying || document.activeElement !== search) search.value = place.find;
   byId("since").value = place.since;
   byId("prefixed").hidden = !place.prefix;
   setText(byId("prefix"), visible(place.prefix));
@@ -148,7 +149,11 @@ function moves({ series }) {
 
 function hold(body) {
   waiting = body;
-  const changed = body.series.filter((each) => placed.get(idOf(each)) !== each.updated_at).length;
+  const there = new Set(body.series.map(idOf));
+  const came = body.series.filter((each) => placed.get(idOf(each)) !== each.updated_at).length;
+  const went = [...placed.keys()].filter((id) => !there.has(id)).length;
+  // A row that comes onto a full page pushes another one off it.
+  const changed = Math.max(came, went);
   const changes = changed === 1 ? "1 change" : `${changed} changes`;
   setText(byId("held"), `${changes}: the list is sorted again when you leave it.`);
   byId("held").hidden = false;

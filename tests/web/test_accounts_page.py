@@ -64,7 +64,7 @@ def test_the_root_pair_chooses_the_account_that_everything_is_of(
     expect(page.locator("#badge img")).to_be_visible()
     assert tab.asked
     assert all(each.startswith("v1/accounts/7/") for each in tab.asked)
-    expect(page.locator("#one .account-note")).to_contain_text("give it one of account 7")
+    expect(page.locator("#one .account-note")).to_contain_text("so use a key of account 7")
     choice.select_option("1")
     expect(page.locator("#one-value")).to_have_text("1")
     expect(page.locator("#one .account-note")).to_be_hidden()
@@ -104,6 +104,7 @@ def test_the_choice_is_kept_for_the_tab_and_ends_with_signing_out(
     expect(page.get_by_label("Account")).to_have_value("7")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Account")).to_be_hidden()
+    assert page.evaluate("sessionStorage.length") == 0
     sign_in(page, reader.key, reader.secret)
     expect(row(page, "ours")).to_be_visible()
     assert sorted(keys(page)) == ["ours", "shop"]

@@ -3,8 +3,9 @@
 import { encoded, seriesHash } from "./address.js";
 import { isBumps } from "./answers.js";
 import { get, isFailure } from "./api.js";
-import { arrange, byId, element, fromTemplate, named, notice, visible } from "./elements.js";
+import { arrange, byId, element, fromTemplate, named, notice } from "./elements.js";
 import { showTime } from "./times.js";
+import { showWho } from "./who.js";
 
 const ROWS = 20;
 
@@ -85,14 +86,15 @@ function rowOf(bump) {
   return there ?? { bump, tr: newRow(bump) };
 }
 
-function newRow({ version, token, created_at: moment, api_key: apiKey, api_key_name: by, key, value }) {
+function newRow(bump) {
+  const { version, token, created_at: moment, key, value } = bump;
   const tr = fromTemplate("bump-row");
   const [number, what, when, who, counted] = tr.children;
   number.append(version);
   what.append(named(token));
   if (moment === null) when.replaceChildren("unknown");
   else showTime(when, moment);
-  if (apiKey !== null) who.append(Object.assign(named(by ?? apiKey), { title: visible(apiKey) }));
+  showWho(who, bump);
   counted.append(element("a", { href: seriesHash(key, value) }, named(key)), ` ${value}`);
   return tr;
 }

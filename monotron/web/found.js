@@ -8,6 +8,7 @@ import { byId, element, named, notice, say, visible } from "./elements.js";
 import { rangeParts } from "./history.js";
 import { above } from "./numbers.js";
 import { putTime } from "./times.js";
+import { showWho } from "./who.js";
 
 const VALUE = /^\d{1,19}$/;
 
@@ -128,8 +129,8 @@ function show(value, taken, attributes) {
   const rows = [
     taken.first !== undefined && ["Taken in a range", element("span", {}, ...rangeParts(taken))],
     ["Token", taken.token === null ? "none" : named(taken.token)],
-    ["When", moment(taken.created_at)],
-    taken.api_key !== null && ["API key", who(taken)],
+    ["When", filled(putTime, taken.created_at)],
+    taken.api_key !== null && ["API key", filled(showWho, taken)],
     taken.moved_from !== undefined && ["Remark", `moved up from ${taken.moved_from}`],
     attributes !== null && ["Attributes", attributes],
   ];
@@ -144,14 +145,10 @@ function show(value, taken, attributes) {
   say(inWords(value));
 }
 
-function moment(when) {
+function filled(show, content) {
   const place = element("span");
-  putTime(place, when);
+  show(place, content);
   return place;
-}
-
-function who({ api_key: apiKey, api_key_name: name }) {
-  return Object.assign(named(name ?? apiKey), { title: visible(apiKey) });
 }
 
 function inWords(value) {

@@ -4,9 +4,10 @@ import { encoded, reachable, seriesHash } from "./address.js";
 import { isHistory } from "./answers.js";
 import { get, isFailure } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
-import { arrange, byId, element, fromTemplate, named, notice, visible } from "./elements.js";
+import { arrange, byId, element, fromTemplate, notice } from "./elements.js";
 import { above } from "./numbers.js";
 import { showTime } from "./times.js";
+import { showWho } from "./who.js";
 
 const ROWS = 20;
 /**
@@ -139,13 +140,13 @@ function inUse(tr) {
 
 function newRow(taken) {
   const tr = fromTemplate("history-row");
-  const { value, first = value, token, api_key: apiKey, api_key_name: name } = taken;
+  const { value, first = value, token, api_key: apiKey } = taken;
   const [number, what, when, who] = tr.children;
   const text = rangeParts(taken);
   number.append(...(reachable(key) ? [element("a", { href: seriesHash(key, value) }, ...text)] : text));
   what.append(tokenWithAttributes(key, token, taken.attributes), remark(taken));
   showTime(when, taken.created_at);
-  if (apiKey !== null) who.append(Object.assign(named(name ?? apiKey), { title: visible(apiKey) }));
+  showWho(who, taken);
   return { value, first, apiKey, attributes: taken.attributes, tr };
 }
 

@@ -1,8 +1,8 @@
 /** Numbers given out by hour or by day, drawn as bars with axes. */
 
+import { make } from "./svg.js";
 import { exactly, minute, monthDay, weekday } from "./times.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 /** The part of a bucket's width that its bar has. */
 const BAR = 0.8;
 /** The height of the smallest bar, in percent: one number among thousands can still be seen. */
@@ -85,10 +85,4 @@ function timeLabel(start, by, count) {
   }
   if (count <= 24) return at.getHours() % 6 === 0 ? minute(at) : null;
   return at.getHours() === 0 ? weekday(at) : null;
-}
-
-function make(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
 }

@@ -47,10 +47,11 @@ export async function refreshActivity(signal) {
   const period = picked;
   const [, by, last, words] = PERIODS[period];
   const query = new URLSearchParams({ by, last });
-  hour = thisHour();
+  const asked = thisHour();
   const { body } = await get(`v1/activity/${encoded(key)}?${query}`, { signal, holds: isActivity });
   // Meanwhile the user may have picked another one.
   if (period !== picked) return;
+  hour = asked;
   notice(byId("activity-note"), gap(body));
   const text = JSON.stringify([period, body]);
   if (text === drawn) return;

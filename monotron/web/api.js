@@ -9,6 +9,7 @@ import { setClock } from "./times.js";
 export const CSV = "text/csv";
 
 const JSON_TYPE = "application/json";
+const PROBLEM = "application/problem+json";
 const PATIENCE = 20_000;
 
 /** Credentials are missing, wrong or insufficient: 401 or 403. */
@@ -95,17 +96,23 @@ async function read(response, { etag, type, holds }) {
   const { status } = response;
   if (status === 304) return { body: null, etag };
   const sent = response.headers.get("Content-Type") ?? "";
-  if (!response.ok) {
-    const detail = sent === "application/problem+json" ? parsed(await response.text())?.detail : "";
-    if (status === 401 || status === 403) throw new Refused(status, detail);
-    if (status < 500 && status !== 429 && status !== 408) throw new Impossible(status, detail);
-    const wait = pause(response.headers.get("Retry-After"));
-    throw new Trouble(`Monotron answers ${status}`, { wait, status });
-  }
+  if (!response.ok) throw await failure(response, sent);
   if (!sent.startsWith(type)) throw foreign();
   const body = type === JSON_TYPE ? parsed(await response.text()) : await response.blob();
   if (body === null || !holds(body)) throw foreign();
   return { body, etag: response.headers.get("ETag") };
+}
+
+async function failure(response, sent) {
+  const { status } = response;
+  if (status >= 500 || status === 429 || status === 408) {
+    const wait = pause(response.headers.get("Retry-After"));
+    return new Trouble(`Monotron answers ${status}`, { wait, status });
+  }
+  // What a proxy refuses or does not find says nothing about the key or the series.
+  if (!sent.startsWith(PROBLEM)) return foreign();
+  const detail = parsed(await response.text())?.detail;
+  return new (status === 401 || status === 403 ? Refused : Impossible)(status, detail);
 }
 
 function parsed(json) {

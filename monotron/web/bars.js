@@ -1,8 +1,8 @@
 /** Numbers per hour, drawn as small bars, one beside the other. */
 
+import { make } from "./svg.js";
 import { minute, now } from "./times.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 20;
 const HOUR = 3_600_000;
 /** The count that a full bar stands for at least: a single number is not to look like a rush. */
@@ -53,10 +53,4 @@ function inWords(counts) {
 
 function bar(name, place) {
   return make("rect", { class: name, ...place });
-}
-
-function make(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
 }

@@ -3,12 +3,15 @@
 import { encoded, seriesHash } from "./address.js";
 import { isBumps } from "./answers.js";
 import { get, isFailure } from "./api.js";
-import { arrange, byId, element, fromTemplate, named, notice, visible } from "./elements.js";
+import { arrange, byId, element, fromTemplate, named, notice } from "./elements.js";
 import { showTime } from "./times.js";
+import { showWho } from "./who.js";
 
 const ROWS = 20;
 
 let name = null;
+/** Ends what is asked for only while this version is shown. */
+let leaving = new AbortController();
 /** Each `{bump, tr}`, newest first. */
 let rows = [];
 /** The version before which to ask for older ones, or null. */
@@ -18,6 +21,8 @@ let extended = false;
 
 /** Start over, for the versions of this name. */
 export function openBumps(of) {
+  leaving.abort();
+  leaving = new AbortController();
   name = of;
   rows = [];
   older = null;
@@ -47,17 +52,19 @@ export async function refreshBumps(signal) {
 export function onOlderBumps() {
   const button = byId("bumps-older");
   button.addEventListener("click", async () => {
-    const asked = { name, older };
+    const asked = older;
+    const { signal } = leaving;
     button.disabled = true;
     try {
-      const { history, next } = await ask(older, null);
-      // Meanwhile another version may be shown, or only the newest bumps.
-      if (name !== asked.name || older !== asked.older) return;
+      const { history, next } = await ask(older, signal);
+      // Meanwhile only the newest bumps may be shown.
+      if (signal.aborted || older !== asked) return;
       rows = [...rows, ...history.map(rowOf)];
       older = next;
       extended = true;
       show();
     } catch (error) {
+      if (signal.aborted) return;
       if (!isFailure(error)) throw error;
       notice(byId("bumps-notice"), `Older versions cannot be shown: ${error.message}.`);
     } finally {
@@ -79,14 +86,15 @@ function rowOf(bump) {
   return there ?? { bump, tr: newRow(bump) };
 }
 
-function newRow({ version, token, created_at: moment, api_key: apiKey, api_key_name: by, key, value }) {
+function newRow(bump) {
+  const { version, token, created_at: moment, key, value } = bump;
   const tr = fromTemplate("bump-row");
   const [number, what, when, who, counted] = tr.children;
   number.append(version);
   what.append(named(token));
   if (moment === null) when.replaceChildren("unknown");
   else showTime(when, moment);
-  if (apiKey !== null) who.append(Object.assign(named(by ?? apiKey), { title: visible(apiKey) }));
+  showWho(who, bump);
   counted.append(element("a", { href: seriesHash(key, value) }, named(key)), ` ${value}`);
   return tr;
 }

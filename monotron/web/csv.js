@@ -12,12 +12,13 @@ const READ = 10_000;
 export function onCsv() {
   const button = byId("csv");
   button.addEventListener("click", async () => {
-    const key = historyOf();
+    const { key, signal } = historyOf();
     button.disabled = true;
     try {
-      const { body } = await get(`v1/history/${encoded(key)}`, { type: CSV });
+      const { body } = await get(`v1/history/${encoded(key)}`, { type: CSV, signal });
       save(body, `${visible(key)}.csv`);
     } catch (error) {
+      if (signal.aborted) return;
       if (!isFailure(error)) throw error;
       notice(byId("history-notice"), `The history cannot be saved: ${error.message}.`);
     } finally {

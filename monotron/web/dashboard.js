@@ -4,9 +4,10 @@ import { offerAccounts, onChoice, withdrawAccounts } from "./account_choice.js";
 import { apiPage, onApiFilter } from "./api_page.js";
 import { listHash, placeOf } from "./address.js";
 import { onOlderBumps } from "./bumps.js";
+import { credentials } from "./credentials.js";
 import { onCsv } from "./csv.js";
 import { byId, visible } from "./elements.js";
-import { forgetVersion, showVersion } from "./footer.js";
+import { forgetVersion, showRawLinks, showVersion } from "./footer.js";
 import { onFind } from "./found.js";
 import { clearGlance, showGlance } from "./glance.js";
 import { onOlder } from "./history.js";
@@ -58,6 +59,7 @@ function go(staying = false) {
   const here = place;
   let ready = false;
   close = view.open(place, {
+    staying,
     ready() {
       if (ready) return;
       ready = true;
@@ -108,6 +110,8 @@ function titleOf({ view, key, value, name }) {
 
 function reveal(section) {
   for (const each of document.querySelectorAll("main > section")) each.hidden = each !== section;
+  document.documentElement.classList.toggle("wall", section === wall.section);
+  showRawLinks(credentials() === null && section !== signInSection);
 }
 
 function clear() {

@@ -1,4 +1,4 @@
-/** The footer: which Monotron this is. */
+/** The footer: which Monotron this is, and what else it serves. */
 
 import { get, isFailure } from "./api.js";
 import { byId, setText } from "./elements.js";
@@ -17,6 +17,11 @@ export async function showVersion() {
     if (!isFailure(error)) throw error;
     asked = false;
   }
+}
+
+/** Offer the links to what needs credentials, unless the browser would ask for them in its own dialog. */
+export function showRawLinks(offered) {
+  for (const link of document.querySelectorAll(".bottom .raw")) link.hidden = !offered;
 }
 
 export function forgetVersion() {

@@ -8,6 +8,7 @@ import { byId, element, named, notice, say, visible } from "./elements.js";
 import { rangeParts } from "./history.js";
 import { above } from "./numbers.js";
 import { putTime } from "./times.js";
+import { showWho } from "./who.js";
 
 const VALUE = /^\d{1,19}$/;
 
@@ -27,6 +28,11 @@ export function openFound(of) {
   hide();
 }
 
+/** End a search under way: whoever has gone elsewhere is not to be led away from there. */
+export function leaveFound() {
+  searching.abort();
+}
+
 /** Show a value of the series, whose state this is; null for none. */
 export async function showFound(value, state, signal) {
   if (value === null || !reachable(key)) {
@@ -40,10 +46,17 @@ export async function showFound(value, state, signal) {
   signal.throwIfAborted();
   const text = JSON.stringify([taken, attributes?.textContent, taken ? null : state.value]);
   if (shown?.value === value && shown.text === text) return;
-  hide();
+  const fresh = shown?.value !== value;
+  if (taken === null) {
+    hide();
+    notice(byId("find-notice"), missing(value, state));
+    if (fresh) say(missing(value, state));
+  } else {
+    notice(byId("find-notice"), null);
+    show(value, taken, attributes);
+    if (fresh) byId("found").scrollIntoView({ block: "nearest" });
+  }
   shown = { value, text };
-  if (taken === null) notice(byId("find-notice"), missing(value, state));
-  else show(value, taken, attributes);
 }
 
 /** Make the form lead to the value that the user looks for. */
@@ -116,8 +129,8 @@ function show(value, taken, attributes) {
   const rows = [
     taken.first !== undefined && ["Taken in a range", element("span", {}, ...rangeParts(taken))],
     ["Token", taken.token === null ? "none" : named(taken.token)],
-    ["When", moment(taken.created_at)],
-    taken.api_key !== null && ["API key", who(taken)],
+    ["When", filled(putTime, taken.created_at)],
+    taken.api_key !== null && ["API key", filled(showWho, taken)],
     taken.moved_from !== undefined && ["Remark", `moved up from ${taken.moved_from}`],
     attributes !== null && ["Attributes", attributes],
   ];
@@ -132,14 +145,10 @@ function show(value, taken, attributes) {
   say(inWords(value));
 }
 
-function moment(when) {
+function filled(show, content) {
   const place = element("span");
-  putTime(place, when);
+  show(place, content);
   return place;
-}
-
-function who({ api_key: apiKey, api_key_name: name }) {
-  return Object.assign(named(name ?? apiKey), { title: visible(apiKey) });
 }
 
 function inWords(value) {
@@ -155,6 +164,8 @@ function tell(text) {
 }
 
 function hide() {
+  // Whatever is hidden loses the focus; the field above is the nearest place for it.
+  if (byId("found").contains(document.activeElement)) byId("find").focus({ preventScroll: true });
   shown = null;
   byId("found").hidden = true;
   byId("found-rows").replaceChildren();

@@ -4,9 +4,10 @@ import { encoded, reachable, seriesHash } from "./address.js";
 import { isHistory } from "./answers.js";
 import { get, isFailure } from "./api.js";
 import { tokenWithAttributes } from "./attributes.js";
-import { arrange, byId, element, fromTemplate, named, notice, visible } from "./elements.js";
+import { arrange, byId, element, fromTemplate, notice } from "./elements.js";
 import { above } from "./numbers.js";
 import { showTime } from "./times.js";
+import { showWho } from "./who.js";
 
 const ROWS = 20;
 /**
@@ -16,6 +17,8 @@ const ROWS = 20;
 const SPARE = 300;
 
 let key = null;
+/** Ends what is asked for only while this series is shown. */
+let leaving = new AbortController();
 /** Each `{value, first, apiKey, attributes, tr}`, newest first; `first` is the first of a range. */
 let rows = [];
 /** The value below which to ask for older ones, or null. */
@@ -26,6 +29,8 @@ let extended = false;
 
 /** Start over, for this series. */
 export function openHistory(of) {
+  leaving.abort();
+  leaving = new AbortController();
   key = of;
   rows = [];
   older = null;
@@ -49,27 +54,29 @@ export async function refreshHistory(recent, signal) {
   join(await ask(null, signal));
 }
 
-/** Return the key of the series whose history is shown, or null. */
+/** Return the series whose history is shown, as `{key, signal}`; the signal is aborted when it goes. */
 export function historyOf() {
-  return key;
+  return { key, signal: leaving.signal };
 }
 
 /** Make the button request older values. */
 export function onOlder() {
   const button = byId("older");
   button.addEventListener("click", async () => {
-    const asked = { key, older };
+    const asked = older;
+    const { signal } = leaving;
     button.disabled = true;
     try {
-      const page = await ask(older, null);
-      // Meanwhile another series may be shown, or only the newest values.
-      if (key !== asked.key || older !== asked.older) return;
+      const page = await ask(older, signal);
+      // Meanwhile only the newest values may be shown.
+      if (signal.aborted || older !== asked) return;
       rows = [...rows, ...page.history.map(newRow)];
       older = page.next;
       wanted = rows.length;
       extended = true;
       show();
     } catch (error) {
+      if (signal.aborted) return;
       if (!isFailure(error)) throw error;
       notice(byId("history-notice"), `Older values cannot be shown: ${error.message}.`);
     } finally {
@@ -133,13 +140,13 @@ function inUse(tr) {
 
 function newRow(taken) {
   const tr = fromTemplate("history-row");
-  const { value, first = value, token, api_key: apiKey, api_key_name: name } = taken;
+  const { value, first = value, token, api_key: apiKey } = taken;
   const [number, what, when, who] = tr.children;
   const text = rangeParts(taken);
   number.append(...(reachable(key) ? [element("a", { href: seriesHash(key, value) }, ...text)] : text));
   what.append(tokenWithAttributes(key, token, taken.attributes), remark(taken));
   showTime(when, taken.created_at);
-  if (apiKey !== null) who.append(Object.assign(named(name ?? apiKey), { title: visible(apiKey) }));
+  showWho(who, taken);
   return { value, first, apiKey, attributes: taken.attributes, tr };
 }
 

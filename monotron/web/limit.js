@@ -1,11 +1,9 @@
 /** The limit of a series, beyond which it gives out nothing. */
 
-import { above } from "./numbers.js";
-
 /** Return how many values are left as words, or "" if the series has no limit. */
 export function limitText({ value, limit }) {
   if (limit === undefined) return "";
-  const rest = above(value, limit);
+  const rest = BigInt(limit) - BigInt(value);
   return `${limit} (${rest > 0 ? `${rest} left` : "reached"})`;
 }
 

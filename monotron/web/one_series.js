@@ -8,14 +8,15 @@ import { tokenWithAttributes } from "./attributes.js";
 import { hideBadge, showBadge, showBadgeUse } from "./badge.js";
 import { badgeMarkdown, badgePath } from "./commands.js";
 import { credentials } from "./credentials.js";
-import { byId, mark, named, notice, setText, showName, visible } from "./elements.js";
-import { openFound, showFound } from "./found.js";
+import { byId, mark, notice, setText, showName, visible } from "./elements.js";
+import { leaveFound, openFound, showFound } from "./found.js";
 import { openHistory, refreshHistory } from "./history.js";
 import { isNear, limitText } from "./limit.js";
 import { seriesLines } from "./lines.js";
 import { poll } from "./poll.js";
 import { putTime } from "./times.js";
 import { showUses } from "./uses.js";
+import { showWho } from "./who.js";
 
 /** How many values to request with the state of a series whose history a browser cannot request. */
 const VALUES = 50;
@@ -32,7 +33,7 @@ export const oneSeries = {
     showName(byId("one-key"), key);
     const recent = reachable(key) ? 0 : VALUES;
     const query = new URLSearchParams({ prefix: key, limit: 1, recent, include: "who" });
-    return poll(`v1/series?${query}`, isSeries, {
+    const stop = poll(`v1/series?${query}`, isSeries, {
       ...page,
       async answered({ series }, signal) {
         // A key sorts before all others that start with it.
@@ -58,6 +59,10 @@ export const oneSeries = {
         page.ready();
       },
     });
+    return () => {
+      leaveFound();
+      stop();
+    };
   },
 
   /** Forget what was shown. */
@@ -105,7 +110,8 @@ function show(state) {
       state.token === null ? "none" : tokenWithAttributes(state.key, state.token, state.attributes),
     );
   }
-  showWho(state);
+  showWho(byId("one-who"), state);
+  byId("one-who").parentElement.hidden = !state.api_key;
   putTime(byId("one-updated"), state.updated_at);
   putTime(byId("one-created"), state.created_at);
   if (!fresh && shown.updated_at !== state.updated_at) mark(byId("one-value"));
@@ -116,15 +122,6 @@ function show(state) {
 function same(one, other) {
   const what = ({ token, attributes }) => JSON.stringify([token, attributes]);
   return what(one) === what(other);
-}
-
-function showWho({ api_key: key, api_key_name: name }) {
-  const place = byId("one-who");
-  place.parentElement.hidden = !key;
-  if (!key) return;
-  if (place.firstElementChild === null) place.append(named(""));
-  showName(place.firstElementChild, name ?? key);
-  place.title = visible(key);
 }
 
 async function showMore(state, value, signal) {

@@ -12,6 +12,7 @@ import { versionLines } from "./lines.js";
 import { poll } from "./poll.js";
 import { putTime } from "./times.js";
 import { showUses } from "./uses.js";
+import { showWho } from "./who.js";
 
 /** The version shown, or null. */
 let shown = null;
@@ -105,7 +106,7 @@ async function showMore(version, signal) {
       refreshBumps(signal),
       showBadge(byId("semver-badge"), versionBadgePath(name), alt, signal),
     ]);
-    showWho();
+    showTaker();
     if (byId("semver-badge-command").children.length === 0) {
       const path = versionBadgePath(name, await account(signal));
       const line = badgeMarkdown(BASE, name, path, versionHash(name));
@@ -117,12 +118,11 @@ async function showMore(version, signal) {
   }
 }
 
-function showWho() {
+function showTaker() {
   const bump = newestBump();
-  const key = bump?.version === shown.version ? bump.api_key : null;
-  const place = byId("semver-who");
-  place.parentElement.hidden = key === null;
-  if (key !== null) place.replaceChildren(named(bump.api_key_name ?? key));
+  const known = bump?.version === shown.version && bump.api_key !== null;
+  byId("semver-who").parentElement.hidden = !known;
+  if (known) showWho(byId("semver-who"), bump);
 }
 
 /** Return the account that the version belongs to: that of the series that counted it. */

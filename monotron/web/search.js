@@ -1,5 +1,6 @@
 /** What the list is searched for, how far back and in which order: as a query, and in words. */
 
+import { visible } from "./elements.js";
 import { now } from "./times.js";
 
 /** How often to ask for a page if the service has to read all series for it. */
@@ -49,8 +50,8 @@ export function order({ sort }) {
 /** Return which series are found: " that match “shop” and changed in the last hour". */
 export function which({ find, prefix, since }) {
   const words = [];
-  if (prefix) words.push(`start with “${prefix}”`);
-  if (find) words.push(`match “${find}”`);
+  if (prefix) words.push(`start with “${visible(prefix)}”`);
+  if (find) words.push(`match “${visible(find)}”`);
   if (since) words.push(`changed ${SPANS[since][1]}`);
   return words.length === 0 ? "" : ` that ${words.join(" and ")}`;
 }

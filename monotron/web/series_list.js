@@ -3,6 +3,7 @@
 import { BASE, listHash } from "./address.js";
 import { isPage } from "./answers.js";
 import { command, nextNumber } from "./commands.js";
+import { credentials } from "./credentials.js";
 import { arrange, byId, notice, say, setText, visible } from "./elements.js";
 import { onCount, seriesCount } from "./glance.js";
 import { watchUse } from "./in_use.js";
@@ -36,7 +37,7 @@ export const seriesList = {
   /** Show it, and keep it up to date until the given function is called. */
   open(place, page) {
     const hash = listHash(place);
-    showSearch(place);
+    showSearch(place, page.staying);
     if (shown?.hash === hash) page.ready();
     const watcher = {
       ...page,
@@ -46,6 +47,12 @@ export const seriesList = {
         show(body, fresh);
         page.ready();
         if (fresh) say(inWords(body, place));
+      },
+      troubled(error) {
+        // Other rows would belong to another search.
+        if (shown?.hash !== hash) clear();
+        page.troubled(error);
+        page.ready();
       },
       impossible(error) {
         clear();
@@ -102,6 +109,7 @@ function clear() {
   arrange(byId("rows"), []);
   byId("series").hidden = byId("pages").hidden = byId("first").hidden = true;
   byId("held").hidden = true;
+  byId("first-command").replaceChildren();
   notice(byId("list-notice"), null);
   shown = left = waiting = null;
 }
@@ -110,9 +118,10 @@ function columns() {
   return document.querySelectorAll("#series th[data-sort]");
 }
 
-function showSearch(place) {
+function showSearch(place, staying) {
   const search = byId("search");
-  if (document.activeElement !== search) search.value = place.find;
+  // What has been typed since the last change of the address is still to be searched for.
+  if (!staying || document.activeElement !== search) search.value = place.find;
   byId("since").value = place.since;
   byId("prefixed").hidden = !place.prefix;
   setText(byId("prefix"), visible(place.prefix));
@@ -140,7 +149,11 @@ function moves({ series }) {
 
 function hold(body) {
   waiting = body;
-  const changed = body.series.filter((each) => placed.get(idOf(each)) !== each.updated_at).length;
+  const there = new Set(body.series.map(idOf));
+  const came = body.series.filter((each) => placed.get(idOf(each)) !== each.updated_at).length;
+  const went = [...placed.keys()].filter((id) => !there.has(id)).length;
+  // A row that comes onto a full page pushes another one off it.
+  const changed = Math.max(came, went);
   const changes = changed === 1 ? "1 change" : `${changed} changes`;
   setText(byId("held"), `${changes}: the list is sorted again when you leave it.`);
   byId("held").hidden = false;
@@ -186,7 +199,8 @@ function showEmpty(empty, place) {
   const first = empty && isEverything(place) && !place.after;
   byId("first").hidden = !first;
   if (first && byId("first-command").children.length === 0) {
-    byId("first-command").append(command("From a shell", nextNumber(BASE, "my-job")));
+    const line = nextNumber(BASE, "my-job", credentials() !== null);
+    byId("first-command").append(command("From a shell", line));
   }
   const where = place.after ? " on this page" : "";
   notice(byId("list-notice"), empty && !first ? `There are no series${which(place)}${where}.` : null);

@@ -67,7 +67,7 @@ function showToken(cell, token) {
 
 function showWho(cell, { api_key: key, api_key_name: name }) {
   showName(cell.firstElementChild, name ?? key ?? "");
-  cell.title = key ?? "";
+  cell.title = visible(key ?? "");
 }
 
 function showHours(cell, activity) {

@@ -1,5 +1,6 @@
 /** Signing in with an API key, and signing out. */
 
+import { chooseAccount } from "./account.js";
 import { BASE, pairInAddress } from "./address.js";
 import { credentials, drop, forget, keep, onSignedOutElsewhere } from "./credentials.js";
 import { byId, setText } from "./elements.js";
@@ -35,6 +36,7 @@ export function onSignIn(retry, left) {
   const leave = () => {
     key.value = secret.value = "";
     byId("stay").checked = false;
+    chooseAccount(null);
     showCaller();
     left();
   };

@@ -5,7 +5,7 @@
 
 import { chosenAccount } from "./account.js";
 import { isWall } from "./answers.js";
-import { arrange, byId, fromTemplate, notice, say, setText, visible } from "./elements.js";
+import { arrange, byId, fromTemplate, notice, say, setText, showName, visible } from "./elements.js";
 import { poll } from "./poll.js";
 import { showTime } from "./times.js";
 
@@ -34,7 +34,6 @@ export const wall = {
     const which = `${chosenAccount()} ${prefix}`;
     if (shown !== which) clear();
     setText(byId("wall-of"), inWords(prefix));
-    document.documentElement.classList.add("wall");
     addEventListener("resize", measure);
     room = 0;
     const stop = poll(path(prefix), isWall, {
@@ -55,28 +54,19 @@ export const wall = {
         page.ready();
         page.fine();
       },
-      refused(error) {
-        leave();
-        page.refused(error);
-      },
       troubled(error) {
         page.troubled(error);
         page.ready();
       },
     });
     return () => {
-      leave();
+      removeEventListener("resize", measure);
       stop();
     };
   },
 
   clear,
 };
-
-function leave() {
-  document.documentElement.classList.remove("wall");
-  removeEventListener("resize", measure);
-}
 
 function clear() {
   for (const entry of entries.values()) clearTimeout(entry.timer);
@@ -111,7 +101,7 @@ function show(series, marking) {
   byId("wall-table").hidden = series.length === 0;
   const nobody = series.every((state) => state.api_key === null);
   byId("wall-table").classList.toggle("nobody", nobody);
-  if (changed.length > 0) say(changed.map((state) => `${title(state)}: ${number(state)}`).join(", "));
+  if (changed.length > 0) say(changed.map((state) => `${visible(title(state))}: ${number(state)}`).join(", "));
 }
 
 /**
@@ -123,13 +113,13 @@ function update(state) {
   const entry = entries.get(name) ?? { tr: fromTemplate("wall-row"), at: null, timer: null };
   entries.set(name, entry);
   const [what, value, token, who, when] = entry.tr.children;
-  setText(what.querySelector("bdi"), visible(title(state)));
+  showName(what.querySelector("bdi"), title(state));
   const text = number(state);
   setText(value.firstElementChild, text);
   value.classList.toggle("long", text.length >= LONG && text.length < LONGEST);
   value.classList.toggle("longest", text.length >= LONGEST);
-  setText(token.firstElementChild, state.token === null ? "" : visible(state.token));
-  setText(who.firstElementChild, visible(state.api_key_name ?? state.api_key ?? "") || "");
+  showName(token.firstElementChild, state.token ?? "");
+  showName(who.firstElementChild, state.api_key_name ?? state.api_key ?? "");
   showTime(when, state.updated_at);
   const changed = entry.at === null ? state.updated_at > newest : entry.at !== state.updated_at;
   entry.at = state.updated_at;

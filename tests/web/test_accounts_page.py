@@ -64,7 +64,7 @@ def test_the_root_pair_chooses_the_account_that_everything_is_of(
     expect(page.locator("#badge img")).to_be_visible()
     assert tab.asked
     assert all(each.startswith("v1/accounts/7/") for each in tab.asked)
-    expect(page.locator("#one .account-note")).to_contain_text("give it one of account 7")
+    expect(page.locator("#one .account-note")).to_contain_text("so use a key of account 7")
     choice.select_option("1")
     expect(page.locator("#one-value")).to_have_text("1")
     expect(page.locator("#one .account-note")).to_be_hidden()
@@ -104,10 +104,24 @@ def test_the_choice_is_kept_for_the_tab_and_ends_with_signing_out(
     expect(page.get_by_label("Account")).to_have_value("7")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Account")).to_be_hidden()
+    assert page.evaluate("sessionStorage.length") == 0
     sign_in(page, reader.key, reader.secret)
     expect(row(page, "ours")).to_be_visible()
     assert sorted(keys(page)) == ["ours", "shop"]
     expect(page.get_by_label("Account")).to_be_hidden()
+
+
+def test_the_first_line_to_copy_names_the_account_that_was_chosen_last(
+    guarded_service: Service, visit: Visitor
+) -> None:
+    for account in (7, 8):
+        guarded_service.ask("PUT", f"/v1/accounts/{account}", headers=basic(ROOT))
+    page = as_root(visit(base(guarded_service)))
+    line = page.locator("#first code")
+    for account in (7, 8):
+        page.get_by_label("Account").select_option(str(account))
+        expect(line).to_contain_text(f"/v1/accounts/{account}/series/my-job")
+    assert run_line(line.inner_text(), MONOTRON_KEY=f"{ROOT.key}:{ROOT.secret}") == "1\n"
 
 
 def test_an_api_key_has_no_choice(guarded_service: Service, visit: Visitor, folder: Path) -> None:

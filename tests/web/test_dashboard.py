@@ -320,6 +320,33 @@ def test_an_answer_of_another_program_is_named_so_and_the_next_one_asked_for(
         expect(value).to_have_text(str(number))
 
 
+@pytest.mark.parametrize("status", [401, 404])
+@pytest.mark.parametrize("place", ["", "#/wall"])
+def test_a_proxy_that_refuses_or_finds_nothing_ends_nothing(
+    guarded_service: Service, visit: Visitor, place: str, status: int
+) -> None:
+    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
+    tab = visit(base(guarded_service))
+    tab.allowed.append("status of 40")
+    page = tab.open_with_clock(place)
+    page.get_by_label("Keep me signed in on this machine").check()
+    sign_in(page, ROOT.key, ROOT.secret)
+    value = page.locator("#wall-rows td.value") if place else cell(page, "shop", "value")
+    expect(value).to_have_text("1")
+    page.route(
+        "**/v1/**",
+        lambda route: route.fulfill(status=status, content_type="text/html", body="<p>No</p>"),
+    )
+    tab.polled(status)
+    expect(page.locator("#trouble")).to_contain_text("Another program is answering")
+    page.unroute("**/v1/**")
+    guarded_service.ask("POST", "/v1/series/shop", headers=basic(ROOT))
+    tab.polled()
+    expect(value).to_have_text("2")
+    expect(page.locator("#trouble")).to_have_text("")
+    assert page.evaluate("localStorage.length") == 1
+
+
 @pytest.mark.parametrize(
     ("what", "kind"),
     [
@@ -425,6 +452,8 @@ def test_a_limit_stands_on_the_page_and_in_the_list_once_it_is_near(
     for key, value in (("near", 9), ("far", 5), ("full", 10)):
         running.ask("PUT", f"/v1/series/{key}", b'{"value":%d}' % value)
         running.ask("PUT", f"/v1/series/{key}/limit", b'{"value":10}')
+    running.ask("PUT", "/v1/series/vast", b'{"value":5}')
+    running.ask("PUT", "/v1/series/vast/limit", b'{"value":9223372036854775807}')
     running.ask("POST", "/v1/series/free")
     page = visit(base(running)).open()
     expect(cell(page, "near", "value")).to_have_text("9limit 10 (1 left)")
@@ -436,6 +465,10 @@ def test_a_limit_stands_on_the_page_and_in_the_list_once_it_is_near(
         assert ("near" in (page.locator("#one-limit").get_attribute("class") or "")) == (
             key != "far"
         )
+    page.goto(f"{base(running)}#/series/vast")
+    expect(page.locator("#one-limit")).to_have_text(
+        "9223372036854775807 (9223372036854775802 left)"
+    )
     page.goto(f"{base(running)}#/series/free")
     expect(page.locator("#one-value")).to_have_text("1")
     expect(page.locator("#one-limit")).to_be_hidden()

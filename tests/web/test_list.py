@@ -343,6 +343,18 @@ def test_a_search_that_no_key_can_fulfil_says_why(running: Service, visit: Visit
     expect(page.locator("#list-notice")).to_be_hidden()
 
 
+def test_the_search_field_shows_the_text_of_the_address(running: Service, visit: Visitor) -> None:
+    take(running, "shop", "ware")
+    page = visit(base(running)).open("#/?find=ware")
+    search = page.get_by_role("searchbox")
+    expect(search).to_have_value("ware")
+    search.fill("shop")
+    expect(page).to_have_url(ending("#/?find=shop"))
+    page.goto(f"{base(running)}#/?find=ware")
+    expect(search).to_have_value("ware")
+    expect(search).to_be_focused()
+
+
 def test_an_earlier_answer_never_overwrites_a_later_one(
     running: Service, proxy: Proxy, visit: Visitor
 ) -> None:

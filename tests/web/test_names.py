@@ -94,6 +94,22 @@ def test_a_name_is_shown_with_marks_wherever_it_stands(running: Service, visit: 
     expect(page.locator("#one-token dd bdi")).to_have_text("Ada⟨U+202E⟩ ecaL")
 
 
+def test_what_is_searched_for_is_shown_with_marks(running: Service, visit: Visitor) -> None:
+    page = visit(base(running)).open("#/?find=a%E2%80%8Db&prefix=c%E2%80%8D")
+    said = "There are no series that start with “c⟨U+200D⟩” and match “a⟨U+200D⟩b”."
+    expect(page.locator("#list-notice")).to_have_text(said)
+
+
+def test_the_wall_announces_a_change_with_marks(running: Service, visit: Visitor) -> None:
+    tab = visit(base(running))
+    page = tab.open_with_clock("#/wall")
+    expect(page.locator("#wall-notice")).to_be_visible()
+    take(running, "sh\u200cop")
+    tab.polled()
+    expect(page.locator("#wall-rows .what .point")).to_have_text("⟨U+200C⟩")
+    expect(page.locator("#said")).to_have_text("sh⟨U+200C⟩op: 1")
+
+
 def test_a_mark_is_set_apart_from_the_name(running: Service, visit: Visitor) -> None:
     take(running, "sh\u200cop", "⟨U+200C⟩")
     page = visit(base(running)).open()

@@ -20,7 +20,7 @@ from monotron.store.contract import Transaction
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic
 from tests.support import ci
-from tests.support.browser import Visit, Visitor
+from tests.support.browser import Proxy, Visit, Visitor
 from tests.support.calls import call_in
 from tests.support.dashboard import (
     HOSTILE,
@@ -33,7 +33,7 @@ from tests.support.dashboard import (
     sign_in,
     take,
 )
-from tests.support.service import Serve, Service
+from tests.support.service import PATIENCE, Serve, Service
 from tests.support.web import UUID
 
 pytestmark = [pytest.mark.browser, pytest.mark.same_on_each_python]
@@ -99,6 +99,7 @@ def test_a_number_leads_to_the_value_with_an_address_of_its_own(
     expect(page.locator("#found-title")).to_have_text("Value 3")
     page.locator("#found").get_by_role("link", name="Close").click()
     expect(page.locator("#found")).to_be_hidden()
+    expect(page.get_by_label("Number or token")).to_be_focused()
     assert page.url == f"{base(running)}{page_of('shop/nightly')}"
 
 
@@ -118,6 +119,29 @@ def test_a_token_leads_to_its_value(running: Service, visit: Visitor) -> None:
     expect(found(page, "Token")).to_have_text("20261127")
     look_for(page, "3")
     expect(found(page, "Token")).to_have_text("2")
+
+
+@pytest.mark.parametrize("place", ["#/", "#/series/shop/2"])
+def test_a_search_that_ends_late_leads_nobody_away(
+    running: Service, proxy: Proxy, visit: Visitor, place: str
+) -> None:
+    take(running, "shop", "shop")
+    tab = visit(proxy.base)
+    page = tab.open_with_clock("#/series/shop")
+    expect(page.locator("#one-value")).to_have_text("2")
+    proxy.hold = "value=1&"
+    look_for(page, "1")
+    assert proxy.held.wait(PATIENCE)
+    page.goto(proxy.base + place)
+    shown = page.locator("#rows tr") if place == "#/" else page.locator("#found")
+    expect(shown).to_be_visible()
+    proxy.hold = None
+    proxy.release.set()
+    assert proxy.passed_on.wait(PATIENCE)
+    take(running, "shop")
+    tab.polled()
+    expect(shown).to_be_visible()
+    expect(page).to_have_url(proxy.base + place)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +182,7 @@ def test_an_address_of_a_value_that_history_does_not_hold_says_why(
     page = tab.open_with_clock(page_of("shop", 4))
     notice = page.locator("#find-notice")
     expect(notice).to_have_text("4 has not been given out: the series is at 3.")
+    expect(page.locator("#said")).to_have_text(notice.inner_text())
     take(running, "shop")
     tab.polled()
     expect(page.locator("#found-title")).to_have_text("Value 4")

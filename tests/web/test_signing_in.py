@@ -37,6 +37,8 @@ def test_it_asks_for_a_key_and_shows_just_that_account(
     page = tab.open_with_clock()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     expect(page.get_by_label("API key")).to_be_focused()
+    metrics = page.get_by_role("contentinfo").get_by_role("link", name="Metrics")
+    expect(metrics).to_be_hidden()
     expect(page.locator("#wrong")).to_have_text("")
 
     sign_in(page, mine.key, "wrong")
@@ -54,6 +56,7 @@ def test_it_asks_for_a_key_and_shows_just_that_account(
     sign_in(page, mine.key, mine.secret)
     expect(row(page, "mine")).to_be_visible()
     assert keys(page) == ["mine"]
+    expect(metrics).to_be_hidden()
     expect(page.locator("#caller")).to_contain_text(mine.key)
     page.reload()
     expect(row(page, "mine")).to_be_visible()

@@ -218,6 +218,31 @@ def test_escape_and_a_link_leave_for_the_list(running: Service, visit: Visitor) 
     expect(row(page, "shop")).to_be_visible()
 
 
+@pytest.mark.parametrize("place", ["#/wall", "#/series/shop"])
+def test_the_list_can_be_reached_while_the_service_is_away(
+    running: Service, proxy: Proxy, visit: Visitor, place: str
+) -> None:
+    take(running, "shop")
+    tab = visit(proxy.base)
+    tab.allowed.append("status of 503")
+    page = tab.open_with_clock(place)
+    expect(page.locator("#wall" if place == "#/wall" else "#one-series")).to_be_visible()
+    proxy.refuse = {}
+    tab.polled(503)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Series", exact=True)).to_be_visible()
+    expect(page.get_by_role("banner")).to_be_visible()
+    expect(page.locator("#trouble")).to_contain_text("503")
+    proxy.refuse = None
+    tab.pass_time()
+    expect(row(page, "shop")).to_be_visible()
+    # What another search has found is not shown for this one.
+    proxy.refuse = {}
+    page.goto(f"{proxy.base}#/?find=nothing")
+    expect(row(page, "shop")).to_have_count(0)
+    expect(page.locator("#trouble")).to_contain_text("503")
+
+
 # Weeks
 
 

@@ -215,7 +215,8 @@ def test_each_feature_is_compared_with_the_same_calls_without_it(
     assert len(lines) == 10
     for line in lines:
         there, gone, ratio = map(float, line[features.NAME_WIDTH :].split())
-        assert ratio == pytest.approx(there / gone, abs=0.05)
+        # What is printed is rounded, and one run on a busy machine may cost many times another.
+        assert ratio == pytest.approx(there / gone, rel=0.02, abs=0.05)
     assert list(tmp_path.iterdir()) == []
 
 

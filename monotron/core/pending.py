@@ -80,9 +80,10 @@ class PendingActivity:
             return result
 
         try:
-            return store.update(update)
+            result = store.update(update)
         except StoreUncertain:
             # It may have been kept, and nothing may be counted twice.
+            self._forget(taken)
             raise
         except StoreFull:
             # A figure is no reason to refuse anything, least of all what makes room.
@@ -91,23 +92,31 @@ class PendingActivity:
         except StoreError:
             self._put_back(taken)
             raise
-        except Exception:
-            # The update was refused: the next one takes along what it could not.
-            self._put_back(taken)
-            self._due_at = 0.0
-            raise
-        finally:
-            with self._gate:
-                self._forget(taken)
-
-    def _put_back(self, taken: Mapping[Hour, int]) -> None:
-        with self._gate:
+        else:
             self._forget(taken)
+            return result
+        finally:
+            if self._put_back(taken):
+                # The update was refused: the next one takes along what it could not.
+                self._due_at = 0.0
+
+    def _put_back(self, taken: Mapping[Hour, int]) -> bool:
+        """Make counts pending again if they are still leaving; return whether they were."""
+        with self._gate:
+            leaving = self._without(taken)
+            if len(leaving) == len(self._leaving):
+                return False
+            self._leaving = leaving
             _add(self._counts, taken)
+            return True
 
     def _forget(self, taken: Mapping[Hour, int]) -> None:
-        # Not `remove`, which would take another one that is equal.
-        self._leaving = [each for each in self._leaving if each is not taken]
+        with self._gate:
+            self._leaving = self._without(taken)
+
+    def _without(self, taken: Mapping[Hour, int]) -> list[dict[Hour, int]]:
+        # Another one may be equal.
+        return [each for each in self._leaving if each is not taken]
 
 
 class CountedStore:

@@ -113,7 +113,8 @@ class Connection(asyncio.Protocol):
             return
         self._input += data
         if not self._is_answering:
-            self.advance()
+            # What other clients have sent is read first: more requests share a commit then.
+            self._server.postpone(self)
         if len(self._input) > READ_AHEAD_BYTES:
             self._pause()
 

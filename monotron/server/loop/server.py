@@ -428,5 +428,5 @@ def _date() -> str:
 
 _READS = frozenset({"GET", "HEAD"})
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_TURNS = 3
-"""More than one turn: the first may have begun before it."""
+_TURNS = 4
+"""More than two, one to read and one to begin: the first may have begun before it."""

@@ -4,6 +4,7 @@ A secret is 128 random letters and digits, over 760 bits. Nobody can guess it fr
 fast digest is as good as a slow one; slow ones are for passwords that people choose.
 """
 
+import functools
 import hashlib
 import hmac
 import secrets
@@ -22,12 +23,26 @@ KEY_CHARACTERS = 24
 SECRET_CHARACTERS = 128
 
 
-@dataclass(frozen=True, slots=True)
+REMEMBERED = 1_024
+"""How many rows of API keys are remembered as they were unpacked. They are read at each call."""
+
+
+@dataclass(frozen=True)
 class Pair:
     """A key with its secret."""
 
     key: str
     secret: str = field(repr=False)
+
+    @functools.cached_property
+    def digest(self) -> bytes:
+        """The digest of the secret."""
+        return digest(self.secret)
+
+    @functools.cached_property
+    def both_digests(self) -> bytes:
+        """The digests of the key and of the secret, which have the same length for all pairs."""
+        return digest(self.key) + self.digest
 
 
 def new_pair() -> Pair:
@@ -52,7 +67,7 @@ def create(
     accounts.require(txn, call.account)
     number = last_id(txn) + 1
     api_key = ApiKey(
-        call.account, number, pair.key, digest(pair.secret), scopes, call.now, expires_at
+        call.account, number, pair.key, pair.digest, scopes, call.now, expires_at
     )
     add(txn, api_key)
     if name is not None:
@@ -122,7 +137,7 @@ def find(reading: Reading, key: str) -> ApiKey | None:
         return None
     row_key = records.api_key_row_key(key)
     value = reading.get(tables.API_KEYS, row_key)
-    return None if value is None else records.unpack_api_key(row_key, value)
+    return None if value is None else _unpacked(row_key, value)
 
 
 def get_all(reading: Reading, account: int) -> list[ApiKey]:
@@ -153,7 +168,7 @@ def verified(reading: Reading, pair: Pair) -> ApiKey | None:
     An unknown key takes as long to reject as a wrong secret.
     """
     api_key = find(reading, pair.key)
-    same = hmac.compare_digest(api_key.digest if api_key else _NOBODY, digest(pair.secret))
+    same = hmac.compare_digest(api_key.digest if api_key else _NOBODY, pair.digest)
     return api_key if same else None
 
 
@@ -165,6 +180,8 @@ def digest(text: str) -> bytes:
 def _random(length: int) -> str:
     return "".join(secrets.choice(_CHARACTERS) for _ in range(length))
 
+
+_unpacked = functools.lru_cache(REMEMBERED)(records.unpack_api_key)
 
 _CHARACTERS = string.ascii_letters + string.digits
 _NOBODY = bytes(32)

@@ -6,8 +6,15 @@ is being handled also has the request's id, and the ids of its trace if it belon
 
 import logging
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import datetime, timezone
+from select import PIPE_BUF
+from typing import TextIO
+
+ACCESS = "monotron.access"
+"""The logger of the access log."""
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that this thread is handling."""
@@ -21,12 +28,83 @@ def configure(log_format: str = "text", *, access_log: bool = False) -> None:
 
     With `access_log`, each request is logged too.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Lines(sys.stderr)
     handler.setFormatter(_json_lines() if log_format == "json" else _Text())
     handler.addFilter(_add_request)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    access = logging.getLogger("monotron.access")
-    access.setLevel(logging.INFO if access_log else logging.WARNING)
+    logging.getLogger(ACCESS).setLevel(logging.INFO if access_log else logging.WARNING)
+    # No line has them, and each record would look them up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def hold_access_lines() -> None:
+    """Keep the access log's lines back until `write_held`, which writes all of them together.
+
+    A line of any other kind takes them along, so lines keep their order.
+    """
+    for handler in _handlers():
+        handler.holds = True
+
+
+def write_held() -> None:
+    """Write the lines that are held back."""
+    for handler in _handlers():
+        handler.write_held()
+
+
+def _handlers() -> list["_Lines"]:
+    return [each for each in logging.getLogger().handlers if isinstance(each, _Lines)]
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes lines at once, except those that are held."""
+
+    holds = False
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._held: list[logging.LogRecord] = []
+        """Guarded by the handler's lock, which is held during `emit`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.holds and record.name == ACCESS:
+            self._held.append(record)
+            return
+        self.write_held()
+        super().emit(record)
+
+    def flush(self) -> None:
+        self.write_held()
+        super().flush()
+
+    def write_held(self) -> None:
+        if not self._held:
+            return
+        with self.lock or nullcontext():
+            held, self._held = self._held, []
+            try:
+                for piece in _pieces(self.format(record) + self.terminator for record in held):
+                    self.stream.write(piece)
+                    self.stream.flush()
+            # As for any line that cannot be written (logging.Handler.handleError).
+            except (OSError, ValueError):
+                self.handleError(held[-1])
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Join lines into pieces that a pipe takes whole, so that no other process writes into a line.
+
+    A line that is longer than that stays alone.
+    """
+    piece, size = "", 0
+    for line in lines:
+        length = len(line.encode(errors="backslashreplace"))
+        if piece and size + length > PIPE_BUF:
+            yield piece
+            piece, size = "", 0
+        piece += line
+        size += length
+    yield piece
 
 
 def _json_lines() -> logging.Formatter:

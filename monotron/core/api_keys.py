@@ -66,9 +66,7 @@ def create(
     """
     accounts.require(txn, call.account)
     number = last_id(txn) + 1
-    api_key = ApiKey(
-        call.account, number, pair.key, pair.digest, scopes, call.now, expires_at
-    )
+    api_key = ApiKey(call.account, number, pair.key, pair.digest, scopes, call.now, expires_at)
     add(txn, api_key)
     if name is not None:
         set_name(txn, pair.key, name)

@@ -5,7 +5,9 @@ It has the path without the query, because somebody may have put a secret into t
 
 import logging
 
-log = logging.getLogger("monotron.access")
+from monotron import logs
+
+log = logging.getLogger(logs.ACCESS)
 """Silent unless `logs.configure` turns it on."""
 
 
@@ -20,6 +22,8 @@ def log_request(
     api_key: str | None = None,
 ) -> None:
     """Log client, method, path, status and milliseconds; as JSON the route and the API key too."""
+    if not log.isEnabledFor(logging.INFO):
+        return
     # Any byte in a path becomes ASCII in the log.
     path = path.encode("unicode_escape").decode("ascii")
     event = {
@@ -31,4 +35,6 @@ def log_request(
         "seconds": round(seconds, 6),
         "api_key": api_key,
     }
-    log.info("%s %s %s %d %.1fms", client, method, path, status, seconds * 1000, extra=event)
+    message = f"{client} {method} {path} {status} {seconds * 1000:.1f}ms"
+    # `info` would find out its caller's file and line: 2.6 µs in place of 1.6.
+    log.handle(log.makeRecord(log.name, logging.INFO, "", 0, message, (), None, extra=event))

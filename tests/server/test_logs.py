@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from monotron import logs
 from monotron.core.api_keys import Pair
 from monotron.http import trace_context
+from monotron.http.access_log import log_request
 from monotron.limits import URL_BYTES
 from tests.conftest import ROOT, basic, held
 from tests.support import service, shown
@@ -157,6 +159,86 @@ def test_a_line_in_text_has_the_ids_of_the_trace_at_its_end(
     logs.trace.set(None)
     (line,) = lines()
     assert line.endswith(f" full request_id=abc trace_id={'1' * 32} parent_id={'2' * 16}")
+
+
+# The access log's lines, which a server holds back until it sends their answers
+
+
+def access_line(path: str) -> None:
+    log_request(client="-", method="GET", path=path, route="-", status=200, seconds=0.0)
+
+
+def test_lines_that_are_held_are_written_together(lines: Callable[[], list[str]]) -> None:
+    logs.configure(access_log=True)
+    logs.hold_access_lines()
+    for path in ("/1", "/2"):
+        access_line(path)
+    assert lines() == []
+    logs.write_held()
+    assert [line.split()[4] for line in lines()] == ["/1", "/2"]
+    logs.write_held()
+    assert lines() == []
+
+
+def test_another_line_takes_those_before_it_along(lines: Callable[[], list[str]]) -> None:
+    logs.configure(access_log=True)
+    logs.hold_access_lines()
+    access_line("/1")
+    logging.getLogger("monotron").warning("full")
+    first, second = lines()
+    assert "/1" in first
+    assert "full" in second
+
+
+def test_a_line_that_is_held_keeps_the_id_of_its_request(lines: Callable[[], list[str]]) -> None:
+    logs.configure(access_log=True)
+    logs.hold_access_lines()
+    logs.request_id.set("abc")
+    access_line("/1")
+    logs.request_id.set(None)
+    logs.write_held()
+    (line,) = lines()
+    assert line.endswith(" request_id=abc")
+
+
+def test_no_write_of_lines_that_are_held_can_be_torn_in_a_pipe() -> None:
+    """A pipe takes up to PIPE_BUF bytes whole (pipe(7)), whatever else writes into it."""
+    read_end, write_end = os.pipe2(os.O_DIRECT)
+    with open(write_end, "w") as pipe, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stderr", pipe)
+        logs.configure(access_log=True)
+        logs.hold_access_lines()
+        for number in range(40):
+            access_line(f"/{number}/" + "\xe9" * 50)
+        logs.write_held()
+    # With O_DIRECT each read returns one write.
+    writes = []
+    while piece := os.read(read_end, 2**16):
+        writes.append(piece)
+    os.close(read_end)
+    assert len(b"".join(writes).splitlines()) == 40
+    assert 1 < len(writes) < 10
+    for piece in writes:
+        assert len(piece) <= PIPE_BUF
+        assert piece.endswith(b"\n")
+
+
+def test_a_stream_that_is_closed_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with open(os.devnull, "w") as gone, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stderr", gone)
+        logs.configure(access_log=True)
+        logs.hold_access_lines()
+        access_line("/1")
+    logs.write_held()
+    assert "closed file" in capsys.readouterr().err
+
+
+def test_the_line_of_a_request_that_was_answered_survives_a_kill(running: Service) -> None:
+    answer = running.take()
+    (worker,) = running.workers()
+    os.kill(worker, signal.SIGKILL)
+    assert answer in (1, {"bn": 1})
+    assert [event["status"] for event in accesses(running)] == [200]
 
 
 # Requests

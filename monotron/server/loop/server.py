@@ -128,11 +128,14 @@ class LoopServer:
         gc.freeze()
         gc.set_threshold(GARBAGE)
         sys.setswitchinterval(SWITCH_SECONDS)
+        # Those of one turn leave together, just before their answers.
+        logs.hold_access_lines()
         self.loop.run_forever()
         self.loop.run_until_complete(self._drain())
         self._aside.close()
         self._parking.close()
         self.loop.close()
+        logs.write_held()
 
     def stop(self) -> None:
         """Make `run` end. It may be called by a signal handler and from any thread."""
@@ -281,6 +284,7 @@ class LoopServer:
     # Connections
 
     def _flush(self) -> None:
+        logs.write_held()
         outbox, self._outbox = self._outbox, []
         for connection, pieces, closes in outbox:
             connection.transmit(pieces, closes=closes)

@@ -129,7 +129,7 @@ def loads(clients: Sequence[int]) -> list[tuple[Case, tuple[str, ...]]]:
         *posts(1, SERVICE, WORKERS, EMPTY, WEBDIS, WAITRESS),
         *posts(MANY, SERVICE, WORKERS, WEBDIS),
         # webdis gives some answers of closed connections to the next one.
-        (Case(POST, 1, some, keep_alive=False), (SERVICE, EMPTY, WAITRESS)),
+        (Case(POST, 1, some, keep_alive=False), (SERVICE, WORKERS, EMPTY, WAITRESS)),
         (Case(POST, 1, some, idle=IDLE), (SERVICE,)),
         (Case(PUT, 1, some), (SERVICE, WORKERS)),
         (Case(PUT, MANY, some), (SERVICE, WORKERS)),

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -827,6 +828,35 @@ def sockets(process: int) -> int:
         with suppress(FileNotFoundError):
             count += os.readlink(descriptor).startswith("socket:")
     return count
+
+
+def test_a_second_worker_does_not_slow_down_clients_that_connect_for_each_request(
+    serve: Serve,
+) -> None:
+    """Each worker leaves new connections to the other one; both must not do so at once."""
+    one, two = (serve("--workers", count) for count in ("1", "2"))
+    ratios = sorted(seconds_to_answer(two) / seconds_to_answer(one) for _ in range(5))
+    # When both waited for a moment, it was 4 and more.
+    assert ratios[2] < 2.5
+
+
+def seconds_to_answer(running: Service) -> float:
+    """Return how long eight clients need for requests with a connection for each."""
+    request = b"GET /livez HTTP/1.1\r\nHost: monotron\r\nConnection: close\r\n\r\n"
+
+    def ask() -> None:
+        for _ in range(40):
+            with running.socket() as client:
+                client.sendall(request)
+                assert read_answer(client, "GET").status == 200
+
+    clients = [threading.Thread(target=ask) for _ in range(8)]
+    began = time.perf_counter()
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    return time.perf_counter() - began
 
 
 def test_connections_made_at_once_are_spread_over_the_workers(serve: Serve) -> None:

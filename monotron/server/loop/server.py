@@ -6,6 +6,7 @@ import gc
 import logging
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import Any
@@ -52,7 +53,11 @@ SWITCH_SECONDS = 0.001
 own 5 ms, a batch of 128 took 4.2 ms instead of 2.2. With 0.3 ms the threads switch so often
 that 64 clients' numbers cost 6 % more."""
 
-TURN_SECONDS = 0.002
+TURN_ACCEPTS = 64
+"""How many connections are accepted in one turn of the loop. With one in each, 64 clients that open
+one for each request got 10,000 answers to GET a second instead of 14,500."""
+
+LEFT_SECONDS = 0.002
 """How long a worker leaves a new connection to another one that has fewer. If each accepted what it
 could, the first to wake would get up to 62 of 64 connections that are made at once."""
 
@@ -100,6 +105,8 @@ class LoopServer:
         self._shares = slot.all.shares(OPEN_CONNECTIONS)
         """How many connections each worker has."""
         self._is_accepting = False
+        self._left_since = 0.0
+        """Since when a connection is left to another worker; 0 if none is."""
         self._is_stopping = False
         self._is_draining = False
         self._lacked_files = False
@@ -296,25 +303,24 @@ class LoopServer:
             connection.advance()
 
     def _accept_from(self, listener: socket.socket) -> None:
-        """Accept one connection, unless another worker that shares the port has fewer.
+        """Accept the connections that wait, but leave them to another worker that has fewer.
 
-        That one is given a moment to accept it; after it, this one does.
+        It is called again in the next turn of the loop. The other one may be busy, or stopped, so
+        after a moment one is accepted nevertheless.
         """
-        own = len(self.connections) + len(self._opening)
-        if own >= self._limit:
-            # Until the next sweep.
-            self._pause_accepting()
-        elif any(own > share[0] for share in self._shares):
-            self._pause_accepting()
-            self.loop.call_later(TURN_SECONDS, self._accept_late, listener)
-        else:
-            self._accept(listener)
-
-    def _accept_late(self, listener: socket.socket) -> None:
-        if not self._is_stopping:
-            self._accept(listener)
-            if not self._lacked_files:
-                self._resume_accepting()
+        for _ in range(TURN_ACCEPTS):
+            own = len(self.connections) + len(self._opening)
+            if own >= self._limit:
+                # Until the next sweep.
+                self._pause_accepting()
+                return
+            if any(own > share[0] for share in self._shares):
+                self._left_since = self._left_since or time.monotonic()
+                if time.monotonic() - self._left_since < LEFT_SECONDS:
+                    return
+            self._left_since = 0.0
+            if not self._accept(listener):
+                return
 
     def _note_connections(self) -> None:
         self._slot.set(OPEN_CONNECTIONS, len(self.connections) + len(self._opening))
@@ -364,6 +370,8 @@ class LoopServer:
         self._flush()
         self.now = self.loop.time()
         self.date = _date()
+        # Whether the other worker has accepted what was left to it does not show.
+        self._left_since = 0.0
         self._slot.set(HTTP_QUEUE, self._in_progress)
         self._note_connections()
         for connection in [each for each in self.connections if self._is_overdue(each)]:

@@ -47,6 +47,11 @@ def _stat(process: Path) -> list[str]:
 
 
 def _own_kib(pid: int) -> int:
-    lines = (_PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    """Return the KiB; 0 if the process has ended meanwhile, as Redis' own children do."""
+    try:
+        said = (_PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    lines = said.splitlines()[1:]
     figures = {name: int(amount.split()[0]) for name, amount in (line.split(":") for line in lines)}
     return figures["Pss_Anon"] + figures["Pss_Shmem"]

@@ -364,3 +364,9 @@ def server(answer: bytes, seen: list[bytes] | None = None) -> Iterator[int]:
         finally:
             listening.shutdown()
             thread.join()
+
+
+def test_a_process_that_has_ended_has_no_memory() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert memory_mib([ended.pid]) == 0

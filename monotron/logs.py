@@ -14,7 +14,7 @@ from select import PIPE_BUF
 from typing import TextIO
 
 ACCESS = "monotron.access"
-"""The logger of the access log."""
+"""The logger of `http.access_log`."""
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that this thread is handling."""

@@ -1,9 +1,10 @@
 """History: the newest values of each series, with the API key, time and token of each.
 
-A row of the store holds several entries, oldest first, and each new entry rewrites the newest row.
-So a batch that takes many values of one series writes one row for all of them, and no entry needs a
-row of its own to be found and removed. Whole rows are removed at the old end; a value that is too
-old is not shown even while its row is still there.
+A row holds several entries, oldest first, and each new entry is added to the newest row. That one
+is stored with the state of its series (`Series.newest`), which changes with each value anyway, and
+gets a place of its own in the table once it is full. So most values rewrite one row of the store,
+not two of which one is far from those of other series. Whole rows are removed at the old end; a
+value that is too old is not shown even while its row is still there.
 
 Values are numbered in the order in which they were given out, from 1. Unlike the values of a series
 that was moved up, these numbers have no gaps, so they say how many values are newer.
@@ -11,7 +12,7 @@ that was moved up, these numbers have no gaps, so they say how many values are n
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain
 
 from monotron.core import records, tables, tokens
 from monotron.core.records import Entry, Series
@@ -19,9 +20,9 @@ from monotron.store import paging
 from monotron.store.contract import Reading, Transaction
 from monotron.store.paging import Page
 
-ROW_BYTES = 1_700
-"""The most bytes in a row: with its key it is less than half an LMDB page, so it stays in the tree.
-That is some 20 entries with a git hash and an API key."""
+ROW_BYTES = 600
+"""The most bytes in a row of more than one entry: 24 entries without tokens, or 6 with a git hash
+and an API key. A list of series reads the newest row of each."""
 
 TRIM_ROWS = 4
 """Rows that one new row may push out; more than one, so that a lowered setting takes effect."""
@@ -128,8 +129,7 @@ def times(reading: Reading, series: Series, *, since: int, keep: int) -> Iterato
     too_old = series.given - keep
     if not series.history or keep == 0:
         return
-    range_ = records.history_range(series.account, series.key)
-    for _, row in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
+    for _, row in _rows(reading, series):
         entries = records.unpack_history_times(row)
         for number, count, created_at in reversed(entries):
             if number <= too_old:
@@ -146,7 +146,8 @@ def oldest(reading: Reading, series: Series, *, keep: int) -> tuple[int, int] | 
     """
     too_old = series.given - keep
     range_ = records.history_range(series.account, series.key)
-    for _, row in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS):
+    in_table = (row for _, row in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS))
+    for row in chain(in_table, [series.newest] if series.newest else []):
         for number, count, created_at in records.unpack_history_times(row):
             if number > too_old:
                 return max(number - count, too_old) + 1, created_at
@@ -177,44 +178,41 @@ def index(txn: Transaction, series: Series) -> int:
 
     Returns where the indexed part now begins, which belongs in the state of the series.
     """
-    range_ = records.history_range(series.account, series.key, series.indexed or None)
     entries: list[Entry] = []
     begins = ALL_INDEXED
-    for row_key, value in paging.rows(txn, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
-        entries += [entry for _, entry in reversed(records.unpack_history(value))]
+    for first, row in _rows(txn, series, series.indexed or None):
+        entries += [entry for _, entry in reversed(records.unpack_history(row))]
         if len(entries) >= INDEX_ENTRIES:
-            begins = records.unpack_history_first(row_key)
+            begins = first
             break
     tokens.note_older(txn, series, reversed(entries))
     return begins
 
 
-def add(txn: Transaction, before: Series, entry: Entry, *, keep: int) -> int:
+def add(txn: Transaction, before: Series, entry: Entry, *, keep: int) -> tuple[int, bytes]:
     """Add an entry that was just given out, and remove values older than the newest `keep`.
 
-    `before` is the state of the series before that. Returns the first value of the newest row,
-    which belongs in the new state; 0 if there is no row.
+    `before` is the state of the series before that. Returns what belongs in the new state as
+    `history` and `newest`: the first value of the newest row, and that row.
     """
-    account, key, given, newest = before.account, before.key, before.given, before.history
     if keep == 0:
-        return _forget(txn, before, entry.value) if newest else 0
+        end_row(txn, before)
+        return (_forget(txn, before, entry.value) if before.history else 0), b""
     if before.indexed:
         tokens.note(txn, before, entry)
     packed = records.pack_entry(entry)
-    if newest:
-        row_key = records.history_row_key(account, key, newest)
-        value = txn.get(tables.HISTORY, row_key)
-        if value is not None and len(value) + len(packed) <= ROW_BYTES:
-            txn.put(tables.HISTORY, row_key, value + packed)
-            return newest
-    first = entry.value - entry.count + 1
-    txn.put(
-        tables.HISTORY,
-        records.history_row_key(account, key, first),
-        records.pack_history(given + 1) + packed,
-    )
-    _trim(txn, before, given + entry.count - keep)
-    return first
+    if before.newest and len(before.newest) + len(packed) <= ROW_BYTES:
+        return before.history, before.newest + packed
+    end_row(txn, before)
+    _trim(txn, before, before.given + entry.count - keep, before.given + 1)
+    return entry.value - entry.count + 1, records.pack_history(before.given + 1) + packed
+
+
+def end_row(txn: Transaction, series: Series) -> None:
+    """Put the newest row in its place in the table, because no entry will be added to it."""
+    if series.newest:
+        row_key = records.history_row_key(series.account, series.key, series.history)
+        txn.put(tables.HISTORY, row_key, series.newest)
 
 
 def stored(reading: Reading, series: Series) -> list[tuple[int, Entry]]:
@@ -224,46 +222,37 @@ def stored(reading: Reading, series: Series) -> list[tuple[int, Entry]]:
 
 def last(reading: Reading, series: Series) -> tuple[int, Entry] | None:
     """Return the newest stored entry with its last number, or None."""
-    if not series.history:
-        return None
-    row_key = records.history_row_key(series.account, series.key, series.history)
-    value = reading.get(tables.HISTORY, row_key)
-    if value is not None:
-        return records.unpack_history(value)[-1]
-    return next(_entries(reading, series, None), None)
+    if series.newest:
+        return records.unpack_history(series.newest)[-1]
+    return next(_entries(reading, series, None), None) if series.history else None
 
 
 def extend(
     txn: Transaction, before: Series, entries: Iterable[tuple[int, Entry]], *, keep: int | None
-) -> int:
+) -> tuple[int, bytes]:
     """Add entries with their last numbers, oldest first, as `stored` returns them.
 
     `before` is the state of the series before that. Returns what `add` returns. Unless `keep` is
     None, values that are too old are removed as `add` removes them.
     """
-    account, key, newest = before.account, before.key, before.history
-    row = b""
-    if newest:
-        row = txn.get(tables.HISTORY, records.history_row_key(account, key, newest)) or b""
-    number_before = records.unpack_history(row)[-1][0] if row else 0
+    state = before
+    number_before = records.unpack_history(state.newest)[-1][0] if state.newest else 0
     for number, entry in entries:
         if before.indexed:
             tokens.note(txn, before, entry)
         packed = records.pack_entry(entry)
         # The numbers within a row have no gaps.
         follows = number - entry.count == number_before
-        if not row or not follows or len(row) + len(packed) > ROW_BYTES:
-            if row:
-                txn.put(tables.HISTORY, records.history_row_key(account, key, newest), row)
+        if state.newest and follows and len(state.newest) + len(packed) <= ROW_BYTES:
+            state = replace(state, newest=state.newest + packed)
+        else:
+            end_row(txn, state)
             if keep is not None:
-                _trim(txn, before, number - keep)
-            newest = entry.value - entry.count + 1
-            row = records.pack_history(number - entry.count + 1)
-        row += packed
+                _trim(txn, state, number - keep, number - entry.count + 1)
+            row = records.pack_history(number - entry.count + 1) + packed
+            state = replace(state, history=entry.value - entry.count + 1, newest=row)
         number_before = number
-    if row:
-        txn.put(tables.HISTORY, records.history_row_key(account, key, newest), row)
-    return newest
+    return state.history, state.newest
 
 
 def delete(txn: Transaction, account: int, key: str) -> None:
@@ -309,34 +298,56 @@ def _moved_from(number: int, entry: Entry, older: tuple[int, Entry] | None) -> i
 def _entries(
     reading: Reading, series: Series, before: int | None, containing: bytes = b""
 ) -> Iterator[tuple[int, Entry]]:
-    """Iterate over the entries that begin before a value, newest first, with their last numbers.
+    """Iterate over the entries of the rows that begin before a value, newest first.
 
-    Rows without the bytes `containing` are skipped without being unpacked.
+    Each comes with its last number. Rows without the bytes `containing` are skipped without being
+    unpacked.
     """
+    for _, row in _rows(reading, series, before):
+        if containing in row:
+            yield from reversed(records.unpack_history(row))
+
+
+def _rows(
+    reading: Reading, series: Series, before: int | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Iterate over the rows that begin before a value, newest first, each with its first value."""
+    if series.newest and (before is None or series.history < before):
+        yield series.history, series.newest
     range_ = records.history_range(series.account, series.key, before)
-    for _, value in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True):
-        if containing in value:
-            yield from reversed(records.unpack_history(value))
+    for row_key, row in paging.rows(
+        reading, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True
+    ):
+        yield records.unpack_history_first(row_key), row
 
 
 def _number_of(reading: Reading, series: Series, value: int, token: str) -> int | None:
     """Return the number of the value if history holds it for this token."""
-    range_ = records.history_range(series.account, series.key, value + 1)
-    for _, row in reading.scan(tables.HISTORY, *range_, limit=1, reverse=True):
-        for number, entry in records.unpack_history(row):
-            if (entry.value, entry.token) == (value, token):
-                return number
+    row = series.newest if series.newest and series.history <= value else None
+    if row is None:
+        range_ = records.history_range(series.account, series.key, value + 1)
+        found = reading.scan(tables.HISTORY, *range_, limit=1, reverse=True)
+        row = found[0][1] if found else None
+    for number, entry in records.unpack_history(row) if row else ():
+        if (entry.value, entry.token) == (value, token):
+            return number
     return None
 
 
-def _trim(txn: Transaction, series: Series, gone: int) -> None:
-    """Remove rows at the old end whose values are all numbered up to `gone`."""
+def _trim(txn: Transaction, series: Series, gone: int, coming: int) -> None:
+    """Remove rows at the old end whose values are all numbered up to `gone`.
+
+    `coming` is the number of the first value after all rows in the table.
+    """
     if gone <= 0:
         return
     range_ = records.history_range(series.account, series.key)
     rows = txn.scan(tables.HISTORY, *range_, limit=TRIM_ROWS + 1)
-    for (row_key, _), (_, following) in pairwise(rows):
-        if records.unpack_history_number(following) > gone + 1:
+    following = [records.unpack_history_number(row) for _, row in rows[1:]]
+    if len(rows) <= TRIM_ROWS:
+        following.append(coming)
+    for (row_key, _), number in zip(rows, following, strict=False):
+        if number > gone + 1:
             return
         txn.delete(tables.HISTORY, row_key)
 

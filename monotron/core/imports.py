@@ -65,17 +65,21 @@ def add_series(
     if before is not None:
         return _bring_up(txn, before, brought, entries if keep else (), keep=keep)
     kept = entries if keep else ()
-    newest = history.extend(txn, brought, kept, keep=None)
+    begins, newest = history.extend(txn, brought, kept, keep=None)
     if kept and kept[-1][0] < brought.given:
         # The next value begins a new row, as it does after history was off.
-        newest = brought.value
+        history.end_row(txn, replace(brought, history=begins, newest=newest))
+        begins, newest = brought.value, b""
     account, key, changed_at = brought.account, brought.key, brought.updated_at
     # One that was set here stays.
     new = series.begin(txn, account, key, now=changed_at)
     series.forget_waiting_limit(txn, new)
     limit = new.limit or brought.limit
     listed_at = changes.note(txn, account, key, 0, changed_at)
-    series.put(txn, replace(brought, history=newest, limit=limit, listed_at=listed_at))
+    series.put(
+        txn,
+        replace(brought, history=begins, newest=newest, limit=limit, listed_at=listed_at),
+    )
     return ImportResult(Outcome.NEW, _count(kept))
 
 
@@ -197,10 +201,14 @@ def _bring_up(
     limited = not before.limit and brought.limit >= before.value
     if not newer and not raised and not limited:
         return ImportResult(Outcome.KEPT)
-    newest = history.extend(txn, before, newer, keep=keep)
+    begins, newest = history.extend(txn, before, newer, keep=keep)
     given = max(before.given, newer[-1][0]) if newer else before.given
     after = replace(
-        before, given=given, history=newest, limit=brought.limit if limited else before.limit
+        before,
+        given=given,
+        history=begins,
+        newest=newest,
+        limit=brought.limit if limited else before.limit,
     )
     if raised:
         after = replace(
@@ -214,7 +222,9 @@ def _bring_up(
         )
     # A value with a token was given out, even if no history records it.
     if raised and brought.token and not (newer and newer[-1][1].value == brought.value):
-        after = replace(after, given=given + 1, history=brought.value if newest else 0)
+        history.end_row(txn, after)
+        begins = brought.value if begins else 0
+        after = replace(after, given=given + 1, history=begins, newest=b"")
     series.put(txn, after)
     return ImportResult(Outcome.RAISED if raised else Outcome.KEPT, _count(newer))
 

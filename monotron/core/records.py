@@ -81,6 +81,9 @@ class Series:
     """How many buckets the index of tokens has; a power of 2, 0 if there is no index."""
     listed_at: int = 0
     """The time of its row in the index of changes; 0 if it has no row."""
+    newest: bytes = b""
+    """The newest row of its history, which is stored here until it is full; empty if that row has a
+    place of its own, as in a store of an earlier version."""
 
 
 def series_row_key(account: int, key: str) -> bytes:
@@ -104,6 +107,8 @@ def unpack_owner(row_key: bytes) -> tuple[int, str]:
 
 def pack_series(series: Series) -> bytes:
     """Return the value of a series' row."""
+    # A token is never empty, so the absence of a token needs no marker.
+    token = (series.token or "").encode()
     head = _SERIES.pack(
         _SERIES_FORMAT,
         series.value,
@@ -115,9 +120,9 @@ def pack_series(series: Series) -> bytes:
         series.indexed,
         series.buckets,
         series.listed_at,
+        len(token),
     )
-    # A token is never empty, so the absence of a token needs no marker.
-    return head + (series.token or "").encode()
+    return head + token + series.newest
 
 
 @_reads("a series")
@@ -135,10 +140,35 @@ def unpack_series(row_key: bytes, value: bytes) -> Series:
         _, number, created_at, updated_at, given, history = _SERIES_2.unpack_from(value)
         token = value[_SERIES_2.size :].decode()
         return Series(account, key, number, token or None, created_at, updated_at, given, history)
+    if value and value[0] == 3:
+        # Written before the newest row of history was stored here.
+        _, number, created_at, updated_at, *rest = _SERIES_3.unpack_from(value)
+        token = value[_SERIES_3.size :].decode()
+        return Series(account, key, number, token or None, created_at, updated_at, *rest)
     _check_format("a series", value, _SERIES_FORMAT)
-    _, number, created_at, updated_at, *rest = _SERIES.unpack_from(value)
-    token = value[_SERIES.size :].decode()
-    return Series(account, key, number, token or None, created_at, updated_at, *rest)
+    head = _SERIES.unpack_from(value)
+    _, number, created_at, updated_at, given, history, limit, indexed, buckets, listed_at, size = (
+        head
+    )
+    end = _SERIES.size + size
+    if end > len(value):
+        raise IndexError("its token is cut short")
+    token = value[_SERIES.size : end].decode()
+    return Series(
+        account,
+        key,
+        number,
+        token or None,
+        created_at,
+        updated_at,
+        given,
+        history,
+        limit,
+        indexed,
+        buckets,
+        listed_at,
+        value[end:],
+    )
 
 
 @_reads("a series")
@@ -155,7 +185,11 @@ def unpack_series_order(value: bytes) -> tuple[int, int]:
 @_reads("a series")
 def unpack_series_token(value: bytes) -> str:
     """Return the current token of a series alone; empty if there is none."""
-    return value[_series_head(value).size :].decode()
+    head = _series_head(value)
+    end = head.size + head.unpack_from(value)[-1] if head is _SERIES else len(value)
+    if end > len(value):
+        raise IndexError("its token is cut short")
+    return value[head.size : end].decode()
 
 
 def _series_head(value: bytes) -> struct.Struct:
@@ -800,11 +834,12 @@ def _other_format(what: str, value: bytes, expected: int) -> StoreCorrupt:
 
 _NUMBER = struct.Struct(">Q")
 
-_SERIES_FORMAT = 3
+_SERIES_FORMAT = 4
 _SERIES_1 = struct.Struct(">Bqqq")
 _SERIES_2 = struct.Struct(">Bqqqqq")
-_SERIES = struct.Struct(">BqqqqqqqHq")
-_SERIES_HEADS = {1: _SERIES_1, 2: _SERIES_2, _SERIES_FORMAT: _SERIES}
+_SERIES_3 = struct.Struct(">BqqqqqqqHq")
+_SERIES = struct.Struct(">BqqqqqqqHqH")
+_SERIES_HEADS = {1: _SERIES_1, 2: _SERIES_2, 3: _SERIES_3, _SERIES_FORMAT: _SERIES}
 _LIMIT_FORMAT = 1
 _LIMIT = struct.Struct(">Bq")
 _CHANGE = struct.Struct(">QQ")

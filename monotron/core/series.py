@@ -214,7 +214,7 @@ def _next(
     forget_waiting_limit(txn, before)
     before = _with_fitting_index(txn, before, call.keep)
     entry = Entry(value, count, token, call.api_key, call.now)
-    newest = history.add(txn, before, entry, keep=call.keep)
+    begins, newest = history.add(txn, before, entry, keep=call.keep)
     listed_at = changes.note(txn, account, key, before.listed_at, call.now)
     return put(
         txn,
@@ -226,11 +226,12 @@ def _next(
             before.created_at,
             call.now,
             before.given + count,
-            newest,
+            begins,
             limit,
             before.indexed,
             before.buckets,
             listed_at,
+            newest,
         ),
     )
 

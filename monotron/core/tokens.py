@@ -124,4 +124,6 @@ def _oldest(reading: Reading, series: Series) -> int:
     """Return the first value that the history of a series still has."""
     range_ = records.history_range(series.account, series.key)
     rows = reading.scan(tables.HISTORY, *range_, limit=1)
-    return records.unpack_history_first(rows[0][0]) if rows else series.value + 1
+    if rows:
+        return records.unpack_history_first(rows[0][0])
+    return series.history if series.newest else series.value + 1

@@ -5,9 +5,7 @@ It has the path without the query, because somebody may have put a secret into t
 
 import logging
 
-from monotron import logs
-
-log = logging.getLogger(logs.ACCESS)
+log = logging.getLogger("monotron.access")
 """Silent unless `logs.configure` turns it on."""
 
 

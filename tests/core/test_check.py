@@ -173,12 +173,6 @@ def cut(table: Table, row: bytes, size: int) -> Damage:
     return shorten
 
 
-def newest_history(txn: Transaction) -> bytes:
-    state = series.get(txn, 1, "shop")
-    assert state is not None
-    return records.history_row_key(1, "shop", state.history)
-
-
 def put_history(first: int, number: int, *entries: Entry) -> Damage:
     value = records.pack_history(number) + b"".join(map(records.pack_entry, entries))
     return put(tables.HISTORY, records.history_row_key(1, "shop", first), value)
@@ -338,8 +332,26 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "API key 'K+': a name of an API key cannot have control",
     ),
     "the newest row of a history gone": (
-        lambda txn: txn.delete(tables.HISTORY, newest_history(txn)),
+        put_series("shop", history=99, newest=b""),
         "'shop'.* is missing",
+    ),
+    "the newest row of a history cut in the middle of an entry": (
+        put_series("shop", newest=records.pack_history(1) + b"\0"),
+        "'shop'.*history is damaged",
+    ),
+    "the newest row of a history without an entry": (
+        put_series("shop", newest=records.pack_history(1)),
+        "'shop'.*history is empty",
+    ),
+    "the newest row of a history with another first value": (
+        put_series("shop", newest=records.pack_history(99) + records.pack_entry(entry(99))),
+        "'shop'.*begins with 99 has another key",
+    ),
+    "a newest row of history with values that were given out before": (
+        put_series(
+            "shop", history=50, newest=records.pack_history(50) + records.pack_entry(entry(50))
+        ),
+        "'shop'.*(comes after|begins with)",
     ),
     "a newer row of history than the series knows": (
         put_history(101, 101, entry(101)),

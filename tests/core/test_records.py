@@ -75,7 +75,9 @@ ONE = Series(
     indexed=11,
     buckets=32,
     listed_at=6,
+    newest=b"\1newest",
 )
+FORMAT_3 = b"\x03" + struct.pack(">qqqqqqqHq", 123, 7, 8, 100, 90, 500, 11, 32, 6) + b"7d4c"
 NAME_ROW = b"\0\0\0\0\0\0\0\x01svc\0"
 """The start of every row key of account 1's series `svc`."""
 
@@ -239,15 +241,23 @@ def test_rows_know_what_they_belong_to(
 
 
 def test_a_stored_series_stays_readable() -> None:
-    value = b"\x03" + struct.pack(">qqqqqqqHq", 123, 7, 8, 100, 90, 500, 11, 32, 6) + b"7d4c"
+    numbers = struct.pack(">qqqqqqqHqH", 123, 7, 8, 100, 90, 500, 11, 32, 6, 4)
+    value = b"\x04" + numbers + b"7d4c" + b"\1newest"
     assert records.series_row_key(1, "svc") == NAME_ROW
     assert records.pack_series(ONE) == value
     assert records.unpack_series(NAME_ROW, value) == ONE
+    assert records.unpack_series_token(value) == "7d4c"
+
+
+def test_a_series_stored_before_its_newest_row_of_history_was_stays_readable() -> None:
+    expected = replace(ONE, newest=b"")
+    assert records.unpack_series(NAME_ROW, FORMAT_3) == expected
+    assert records.unpack_series_token(FORMAT_3) == "7d4c"
 
 
 def test_a_series_stored_before_there_were_limits_stays_readable() -> None:
     value = b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c"
-    expected = replace(ONE, limit=0, indexed=0, buckets=0, listed_at=0)
+    expected = replace(ONE, limit=0, indexed=0, buckets=0, listed_at=0, newest=b"")
     assert records.unpack_series(NAME_ROW, value) == expected
 
 
@@ -255,7 +265,15 @@ def test_a_series_stored_before_there_were_limits_stays_readable() -> None:
 def test_a_series_stored_before_there_was_history_stays_readable(token: str | None) -> None:
     value = b"\x01" + struct.pack(">qqq", 123, 7, 8) + (token or "").encode()
     expected = replace(
-        ONE, token=token, given=123, history=0, limit=0, indexed=0, buckets=0, listed_at=0
+        ONE,
+        token=token,
+        given=123,
+        history=0,
+        limit=0,
+        indexed=0,
+        buckets=0,
+        listed_at=0,
+        newest=b"",
     )
     assert records.unpack_series(NAME_ROW, value) == expected
 
@@ -567,6 +585,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda value: records.unpack_series(ROW, value),
         b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c",
     ),
+    "unpack_series, format 3": (lambda value: records.unpack_series(ROW, value), FORMAT_3),
     "unpack_series, row": (
         lambda row: records.unpack_series(row, records.pack_series(ONE)),
         ROW,
@@ -699,7 +718,7 @@ def test_damaged_bytes_are_read_or_corrupt(what: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("what", READ_VALUES)
-@pytest.mark.parametrize("first", [0, 4, 127, 128, 255])
+@pytest.mark.parametrize("first", [0, 5, 127, 128, 255])
 def test_an_unknown_format_is_corrupt(what: str, first: int) -> None:
     unpack, whole = READERS[what]
     with pytest.raises(StoreCorrupt, match=f"format {first}"):
@@ -718,12 +737,13 @@ def test_the_format_of_a_later_version_is_corrupt(what: str) -> None:
     ("what", "least"),
     [
         # Behind that comes a text, which may have any length.
-        ("unpack_series", 67),
+        ("unpack_series", 73),
         ("unpack_series, format 1", 25),
         ("unpack_series, format 2", 41),
+        ("unpack_series, format 3", 67),
         ("unpack_series, row", 8),
         ("unpack_series_order", 25),
-        ("unpack_series_token", 1),
+        ("unpack_series_token", 73),
         ("unpack_owner", 8),
         ("unpack_history_number", 9),
         ("unpack_history_first", 8),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monotron.core import history, restoring, search, series, stats
+from monotron.core import restoring, search, series, stats
 from monotron.core.errors import InvalidNumber
 from monotron.core.restoring import Loss
 from monotron.core.search import Search
@@ -97,5 +97,5 @@ def test_history_is_counted_by_values(any_store: Store) -> None:
     give(any_store, "a", 30)
     any_store.update(lambda txn: series.advance(txn, call_in(1, now=0), "b", count=5))
     assert stats.history_values(any_store) == 35
-    any_store.update(lambda txn: history.delete(txn, 1, "a"))
+    any_store.update(lambda txn: series.delete(txn, 1, "a"))
     assert stats.history_values(any_store) == 5

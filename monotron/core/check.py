@@ -160,7 +160,7 @@ def _series(found: _Found) -> None:
             found.problem(what, f"its index of tokens has {state.buckets} buckets")
         if state.limit < 0:
             found.problem(what, f"its limit is {state.limit}")
-        if state.listed_at and not found.is_listed(state):
+        if state.listed_at < 0 or (state.listed_at and not found.is_listed(state)):
             found.problem(what, "it is missing from the index of changes")
         if state.newest:
             _newest_row(found, what, state)
@@ -198,7 +198,7 @@ def _tokens(found: _Found) -> None:
             found.problem(what, "their values are not in order")
         with suppress(StoreCorrupt):
             state = found.series(account, key)
-            if state is None or not state.indexed:
+            if state is None or not (state.indexed and state.buckets):
                 found.problem(what, "they are in an index that the series does not have")
                 continue
             if values and not 1 <= values[0] <= values[-1] <= state.value:
@@ -245,7 +245,7 @@ def _whole_history(found: _Found, what: str, state: Series, parts: list[_Part]) 
     """Check a series against its history."""
     _newest(found, what, state, parts[-1])
     _holes(found, what, state, parts)
-    if state.indexed:
+    if state.indexed and state.buckets:
         _indexed(found, what, state, parts)
 
 

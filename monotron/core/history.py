@@ -222,8 +222,6 @@ def stored(reading: Reading, series: Series) -> list[tuple[int, Entry]]:
 
 def last(reading: Reading, series: Series) -> tuple[int, Entry] | None:
     """Return the newest stored entry with its last number, or None."""
-    if series.newest:
-        return records.unpack_history(series.newest)[-1]
     return next(_entries(reading, series, None), None) if series.history else None
 
 
@@ -236,7 +234,8 @@ def extend(
     None, values that are too old are removed as `add` removes them.
     """
     state = before
-    number_before = records.unpack_history(state.newest)[-1][0] if state.newest else 0
+    there = records.unpack_history(before.newest) if before.newest else ()
+    number_before = there[-1][0] if there else 0
     for number, entry in entries:
         if before.indexed:
             tokens.note(txn, before, entry)

@@ -65,6 +65,8 @@ def add_series(
     if before is not None:
         return _bring_up(txn, before, brought, entries if keep else (), keep=keep)
     kept = entries if keep else ()
+    # Its rows are made here.
+    brought = replace(brought, history=0, newest=b"")
     begins, newest = history.extend(txn, brought, kept, keep=None)
     if kept and kept[-1][0] < brought.given:
         # The next value begins a new row, as it does after history was off.
@@ -222,9 +224,11 @@ def _bring_up(
         )
     # A value with a token was given out, even if no history records it.
     if raised and brought.token and not (newer and newer[-1][1].value == brought.value):
+        after = replace(after, given=given + 1)
+    if after.given > (newer[-1][0] if newer else before.given):
+        # The next value begins a new row, because the numbers within a row have no gaps.
         history.end_row(txn, after)
-        begins = brought.value if begins else 0
-        after = replace(after, given=given + 1, history=begins, newest=b"")
+        after = replace(after, history=after.value if after.history else 0, newest=b"")
     series.put(txn, after)
     return ImportResult(Outcome.RAISED if raised else Outcome.KEPT, _count(newer))
 

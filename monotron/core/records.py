@@ -153,6 +153,8 @@ def unpack_series(row_key: bytes, value: bytes) -> Series:
     end = _SERIES.size + size
     if end > len(value):
         raise IndexError("its token is cut short")
+    if end < len(value) and history < 1:
+        raise ValueError("the newest row of its history begins nowhere")
     token = value[_SERIES.size : end].decode()
     return Series(
         account,

@@ -7,15 +7,18 @@ from monotron.store.paging import PAGE_ROWS, Page
 
 
 def history_values(store: Store) -> int:
-    """Return how many values the histories of all series hold in total."""
+    """Return how many values the histories of all series hold in total.
 
-    def in_rows(reading: Reading, after: bytes | None) -> Page[int, bytes]:
-        page = paging.page(reading, tables.HISTORY, after, size=PAGE_ROWS)
-        return Page([records.count_history(value) for _, value in page.items], page.next)
+    It is read in pages: a row that moves from its series to the table meanwhile may count twice.
+    """
 
     def in_series(reading: Reading, after: bytes | None) -> Page[int, bytes]:
         page = paging.page(reading, tables.SERIES, after, size=PAGE_ROWS)
         newest = [records.unpack_series(*row).newest for row in page.items]
         return Page([records.count_history(row) for row in newest if row], page.next)
 
-    return sum(paging.through(store.view, in_rows)) + sum(paging.through(store.view, in_series))
+    def in_rows(reading: Reading, after: bytes | None) -> Page[int, bytes]:
+        page = paging.page(reading, tables.HISTORY, after, size=PAGE_ROWS)
+        return Page([records.count_history(value) for _, value in page.items], page.next)
+
+    return sum(paging.through(store.view, in_series)) + sum(paging.through(store.view, in_rows))

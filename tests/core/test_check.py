@@ -335,6 +335,15 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         put_series("shop", history=99, newest=b""),
         "'shop'.* is missing",
     ),
+    "a newest row of a history that begins nowhere": (
+        put_series("shop", history=-5),
+        "row of a series is damaged",
+    ),
+    "an index of tokens without buckets": (put_series("shop", buckets=0), "'shop'.*0 buckets"),
+    "a change before the beginning of time": (
+        put_series("shop", listed_at=-1),
+        "'shop'.*missing from the index of changes",
+    ),
     "the newest row of a history cut in the middle of an entry": (
         put_series("shop", newest=records.pack_history(1) + b"\0"),
         "'shop'.*history is damaged",
@@ -533,7 +542,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "of account 9: account 9 does not exist",
     ),
     "history that the series does not know of": (
-        put_series("shop", history=0),
+        put_series("shop", history=0, newest=b""),
         "'shop'.*the newest row of its history begins with",
     ),
     "newer history than the series knows of": (

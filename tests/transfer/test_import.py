@@ -212,6 +212,20 @@ def test_history_can_come_after_values_that_were_given_without_it(here: MemorySt
     assert found.given == 6
 
 
+def test_the_next_value_is_not_numbered_after_older_ones_that_were_brought(
+    here: MemoryStore,
+) -> None:
+    for _ in range(100):
+        advance(here, "svc", keep=0)
+    entries = [
+        {"value": number, "number": number, "token": f"t{number}", "created_at": 7}
+        for number in range(1, 6)
+    ]
+    bring(here, export_of(line("svc", 5, "t5", given=5, history=entries)))
+    assert advance(here, "svc", "next") == 101
+    assert given_out(here, "svc")[0] == (101, "next")
+
+
 def test_attributes_that_are_there_stay(here: MemoryStore) -> None:
     here.update(lambda txn: attributes.put(txn, 1, "svc", "a", {"author": "Kim"}))
     text = [

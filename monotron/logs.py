@@ -11,7 +11,13 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from select import PIPE_BUF
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    # It takes no type when it runs on Python 3.10.
+    _StreamHandler = logging.StreamHandler
 
 ACCESS = "monotron.access"
 """The logger of `http.access_log`."""
@@ -56,7 +62,7 @@ def _handlers() -> list["_Lines"]:
     return [each for each in logging.getLogger().handlers if isinstance(each, _Lines)]
 
 
-class _Lines(logging.StreamHandler[TextIO]):
+class _Lines(_StreamHandler):
     """Writes lines at once, except those that are held."""
 
     holds = False

@@ -162,8 +162,10 @@ def _series(found: _Found) -> None:
             found.problem(what, f"its limit is {state.limit}")
         if state.listed_at < 0 or (state.listed_at and not found.is_listed(state)):
             found.problem(what, "it is missing from the index of changes")
-        if state.newest:
-            _newest_row(found, what, state)
+        # Otherwise its history is looked at with those rows.
+        range_ = records.history_range(state.account, state.key)
+        if state.newest and not found.reading.scan(tables.HISTORY, *range_, limit=1):
+            _whole_history(found, what, state, [])
 
 
 def _limits(found: _Found) -> None:
@@ -230,44 +232,35 @@ def _history(found: _Found) -> None:
     read = (part for _, part in found.rows(tables.HISTORY, _read_history))
     for (account, key), group in groupby(read, key=lambda part: (part.account, part.key)):
         what, parts = _name(account, key), list(group)
-        _values(found, what, parts)
+        state = None
         with suppress(StoreCorrupt):
             state = found.series(account, key)
             if state is None:
                 found.problem(
                     what, f"the series is missing, but {len(parts)} rows of its history exist"
                 )
-            elif not state.newest:
-                _whole_history(found, what, state, parts)
+        if state is None:
+            _values(found, what, parts)
+        else:
+            _whole_history(found, what, state, parts)
 
 
 def _whole_history(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
-    """Check a series against its history."""
+    """Check a history, of which these rows are in the table, with its series."""
+    if state.newest:
+        row_key = records.history_row_key(state.account, state.key, state.history)
+        try:
+            parts = [*parts, _read_history(row_key, state.newest)]
+        except StoreCorrupt as error:
+            found.problem(what, error)
+            return
+        parts.sort(key=lambda part: part.first)
+    _values(found, what, parts)
     _newest(found, what, state, parts[-1])
     _holes(found, what, state, parts)
     if state.indexed and state.buckets:
-        _indexed(found, what, state, parts)
-
-
-def _newest_row(found: _Found, what: str, state: Series) -> None:
-    """Check the history of a series that has its newest row with it."""
-    row_key = records.history_row_key(state.account, state.key, state.history)
-    range_ = records.history_range(state.account, state.key)
-    try:
-        newest = _read_history(row_key, state.newest)
-    except StoreCorrupt as error:
-        found.problem(what, error)
-        return
-    parts = []
-    for key, row in paging.rows(found.reading, tables.HISTORY, *range_):
-        # One that is damaged is reported with its table.
         with suppress(StoreCorrupt):
-            parts.append(_read_history(key, row))
-    parts.append(newest)
-    parts.sort(key=lambda part: part.first)
-    _values(found, what, parts[-2:])
-    with suppress(StoreCorrupt):
-        _whole_history(found, what, state, parts)
+            _indexed(found, what, state, parts)
 
 
 def _values(found: _Found, what: str, parts: list[_Part]) -> None:

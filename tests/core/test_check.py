@@ -335,6 +335,14 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         put_series("shop", history=99, newest=b""),
         "'shop'.* is missing",
     ),
+    "the only row of a history cut in the middle of an entry": (
+        put_series("ranges", newest=records.pack_history(1) + b"\0"),
+        "'ranges'.*history is damaged",
+    ),
+    "the only row of a history with another first value": (
+        put_series("ranges", history=2),
+        "'ranges'.*has another key",
+    ),
     "a newest row of a history that begins nowhere": (
         put_series("shop", history=-5),
         "row of a series is damaged",

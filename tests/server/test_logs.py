@@ -234,10 +234,9 @@ def test_a_stream_that_is_closed_stops_nothing(capsys: pytest.CaptureFixture[str
 
 
 def test_the_line_of_a_request_that_was_answered_survives_a_kill(running: Service) -> None:
-    answer = running.take()
+    assert running.take() == 1
     (worker,) = running.workers()
     os.kill(worker, signal.SIGKILL)
-    assert answer in (1, {"bn": 1})
     assert [event["status"] for event in accesses(running)] == [200]
 
 

@@ -288,7 +288,7 @@ class Together(BlockedThreads):
         self._write = write
 
     def wait_for_one(self) -> None:
-        """Wait until one more caller is waiting."""
+        """Wait until one more update is waiting."""
         assert self._arrived.acquire(timeout=PATIENCE)
 
     def begin_batch(self) -> None:
@@ -297,14 +297,15 @@ class Together(BlockedThreads):
 
 
 class Arriving(BlockedThread):
-    """A wait whose begin is noticed."""
+    """A wait whose begin is noticed if it is an update's: that of a read has no limit."""
 
     def __init__(self, arrived: threading.Semaphore) -> None:
         super().__init__()
         self._arrived = arrived
 
     def wait(self, seconds: float | None) -> bool:
-        self._arrived.release()
+        if seconds is not None:
+            self._arrived.release()
         return super().wait(seconds)
 
 

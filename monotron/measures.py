@@ -191,8 +191,6 @@ class WorkerSlot:
         self._memory = memory
         self._lock = threading.Lock()
         self._rows = dict(_rows(memory))
-        self._of_requests: dict[tuple[str, ...], tuple[memoryview[float], ...]] = {}
-        """What a request with this route, method and status adds to."""
         for measure, labels in self._rows:
             if measure.kind == "gauge":
                 # It described a process that is gone.
@@ -208,27 +206,16 @@ class WorkerSlot:
         with self._lock:
             self._row(measure, labels)[0] = value
 
-    def add_request(
-        self, route: str, method: str, status: str, seconds: float, values: int
-    ) -> None:
-        """Record everything about a request at once, because this runs on every call."""
-        bucket = bisect_left(REQUEST_SECONDS.buckets, seconds)
+    def requests(self, route: str, method: str, status: str) -> "RequestRows":
+        """Return what counts the requests with this route, method and status."""
         with self._lock:
-            rows = self._of_requests.get((route, method, status))
-            if rows is None:
-                rows = self._of_requests[route, method, status] = (
-                    self._row(REQUESTS, (route, method, status)),
-                    self._row(REQUEST_SECONDS, (route, method)),
-                    self._row(INCREMENTS, ()),
-                    self._row(VALUES, ()),
-                )
-            count, times, increments, given = rows
-            count[0] += 1
-            times[bucket] += 1
-            times[-1] += seconds
-            if values:
-                increments[0] += 1
-                given[0] += values
+            return RequestRows(
+                self._lock,
+                count=self._row(REQUESTS, (route, method, status)),
+                times=self._row(REQUEST_SECONDS, (route, method)),
+                increments=self._row(INCREMENTS, ()),
+                values=self._row(VALUES, ()),
+            )
 
     def observe(self, measure: Measure, value: float, *labels: str) -> None:
         """Add a value to a histogram."""
@@ -244,6 +231,38 @@ class WorkerSlot:
         except KeyError:
             row = self._rows[measure, labels] = _new_row(self._memory, measure, labels)
             return row
+
+
+class RequestRows:
+    """The rows that requests of one kind add to, found once because each request needs them."""
+
+    __slots__ = ("_count", "_increments", "_lock", "_times", "_values")
+
+    def __init__(
+        self,
+        lock: threading.Lock,
+        *,
+        count: "memoryview[float]",
+        times: "memoryview[float]",
+        increments: "memoryview[float]",
+        values: "memoryview[float]",
+    ) -> None:
+        self._lock = lock
+        self._count = count
+        self._times = times
+        self._increments = increments
+        self._values = values
+
+    def add(self, seconds: float, values: int) -> None:
+        """Add a request that took so long and gave out so many values."""
+        bucket = bisect_left(_SECONDS, seconds)
+        with self._lock:
+            self._count[0] += 1
+            self._times[bucket] += 1
+            self._times[-1] += seconds
+            if values:
+                self._increments[0] += 1
+                self._values[0] += values
 
 
 class StoreMetrics:

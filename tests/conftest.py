@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from monotron.app import App, create_app
 from monotron.core import accounts, api_keys, scopes, tables
@@ -31,6 +33,15 @@ from tests.support.web import Api
 
 if TYPE_CHECKING:
     from tests.support import ci
+
+# How long an example takes is never a failure: the machine may be busy. A fixture goes on from one
+# example to the next, as a store does in life.
+hypothesis_settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+hypothesis_settings.load_profile("tests")
 
 ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], Store]] = {
     "memory": lambda request, folder: MemoryStore(),

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 import webtest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as effort
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monotron.app import create_app
@@ -472,7 +471,6 @@ def test_who_has_no_credentials_is_not_told_what_else_is_wrong(guarded: Api, pat
     problem(guarded.get(path, headers=basic(ROOT), status=400), 400)
 
 
-@effort(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text("/%.;?#l iv1\xe9\xff", max_size=12), st.sampled_from(METHODS))
 def test_no_path_but_the_open_ones_does_without_credentials(
     guarded: Api, end: str, method: str
@@ -612,7 +610,6 @@ HEADERS = st.one_of(
 )
 
 
-@effort(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(HEADERS)
 def test_any_text_as_credentials_is_401(guarded: Api, header: str) -> None:
     response = guarded.get(
@@ -621,7 +618,6 @@ def test_any_text_as_credentials_is_401(guarded: Api, header: str) -> None:
     assert_401(response)
 
 
-@effort(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.text(min_size=1, max_size=40).filter(lambda text: text.isprintable() and ":" not in text),
     st.text(min_size=1, max_size=200).filter(str.isprintable),

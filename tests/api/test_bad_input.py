@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
@@ -466,12 +466,7 @@ def test_no_fault_in_a_call_is_a_5xx_and_what_is_refused_takes_nothing(
 @every_route
 def test_no_input_is_a_5xx_and_what_is_refused_takes_nothing(house: House, route: str) -> None:
     @given(call=calls(route), guarded=st.booleans())
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        # The store goes on from one example to the next, as it does in life.
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+    @settings(max_examples=EXAMPLES)
     def holds(call: Call, *, guarded: bool) -> None:
         assert_refused_or_right(house, call, guarded=guarded)
 

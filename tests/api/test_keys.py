@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monotron.core import accounts, api_keys, records, scopes, tables
@@ -82,7 +82,6 @@ def known(any_store: Store) -> Pair:
     return create(any_store, 1, pair=Pair("k" * 24, "s" * 128))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.one_of(st.text(), st.text("kKsS\0é", min_size=23, max_size=25), st.just("k" * 24)),
     st.one_of(st.text(), st.text("sS", min_size=127, max_size=129), st.just("s" * 128)),
@@ -94,7 +93,6 @@ def test_no_pair_but_the_right_one_is_verified(
     assert (found is not None) == (Pair(key, secret) == known)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text() | st.text(string.ascii_letters, min_size=24, max_size=24))
 def test_no_text_is_a_key_by_chance(any_store: Store, known: Pair, key: str) -> None:
     assert any_store.view(lambda reading: api_keys.get(reading, 1, key)) is None
@@ -174,7 +172,6 @@ CALLS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(CALLS)
 def test_keys_follow_the_model_whatever_is_made_and_deleted(
     any_store: Store, calls: list[tuple[str, int]]

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as effort
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monotron.core.api_keys import Pair
@@ -183,7 +182,6 @@ def test_what_no_header_can_carry_is_refused(half: str, end: str) -> None:
     assert half in refused({**VARIABLES, half: SECRET + end})
 
 
-@effort(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_whatever_is_set_is_used_as_it_is_or_refused(key: str, secret: str) -> None:
     environ = {"ROOT_API_KEY": key, "ROOT_API_SECRET": secret}

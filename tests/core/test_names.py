@@ -112,7 +112,7 @@ def test_two_unicode_forms_of_a_letter_are_two_names() -> None:
 any_text = st.text(max_size=300) | st.text(st.sampled_from("a.\u200b\u202e\0\ufeffü"), max_size=9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(any_text)
 def test_a_name_is_taken_exactly_where_the_rule_allows_it(text: str) -> None:
     control = any(unicodedata.category(character) == "Cc" for character in text)

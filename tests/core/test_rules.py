@@ -576,7 +576,5 @@ def test_any_calls_are_answered_as_the_model_says(
 
         run_state_machine_as_test(
             OnEngine,
-            settings=settings(
-                max_examples=EXAMPLES.get(engine, 30), stateful_step_count=40, deadline=None
-            ),
+            settings=settings(max_examples=EXAMPLES.get(engine, 30), stateful_step_count=40),
         )

@@ -751,7 +751,7 @@ def everything(reading: Reading) -> object:
     return found, [semver.current(reading, 1, name) for name in ("a", "a/b", "b")]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(NOW, CALLS), max_size=30))
 def test_whatever_the_clock_shows_the_same_calls_get_the_same_answers(
     calls: list[tuple[int, tuple[Any, ...]]],
@@ -768,7 +768,7 @@ def test_whatever_the_clock_shows_the_same_calls_get_the_same_answers(
     assert jumping.view(everything) == even.view(everything)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(NOW, NOW, st.integers(0, 5)), max_size=20))
 def test_whatever_the_clock_shows_a_retry_at_once_takes_nothing(
     calls: list[tuple[int, int, int]],

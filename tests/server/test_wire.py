@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monotron.limits import BODY_BYTES
@@ -330,7 +330,7 @@ PIPELINE = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(cuts=st.sets(st.integers(1, len(PIPELINE) - 1), max_size=12))
 def test_requests_sent_ahead_get_their_answers_in_order_however_they_are_cut(
     wire: Wire, cuts: set[int]

@@ -616,7 +616,6 @@ def test_every_answer_holds_when(
 
 @settings(
     max_examples=ORDERS,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 @given(

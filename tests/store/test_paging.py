@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monotron.core import tables
@@ -35,7 +35,6 @@ def fill(store: Store, *keys: bytes) -> list[Row]:
     size=st.integers(1, 13),
     reverse=st.booleans(),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_rows_are_those_of_the_range_in_order(
     any_store: Store, keys: list[bytes], start: bytes, stop: bytes, size: int, reverse: bool
 ) -> None:

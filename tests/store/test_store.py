@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monotron.core import tables
@@ -209,9 +209,7 @@ BOUNDS = st.text("ab\0\xff", max_size=2).map(lambda text: text.encode("latin-1")
 KEYS = BOUNDS.filter(bool)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(
     stored=st.dictionaries(KEYS, st.binary(max_size=3)),
     written=st.dictionaries(KEYS, st.none() | st.binary(max_size=3)),

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron.app import create_app
@@ -49,7 +48,6 @@ def other(tmp_path: Path) -> Iterator[LmdbStore]:
 # The way there and back
 
 
-@hypothesis_settings(deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 400))
 def test_import_of_an_export_into_an_empty_store_makes_the_same_store(
     seed: int, steps: int

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monotron import limits
@@ -102,7 +101,6 @@ def advance(store: Store, key: str, token: str | None = None, *, keep: int = KEE
 # Never back
 
 
-@hypothesis_settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     there_steps=st.integers(0, 300),
@@ -804,7 +802,6 @@ def test_a_file_without_the_columns_is_refused(here: MemoryStore, text: str) -> 
 # Dry runs
 
 
-@hypothesis_settings(deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 200))
 def test_a_dry_run_is_like_the_import_and_writes_nothing(seed: int, steps: int) -> None:
     there, here, scratch = MemoryStore(), MemoryStore(), MemoryStore()

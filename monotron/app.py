@@ -110,7 +110,7 @@ def create_app(
     """Return the WSGI application that answers from `store`.
 
     Its measurements go to `slot`. `figures` returns the engine's figures, if it has any. `pending`
-    gets the numbers given out that the store has not counted, which is at the end what to flush.
+    collects the numbers given out that the store has not counted yet; flush it at the end.
     """
     slot = slot or Measures().slot(0)
     pending = pending or PendingActivity()

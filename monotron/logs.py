@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]
 else:
-    # It takes no type when it runs on Python 3.10.
+    # On Python 3.10, it takes no type when it runs.
     _StreamHandler = logging.StreamHandler
 
 ACCESS = "monotron.access"
@@ -26,7 +26,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that this thread is handling."""
 
 trace: ContextVar[tuple[str, str] | None] = ContextVar("trace", default=None)
-"""The trace that it belongs to and the span of its caller, if it said so."""
+"""The trace of that request and the span of its caller, if the caller sent them."""
 
 
 def configure(log_format: str = "text", *, access_log: bool = False) -> None:
@@ -39,14 +39,14 @@ def configure(log_format: str = "text", *, access_log: bool = False) -> None:
     handler.addFilter(_add_request)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger(ACCESS).setLevel(logging.INFO if access_log else logging.WARNING)
-    # No line has them, and each record would look them up.
+    # No line shows them, and looking them up takes time for each record.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def hold_access_lines() -> None:
     """Keep the access log's lines back until `write_held`, which writes all of them together.
 
-    A line of any other kind takes them along, so lines keep their order.
+    Any other line writes them first, so lines keep their order.
     """
     for handler in _handlers():
         handler.holds = True

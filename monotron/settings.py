@@ -79,7 +79,7 @@ class Settings:
         metadata=described(
             "MONOTRON_STORE_CA",
             "",
-            "A PEM file of who signs the certificates of etcd; it turns TLS on.",
+            "A PEM file with the CA of etcd's certificates; it turns TLS on.",
             pem_file,
             group=STORAGE,
         )
@@ -144,7 +144,7 @@ class Settings:
         metadata=described(
             "MONOTRON_THREADS",
             "32",
-            "Requests that read for long, in one worker at a time.",
+            "How many requests that read for long one worker handles at a time.",
             number(1, 256),
             group=PROCESSES,
         )

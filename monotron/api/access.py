@@ -1,8 +1,9 @@
 """Access: the caller, the account it acts in, and whether that is allowed.
 
-Every call except the health checks and the dashboard's files needs credentials, even one to a path
-that does not exist. Each resource declares in `calls` what its methods need. A caller without the
-right to an account gets the same answer whether or not that account exists.
+Every call needs credentials, even one to a path that does not exist, except the health checks, the
+dashboard's files and, if they are public, badges. Each resource declares in `calls` what its
+methods need. A caller without the right to an account gets the same answer whether or not that
+account exists.
 """
 
 import base64
@@ -30,8 +31,8 @@ ROOT_NAME = "root"
 
 
 REMEMBERED = 1_024
-"""How many different Authorization headers are remembered as they were understood, with the digests
-of what they hold: a client sends the same one again and again, and reading it takes 5 µs."""
+"""How many different Authorization headers are remembered, with the digests of their key and
+secret: a client sends the same one again and again, and reading it takes 5 µs."""
 
 REMEMBERED_CHARACTERS = 1_024
 """The longest that is remembered."""
@@ -48,7 +49,7 @@ class Caller:
     scopes: tuple[str, ...] | None = None
     """What it may do, and only in its own account; None for everything in every account."""
     unknown: bool = False
-    """Whether it sent no credentials, to an open path, although authentication is on."""
+    """Whether it was not identified, on an open path, although authentication is on."""
 
 
 class Access:
@@ -86,7 +87,7 @@ class Access:
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
     ) -> None:
-        """Decide whether the caller may do this in this account; raises 403, and 404."""
+        """Decide whether the caller may do this in this account; raises 400, 403 and 404."""
         caller: Caller = req.context.caller
         named = params.pop("account_id", None)
         account = caller.account if named is None else _account(named)

@@ -111,7 +111,7 @@ class History:
         "GET": Description(
             "getHistory",
             "The values given out, newest first, a page at a time; as CSV without `limit` all of "
-            "them, unless attributes make it too long",
+            "them, or with attributes a page of up to 1,000",
             Answer(
                 {
                     JSON: page("HistoryPage", "history", _ENTRY, VALUE, *_ENTRY.body["examples"]),
@@ -294,7 +294,7 @@ def _include_attributes(reading: Reading, state: Series, rows: Sequence[dict[str
         if token not in known:
             every = attributes.get_all(reading, state.account, state.key, token)
             known[token] = attributes.short(every)
-            # To read those that are too long to be shown takes as long.
+            # Reading attributes that are too long to be shown takes as long.
             size += sum(len(text) for text in every.values())
         else:
             size += sum(len(text) for text in (known[token] or {}).values())

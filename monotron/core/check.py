@@ -162,9 +162,9 @@ def _series(found: _Found) -> None:
             found.problem(what, f"its limit is {state.limit}")
         if state.listed_at < 0 or (state.listed_at and not found.is_listed(state)):
             found.problem(what, "it is missing from the index of changes")
-        # Otherwise its history is looked at with those rows.
+        # A history with rows in the table is checked in `_history`.
         range_ = records.history_range(state.account, state.key)
-        if state.newest and not found.reading.scan(tables.HISTORY, *range_, limit=1):
+        if state.newest_row and not found.reading.scan(tables.HISTORY, *range_, limit=1):
             _whole_history(found, what, state, [])
 
 
@@ -246,11 +246,11 @@ def _history(found: _Found) -> None:
 
 
 def _whole_history(found: _Found, what: str, state: Series, parts: list[_Part]) -> None:
-    """Check a history, of which these rows are in the table, with its series."""
-    if state.newest:
+    """Check a series' history: these rows of the table, and the one stored with the series."""
+    if state.newest_row:
         row_key = records.history_row_key(state.account, state.key, state.history)
         try:
-            parts = [*parts, _read_history(row_key, state.newest)]
+            parts = [*parts, _read_history(row_key, state.newest_row)]
         except StoreCorrupt as error:
             found.problem(what, error)
             return

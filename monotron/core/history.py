@@ -1,9 +1,9 @@
 """History: the newest values of each series, with the API key, time and token of each.
 
 A row holds several entries, oldest first, and each new entry is added to the newest row. That one
-is stored with the state of its series (`Series.newest`), which changes with each value anyway, and
-gets a place of its own in the table once it is full. So most values rewrite one row of the store,
-not two of which one is far from those of other series. Whole rows are removed at the old end; a
+is stored with the state of its series (`Series.newest_row`), which changes with each value anyway,
+and moves to the table once it is full. So most values rewrite one row of the store. A second one,
+in the table, would be far from those of other series. Whole rows are removed at the old end; a
 value that is too old is not shown even while its row is still there.
 
 Values are numbered in the order in which they were given out, from 1. Unlike the values of a series
@@ -31,7 +31,7 @@ ALL_INDEXED = 1
 """What `Series.indexed` is once every token that history holds is in the index of tokens."""
 
 INDEX_ENTRIES = 2_000
-"""How many entries one call brings into the index; meanwhile no number is given out."""
+"""How many entries one call brings into the index; no other number is given out meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def newest(reading: Reading, series: Series, *, keep: int, limit: int) -> list[H
 def times(reading: Reading, series: Series, *, since: int, keep: int) -> Iterator[tuple[int, int]]:
     """Iterate over the newest `keep` values, newest first: when they were given out, and how many.
 
-    It ends with the first row that has nothing since a time.
+    It ends with the first row whose values are all older than `since`.
     """
     too_old = series.given - keep
     if not series.history or keep == 0:
@@ -147,7 +147,7 @@ def oldest(reading: Reading, series: Series, *, keep: int) -> tuple[int, int] | 
     too_old = series.given - keep
     range_ = records.history_range(series.account, series.key)
     in_table = (row for _, row in paging.rows(reading, tables.HISTORY, *range_, size=_PAGE_ROWS))
-    for row in chain(in_table, [series.newest] if series.newest else []):
+    for row in chain(in_table, [series.newest_row] if series.newest_row else []):
         for number, count, created_at in records.unpack_history_times(row):
             if number > too_old:
                 return max(number - count, too_old) + 1, created_at
@@ -201,8 +201,8 @@ def add(txn: Transaction, before: Series, entry: Entry, *, keep: int) -> tuple[i
     if before.indexed:
         tokens.note(txn, before, entry)
     packed = records.pack_entry(entry)
-    if before.newest and len(before.newest) + len(packed) <= ROW_BYTES:
-        return before.history, before.newest + packed
+    if before.newest_row and len(before.newest_row) + len(packed) <= ROW_BYTES:
+        return before.history, before.newest_row + packed
     end_row(txn, before)
     _trim(txn, before, before.given + entry.count - keep, before.given + 1)
     return entry.value - entry.count + 1, records.pack_history(before.given + 1) + packed
@@ -210,9 +210,9 @@ def add(txn: Transaction, before: Series, entry: Entry, *, keep: int) -> tuple[i
 
 def end_row(txn: Transaction, series: Series) -> None:
     """Put the newest row in its place in the table, because no entry will be added to it."""
-    if series.newest:
+    if series.newest_row:
         row_key = records.history_row_key(series.account, series.key, series.history)
-        txn.put(tables.HISTORY, row_key, series.newest)
+        txn.put(tables.HISTORY, row_key, series.newest_row)
 
 
 def stored(reading: Reading, series: Series) -> list[tuple[int, Entry]]:
@@ -234,7 +234,7 @@ def extend(
     None, values that are too old are removed as `add` removes them.
     """
     state = before
-    there = records.unpack_history(before.newest) if before.newest else ()
+    there = records.unpack_history(before.newest_row) if before.newest_row else ()
     number_before = there[-1][0] if there else 0
     for number, entry in entries:
         if before.indexed:
@@ -242,16 +242,16 @@ def extend(
         packed = records.pack_entry(entry)
         # The numbers within a row have no gaps.
         follows = number - entry.count == number_before
-        if state.newest and follows and len(state.newest) + len(packed) <= ROW_BYTES:
-            state = replace(state, newest=state.newest + packed)
+        if state.newest_row and follows and len(state.newest_row) + len(packed) <= ROW_BYTES:
+            state = replace(state, newest_row=state.newest_row + packed)
         else:
             end_row(txn, state)
             if keep is not None:
                 _trim(txn, state, number - keep, number - entry.count + 1)
             row = records.pack_history(number - entry.count + 1) + packed
-            state = replace(state, history=entry.value - entry.count + 1, newest=row)
+            state = replace(state, history=entry.value - entry.count + 1, newest_row=row)
         number_before = number
-    return state.history, state.newest
+    return state.history, state.newest_row
 
 
 def delete(txn: Transaction, account: int, key: str) -> None:
@@ -311,8 +311,8 @@ def _rows(
     reading: Reading, series: Series, before: int | None = None
 ) -> Iterator[tuple[int, bytes]]:
     """Iterate over the rows that begin before a value, newest first, each with its first value."""
-    if series.newest and (before is None or series.history < before):
-        yield series.history, series.newest
+    if series.newest_row and (before is None or series.history < before):
+        yield series.history, series.newest_row
     range_ = records.history_range(series.account, series.key, before)
     for row_key, row in paging.rows(
         reading, tables.HISTORY, *range_, size=_PAGE_ROWS, reverse=True
@@ -322,7 +322,7 @@ def _rows(
 
 def _number_of(reading: Reading, series: Series, value: int, token: str) -> int | None:
     """Return the number of the value if history holds it for this token."""
-    row = series.newest if series.newest and series.history <= value else None
+    row = series.newest_row if series.newest_row and series.history <= value else None
     if row is None:
         range_ = records.history_range(series.account, series.key, value + 1)
         found = reading.scan(tables.HISTORY, *range_, limit=1, reverse=True)

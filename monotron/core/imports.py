@@ -57,20 +57,20 @@ def add_series(
 ) -> ImportResult:
     """Bring a series up to where the imported one is, with the values that were given out there.
 
-    A new series becomes identical, to the byte. An existing one moves up if it is behind. Its
-    history gets only values above its newest, because entries are in the order of their values; a
-    token whose value is below that is not known here.
+    A new series gets the same value and the same history; a limit that was set here stays. An
+    existing one moves up if it is behind. Its history gets only values above its newest, because
+    entries are in the order of their values; a token whose value is below that is not known here.
     """
     before = series.get(txn, brought.account, brought.key)
     if before is not None:
         return _bring_up(txn, before, brought, entries if keep else (), keep=keep)
     kept = entries if keep else ()
-    # Its rows are made here.
-    brought = replace(brought, history=0, newest=b"")
+    # `extend` makes its rows anew.
+    brought = replace(brought, history=0, newest_row=b"")
     begins, newest = history.extend(txn, brought, kept, keep=None)
     if kept and kept[-1][0] < brought.given:
         # The next value begins a new row, as it does after history was off.
-        history.end_row(txn, replace(brought, history=begins, newest=newest))
+        history.end_row(txn, replace(brought, history=begins, newest_row=newest))
         begins, newest = brought.value, b""
     account, key, changed_at = brought.account, brought.key, brought.updated_at
     # One that was set here stays.
@@ -80,7 +80,7 @@ def add_series(
     listed_at = changes.note(txn, account, key, 0, changed_at)
     series.put(
         txn,
-        replace(brought, history=begins, newest=newest, limit=limit, listed_at=listed_at),
+        replace(brought, history=begins, newest_row=newest, limit=limit, listed_at=listed_at),
     )
     return ImportResult(Outcome.NEW, _count(kept))
 
@@ -209,7 +209,7 @@ def _bring_up(
         before,
         given=given,
         history=begins,
-        newest=newest,
+        newest_row=newest,
         limit=brought.limit if limited else before.limit,
     )
     if raised:
@@ -228,7 +228,7 @@ def _bring_up(
     if after.given > (newer[-1][0] if newer else before.given):
         # The next value begins a new row, because the numbers within a row have no gaps.
         history.end_row(txn, after)
-        after = replace(after, history=after.value if after.history else 0, newest=b"")
+        after = replace(after, history=after.value if after.history else 0, newest_row=b"")
     series.put(txn, after)
     return ImportResult(Outcome.RAISED if raised else Outcome.KEPT, _count(newer))
 

@@ -20,7 +20,7 @@ from monotron.store.contract import Store, StoreError, StoreFull, StoreUncertain
 T = TypeVar("T")
 
 PENDING_SECONDS = 10.0
-"""How long after one update has taken counts along the next one may."""
+"""How many seconds after an update that took counts along another one may do so."""
 
 MOST_TAKEN = 4
 """How many hours of accounts one update takes along, so that it stays a small one."""
@@ -97,7 +97,7 @@ class PendingActivity:
             return result
         finally:
             if self._put_back(taken):
-                # The update was refused: the next one takes along what it could not.
+                # The call was refused, so the next update takes these counts along.
                 self._due_at = 0.0
 
     def _put_back(self, taken: Mapping[Hour, int]) -> bool:

@@ -81,9 +81,9 @@ class Series:
     """How many buckets the index of tokens has; a power of 2, 0 if there is no index."""
     listed_at: int = 0
     """The time of its row in the index of changes; 0 if it has no row."""
-    newest: bytes = b""
-    """The newest row of its history, which is stored here until it is full; empty if that row has a
-    place of its own, as in a store of an earlier version."""
+    newest_row: bytes = b""
+    """The newest row of its history, which is stored here until it is full; empty if there is none,
+    or if that row is in the table already, as in a store of an earlier version."""
 
 
 def series_row_key(account: int, key: str) -> bytes:
@@ -122,7 +122,7 @@ def pack_series(series: Series) -> bytes:
         series.listed_at,
         len(token),
     )
-    return head + token + series.newest
+    return head + token + series.newest_row
 
 
 @_reads("a series")
@@ -146,9 +146,9 @@ def unpack_series(row_key: bytes, value: bytes) -> Series:
         token = value[_SERIES_3.size :].decode()
         return Series(account, key, number, token or None, created_at, updated_at, *rest)
     _check_format("a series", value, _SERIES_FORMAT)
-    head = _SERIES.unpack_from(value)
+    fields = _SERIES.unpack_from(value)
     _, number, created_at, updated_at, given, history, limit, indexed, buckets, listed_at, size = (
-        head
+        fields
     )
     end = _SERIES.size + size
     if end > len(value):
@@ -179,7 +179,7 @@ def unpack_series_order(value: bytes) -> tuple[int, int]:
 
     It reads the part of a row that all formats share, for searches that look at every row.
     """
-    _series_head(value)
+    _series_layout(value)
     _, number, _, updated_at = _SERIES_1.unpack_from(value)
     return number, updated_at
 
@@ -187,19 +187,19 @@ def unpack_series_order(value: bytes) -> tuple[int, int]:
 @_reads("a series")
 def unpack_series_token(value: bytes) -> str:
     """Return the current token of a series alone; empty if there is none."""
-    head = _series_head(value)
-    end = head.size + head.unpack_from(value)[-1] if head is _SERIES else len(value)
+    layout = _series_layout(value)
+    end = layout.size + layout.unpack_from(value)[-1] if layout is _SERIES else len(value)
     if end > len(value):
         raise IndexError("its token is cut short")
-    return value[head.size : end].decode()
+    return value[layout.size : end].decode()
 
 
-def _series_head(value: bytes) -> struct.Struct:
-    """Return what comes before the token in a series' row; raises `StoreCorrupt`."""
-    head = _SERIES_HEADS.get(value[0])
-    if head is None:
+def _series_layout(value: bytes) -> struct.Struct:
+    """Return the layout of what comes before the token in a series' row; raises `StoreCorrupt`."""
+    layout = _SERIES_LAYOUTS.get(value[0])
+    if layout is None:
         raise _other_format("a series", value, _SERIES_FORMAT)
-    return head
+    return layout
 
 
 # Limits of series that have no value yet; later, a limit is in the series' own row
@@ -829,7 +829,7 @@ def _check_format(what: str, value: bytes, expected: int) -> None:
 
 def _other_format(what: str, value: bytes, expected: int) -> StoreCorrupt:
     return StoreCorrupt(
-        f"{what} is stored in format {value[0]}, but this version of monotron reads format "
+        f"{what} is stored in format {value[0]}, but this version of monotron reads formats up to "
         f"{expected}: was the store written by another version?"
     )
 
@@ -841,7 +841,7 @@ _SERIES_1 = struct.Struct(">Bqqq")
 _SERIES_2 = struct.Struct(">Bqqqqq")
 _SERIES_3 = struct.Struct(">BqqqqqqqHq")
 _SERIES = struct.Struct(">BqqqqqqqHqH")
-_SERIES_HEADS = {1: _SERIES_1, 2: _SERIES_2, 3: _SERIES_3, _SERIES_FORMAT: _SERIES}
+_SERIES_LAYOUTS = {1: _SERIES_1, 2: _SERIES_2, 3: _SERIES_3, _SERIES_FORMAT: _SERIES}
 _LIMIT_FORMAT = 1
 _LIMIT = struct.Struct(">Bq")
 _CHANGE = struct.Struct(">QQ")

@@ -14,7 +14,7 @@ def history_values(store: Store) -> int:
 
     def in_series(reading: Reading, after: bytes | None) -> Page[int, bytes]:
         page = paging.page(reading, tables.SERIES, after, size=PAGE_ROWS)
-        newest = [records.unpack_series(*row).newest for row in page.items]
+        newest = [records.unpack_series(*row).newest_row for row in page.items]
         return Page([records.count_history(row) for row in newest if row], page.next)
 
     def in_rows(reading: Reading, after: bytes | None) -> Page[int, bytes]:

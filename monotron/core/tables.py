@@ -18,7 +18,7 @@ def _table(name: str) -> Table:
 SERIES: Final = _table("series")
 """One row for each series: its current state. It comes first: every store has it, however old."""
 HISTORY: Final = _table("history")
-"""The newest values of each series, several in a row."""
+"""The full rows of each series' history; the newest row is stored with the series."""
 TOKENS: Final = _table("tokens")
 """The index of the tokens that a series' history holds: a tail and buckets."""
 CHANGE_TIMES: Final = _table("change_times")

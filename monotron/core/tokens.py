@@ -126,4 +126,4 @@ def _oldest(reading: Reading, series: Series) -> int:
     rows = reading.scan(tables.HISTORY, *range_, limit=1)
     if rows:
         return records.unpack_history_first(rows[0][0])
-    return series.history if series.newest else series.value + 1
+    return series.history if series.newest_row else series.value + 1

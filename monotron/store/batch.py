@@ -1,11 +1,12 @@
 """Group commit: updates that wait at the same moment share one durable commit.
 
-An update that finds nobody writing commits on its own thread, at no further cost. Updates that
-arrive during a commit gather in a queue, and the writer's thread takes all of them into the next
-one. So all waiting callers share a commit's two syncs, and there is no timer anywhere.
+Updates that arrive during a commit gather in a queue, and the writer's thread takes all of them
+into the next one. So all waiting callers share a commit's two syncs, and there is no timer
+anywhere.
 
-If the caller's thread may be blocked, it writes itself, which saves two thread hand-overs: 230 µs
-of a lone client's median of 720 µs on two cores. An event loop's must not be.
+If the caller's thread may be blocked and nobody is writing, the update commits on that thread. That
+saves two hand-overs between threads: a lone client of waitress waits 0.48 ms for a number, and one
+of the event loop, whose thread must never be blocked, 0.60 ms.
 """
 
 import queue

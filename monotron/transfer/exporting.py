@@ -119,7 +119,7 @@ def _series(store: Store, account: int) -> Iterator[Line]:
         for each in page.items:
             given_out = history.stored(reading, each)
             # The store that imports it has rows and indexes of its own.
-            state = replace(each, history=0, indexed=0, buckets=0, listed_at=0, newest=b"")
+            state = replace(each, history=0, indexed=0, buckets=0, listed_at=0, newest_row=b"")
             found.append(SeriesLine(state, given_out))
             entries += len(found[-1].history)
             if entries >= PAGE_ENTRIES:

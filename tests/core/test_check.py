@@ -332,11 +332,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "API key 'K+': a name of an API key cannot have control",
     ),
     "the newest row of a history gone": (
-        put_series("shop", history=99, newest=b""),
+        put_series("shop", history=99, newest_row=b""),
         "'shop'.* is missing",
     ),
     "the only row of a history cut in the middle of an entry": (
-        put_series("ranges", newest=records.pack_history(1) + b"\0"),
+        put_series("ranges", newest_row=records.pack_history(1) + b"\0"),
         "'ranges'.*history is damaged",
     ),
     "the only row of a history with another first value": (
@@ -353,20 +353,20 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "'shop'.*missing from the index of changes",
     ),
     "the newest row of a history cut in the middle of an entry": (
-        put_series("shop", newest=records.pack_history(1) + b"\0"),
+        put_series("shop", newest_row=records.pack_history(1) + b"\0"),
         "'shop'.*history is damaged",
     ),
     "the newest row of a history without an entry": (
-        put_series("shop", newest=records.pack_history(1)),
+        put_series("shop", newest_row=records.pack_history(1)),
         "'shop'.*history is empty",
     ),
     "the newest row of a history with another first value": (
-        put_series("shop", newest=records.pack_history(99) + records.pack_entry(entry(99))),
+        put_series("shop", newest_row=records.pack_history(99) + records.pack_entry(entry(99))),
         "'shop'.*begins with 99 has another key",
     ),
     "a newest row of history with values that were given out before": (
         put_series(
-            "shop", history=50, newest=records.pack_history(50) + records.pack_entry(entry(50))
+            "shop", history=50, newest_row=records.pack_history(50) + records.pack_entry(entry(50))
         ),
         "'shop'.*(comes after|begins with)",
     ),
@@ -550,7 +550,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "of account 9: account 9 does not exist",
     ),
     "history that the series does not know of": (
-        put_series("shop", history=0, newest=b""),
+        put_series("shop", history=0, newest_row=b""),
         "'shop'.*the newest row of its history begins with",
     ),
     "newer history than the series knows of": (

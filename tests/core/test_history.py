@@ -99,7 +99,7 @@ class Rules:
             state = series.get(reading, self.account, KEY)
             range_ = records.history_range(self.account, KEY)
             in_table = reading.scan(tables.HISTORY, *range_, limit=10**9)
-            return len(in_table) + bool(state and state.newest)
+            return len(in_table) + bool(state and state.newest_row)
 
         return self.store.view(read)
 
@@ -305,7 +305,7 @@ def test_the_history_of_an_earlier_version_goes_on(rules: Rules, remembered: boo
 def as_before_its_newest_row_was_stored_with_a_series(txn: Transaction) -> None:
     state = series.get(txn, 1, KEY)
     assert state is not None
-    assert state.newest
+    assert state.newest_row
     history.end_row(txn, state)
     head = struct.pack(
         ">BqqqqqqqHq",

@@ -75,7 +75,7 @@ ONE = Series(
     indexed=11,
     buckets=32,
     listed_at=6,
-    newest=b"\1newest",
+    newest_row=b"\1newest",
 )
 FORMAT_3 = b"\x03" + struct.pack(">qqqqqqqHq", 123, 7, 8, 100, 90, 500, 11, 32, 6) + b"7d4c"
 NAME_ROW = b"\0\0\0\0\0\0\0\x01svc\0"
@@ -250,14 +250,14 @@ def test_a_stored_series_stays_readable() -> None:
 
 
 def test_a_series_stored_before_its_newest_row_of_history_was_stays_readable() -> None:
-    expected = replace(ONE, newest=b"")
+    expected = replace(ONE, newest_row=b"")
     assert records.unpack_series(NAME_ROW, FORMAT_3) == expected
     assert records.unpack_series_token(FORMAT_3) == "7d4c"
 
 
 def test_a_series_stored_before_there_were_limits_stays_readable() -> None:
     value = b"\x02" + struct.pack(">qqqqq", 123, 7, 8, 100, 90) + b"7d4c"
-    expected = replace(ONE, limit=0, indexed=0, buckets=0, listed_at=0, newest=b"")
+    expected = replace(ONE, limit=0, indexed=0, buckets=0, listed_at=0, newest_row=b"")
     assert records.unpack_series(NAME_ROW, value) == expected
 
 
@@ -273,7 +273,7 @@ def test_a_series_stored_before_there_was_history_stays_readable(token: str | No
         indexed=0,
         buckets=0,
         listed_at=0,
-        newest=b"",
+        newest_row=b"",
     )
     assert records.unpack_series(NAME_ROW, value) == expected
 

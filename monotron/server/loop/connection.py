@@ -23,8 +23,8 @@ TURN_REQUESTS = 32
 thousands at once."""
 
 TURN_BYTES = 4 * 2**20
-"""How many bytes of answers are made in one turn of the loop, and one answer more. They are sent
-only at its end, and only then does it show which clients do not read."""
+"""How many bytes of answers are made in one turn of the loop; the last answer may exceed it. They
+are sent at its end, and only then does it show which clients do not read."""
 
 READ_AHEAD_BYTES = 2 * HEADER_BYTES
 """How much of later requests is read while one is being answered."""
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._incoming: Incoming | None = None
         self._is_answering = False
         self._is_closing = False
-        """Whether the last answer has been sent."""
+        """Whether no further request is taken in: the last answer is made, or the client gone."""
         self._has_ended = False
         """Whether the client has sent its last byte."""
         self._is_full = False

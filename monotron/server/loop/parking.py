@@ -63,7 +63,7 @@ class Parking:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, after: Callable[[], None]) -> None:
-        """`after` is called on the loop when the greenlets of a batch have gone on."""
+        """`after` is called on the loop when greenlets have gone on, after a batch or reads."""
         self._loop = loop
         self._after = after
         self._thread = threading.get_ident()

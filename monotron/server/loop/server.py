@@ -54,8 +54,8 @@ own 5 ms, a batch of 128 took 4.2 ms instead of 2.2. With 0.3 ms the threads swi
 that 64 clients' numbers cost 6 % more."""
 
 TURN_ACCEPTS = 64
-"""How many connections are accepted in one turn of the loop. With one in each, 64 clients that open
-one for each request got 10,000 answers to GET a second instead of 14,500."""
+"""How many connections are accepted in one turn of the loop. With one in each turn, 64 clients that
+open one for each request got 10,000 answers to GET a second instead of 14,500."""
 
 LEFT_SECONDS = 0.002
 """How long a worker leaves a new connection to another one that has fewer. If each accepted what it
@@ -68,7 +68,7 @@ SWEEP_SECONDS = 1.0
 """How often overdue connections are closed. A connection's times are no more exact than that."""
 
 REQUEST_SECONDS = 60.0
-"""How long a client may take to send a request. On a slow line 5 MiB take that long at 1 Mbit/s."""
+"""How long a client may take to send a request. At 1 Mbit/s the largest body, 5 MiB, takes 42 s."""
 
 LINGER_SECONDS = 5.0
 """How long a client whose request was refused may take to read that."""
@@ -115,8 +115,7 @@ class LoopServer:
         self._unread: dict[Connection, int] = {}
         """The bytes that wait for each client that does not read, the oldest first."""
         self.sent_in_turn = 0
-        """How many bytes of answers were made in this turn of the loop, or in those before it if
-        they were few."""
+        """How many bytes of answers were made since `_next_turn` last ran."""
         self._postponed: dict[Connection, None] = {}
         """The connections that go on in the next turn."""
         self._all_closed: asyncio.Event | None = None
@@ -135,7 +134,7 @@ class LoopServer:
         gc.freeze()
         gc.set_threshold(GARBAGE)
         sys.setswitchinterval(SWITCH_SECONDS)
-        # Those of one turn leave together, just before their answers.
+        # The lines of one turn are written together, just before its answers.
         logs.hold_access_lines()
         self.loop.run_forever()
         self.loop.run_until_complete(self._drain())
@@ -260,9 +259,9 @@ class LoopServer:
     def _goes_aside(self, line: RequestLine) -> bool:
         """Return whether the loop must not read this itself: it would take long, or might hang.
 
-        A reader notes in the store's lock file which snapshot it reads. If the disk hangs, that may
-        have to wait for it. What writes stays: the threads would only wait for the disk, and reads
-        behind them.
+        A reader notes in the store's lock file which snapshot it reads, which may have to wait
+        while the disk hangs. Requests that write stay on the loop: on these threads they would only
+        wait, and reads behind them.
         """
         if self._is_long(raw_path(line.target)):
             return True
@@ -370,7 +369,7 @@ class LoopServer:
         self._flush()
         self.now = self.loop.time()
         self.date = _date()
-        # Whether the other worker has accepted what was left to it does not show.
+        # Nothing shows whether the other worker has accepted what was left to it.
         self._left_since = 0.0
         self._slot.set(HTTP_QUEUE, self._in_progress)
         self._note_connections()
@@ -418,7 +417,7 @@ class LoopServer:
             listener.close()
         if self._opening:
             await asyncio.wait(self._opening)
-        # Everything that clients have sent by now is read in the next turn of the loop.
+        # Everything that clients have sent by now is read and begun in these turns of the loop.
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         self._flush()
@@ -441,4 +440,4 @@ def _date() -> str:
 _READS = frozenset({"GET", "HEAD"})
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _TURNS = 4
-"""More than two, one to read and one to begin: the first may have begun before it."""
+"""One to read and one to begin, with some to spare: the current one may be half over."""

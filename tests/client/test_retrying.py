@@ -22,6 +22,7 @@ from monotron.client import (
     retrying,
 )
 from tests.support import certificates
+from tests.support.ports import nobody
 from tests.support.scripted import ENDS, OK, Scripted, answer, scripted
 from tests.support.service import PATIENCE, environment
 
@@ -152,8 +153,7 @@ def test_it_gives_up_rather_than_wait_beyond_its_patience() -> None:
 
 
 def test_nobody_there_is_said_in_one_line() -> None:
-    with scripted([]) as script:
-        url = script.url
+    url = f"http://127.0.0.1:{nobody()}"
     with Client(url, patience=0.02) as client, pytest.raises(Unreachable) as error:
         client.next("shop")
     assert str(error.value) == f"{url}: Connection refused; tried for 0.02 s"

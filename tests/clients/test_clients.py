@@ -15,6 +15,7 @@ from tests.conftest import basic
 from tests.support import ci
 from tests.support import service as services
 from tests.support.ci import SHELLS, Client, Place, Request, at, no_url, odd_server, reply
+from tests.support.ports import new_port
 from tests.support.service import Serve, Service, wait_until
 
 pytestmark = pytest.mark.same_on_each_python
@@ -262,7 +263,7 @@ def test_fails_where_nobody_listens(client: Client) -> None:
 
 
 def test_waits_for_a_service_that_is_away(client: Client, serve: Serve, key: str) -> None:
-    before = serve()
+    before = serve("--port", str(new_port()))
     before.stop()
     with ThreadPoolExecutor() as beside:
         asked = beside.submit(client, ("next", key), at(before) | {"MONOTRON_TRIES": "99"})
@@ -275,7 +276,7 @@ def test_waits_for_a_service_that_is_away(client: Client, serve: Serve, key: str
 def test_number_that_was_taken_for_a_lost_answer_is_given_again(
     client: Client, serve: Serve, key: str
 ) -> None:
-    running = [serve()]
+    running = [serve("--port", str(new_port()))]
     killed, up_again = threading.Event(), threading.Event()
 
     def pass_on(request: Request) -> bytes:

@@ -28,8 +28,9 @@ from tests.server.test_start import refusal
 from tests.support import certificates
 from tests.support.calls import call_in
 from tests.support.certificates import Certificate
-from tests.support.etcd import START_SECONDS, Cluster, Member, client_of, free_ports
+from tests.support.etcd import START_SECONDS, Cluster, Member, client_of
 from tests.support.moving import KEEP, fill, rows
+from tests.support.ports import new_ports
 from tests.support.service import JOB, Serve, run, wait_until
 from tests.support.web import Api
 from tests.transfer.test_export import answers, changes
@@ -368,7 +369,7 @@ def guarded(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The address of a store that is not made yet, at a member that asks for certificates."""
     need_etcd()
     server = certificates.signed(files.ca, "server")
-    client_port, peer_port = free_ports(2)
+    client_port, peer_port = new_ports(2)
     tls = {
         "--listen-client-urls": f"https://127.0.0.1:{client_port}",
         "--advertise-client-urls": f"https://127.0.0.1:{client_port}",

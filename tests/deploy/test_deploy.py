@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from monotron.settings import SETTINGS, Settings, read_settings
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import from_test_extra
 from tests.support import service, shown
+from tests.support.ports import new_port
 from tests.support.web import routes
 
 pytestmark = pytest.mark.same_on_each_python
@@ -325,11 +325,6 @@ def in_container(
     )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("arguments", "variables"),
     [
@@ -345,7 +340,7 @@ def free_port() -> int:
 def test_the_health_check_asks_where_the_service_listens(
     tmp_path: Path, arguments: str, variables: dict[str, str]
 ) -> None:
-    port = free_port()
+    port = new_port()
     env = {name: value.format(port=port) for name, value in variables.items()}
     script = f'serve {arguments.format(port=port)}; env -i "$@"'
     done = in_container(tmp_path, script, env=env)
@@ -353,7 +348,7 @@ def test_the_health_check_asks_where_the_service_listens(
 
 
 def test_the_health_check_fails_where_nobody_answers(tmp_path: Path) -> None:
-    script = f'serve --port {free_port()}; kill -STOP $!; pkill -STOP -P $! ; exec "$@"'
+    script = f'serve --port {new_port()}; kill -STOP $!; pkill -STOP -P $! ; exec "$@"'
     done = in_container(tmp_path, script)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "monotron is not healthy: timed out\n"

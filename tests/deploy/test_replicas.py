@@ -27,7 +27,8 @@ from tests.deploy.test_deploy import (
 )
 from tests.support import nginx
 from tests.support.etcd import cluster
-from tests.support.nginx import REPLICAS, in_front_of, nobody, stubs
+from tests.support.nginx import REPLICAS, in_front_of, stubs
+from tests.support.ports import new_port, new_ports, nobody
 from tests.support.service import (
     JOB,
     PATIENCE,
@@ -351,8 +352,7 @@ def test_calls_go_to_both(tmp_path: Path) -> None:
 def test_no_call_fails_because_one_replica_is_gone(method: str, tmp_path: Path) -> None:
     with (
         stubs(200) as (alive,),
-        nobody() as gone,
-        in_front_of(tmp_path, gone, alive.port) as front,
+        in_front_of(tmp_path, nobody(), alive.port) as front,
     ):
         answers = [front.ask(method, "/x", b"{}" if method == "PUT" else None) for _ in range(20)]
     assert {answer.status for answer in answers} == {200}
@@ -393,8 +393,8 @@ def test_a_503_that_explains_reaches_the_caller_and_takes_nobody_out(tmp_path: P
 
 
 def test_replicas_that_are_back_are_asked_again(tmp_path: Path, serve: Serve) -> None:
-    replica = serve()
-    with nobody() as gone, in_front_of(tmp_path / "nginx", replica.port, gone) as front:
+    replica = serve("--port", str(new_port()))
+    with in_front_of(tmp_path / "nginx", replica.port, nobody()) as front:
         assert front.ask("POST", JOB).value == 1
         replica.kill()
         assert front.ask("POST", JOB).status == 502
@@ -405,7 +405,7 @@ def test_replicas_that_are_back_are_asked_again(tmp_path: Path, serve: Serve) ->
 @pytest.fixture
 def front(tmp_path: Path, shared: Service) -> Iterator[nginx.Front]:
     """nginx before a real Monotron, and a second one that is gone."""
-    with nobody() as gone, in_front_of(tmp_path / "nginx", shared.port, gone) as front:
+    with in_front_of(tmp_path / "nginx", shared.port, nobody()) as front:
         yield front
 
 
@@ -476,7 +476,7 @@ def running(tmp_path: Path, serve: Serve) -> Iterator[Running]:
         hosts = ",".join(member.endpoint for member in etcd.members)
         running = Running(serve, f"etcd://{hosts}/builds", [])
         assert running.initialize().returncode == 0
-        running.replicas = [running.start(), running.start()]
+        running.replicas = [running.start("--port", str(port)) for port in new_ports(2)]
         yield running
 
 

@@ -19,7 +19,8 @@ from monotron.store.etcd.store import EtcdStore
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import installed, need_etcd
 from tests.support import shown
-from tests.support.etcd import Cluster, free_ports
+from tests.support.etcd import Cluster
+from tests.support.ports import new_ports
 from tests.support.service import Serve, environment, run
 
 PAGE = shown.page("docs/cluster.md")
@@ -111,7 +112,7 @@ class Page:
 def page(tmp_path: Path) -> Page:
     need_etcd()
     installed("etcd-client", "MONOTRON_REQUIRE_ETCD", "etcdctl")
-    return Page(tmp_path, *free_ports(2))
+    return Page(tmp_path, *new_ports(2))
 
 
 def monotron(page: Page, *arguments: str) -> str:

@@ -42,6 +42,7 @@ from tests.store.test_lmdb import spawning, view_until_killed
 from tests.support import service
 from tests.support.calls import call_in
 from tests.support.memory import MemoryStore
+from tests.support.ports import new_port
 from tests.support.service import (
     CODE,
     JOB,
@@ -480,8 +481,8 @@ KILLS = [kill_all, kill_a_worker, kill_a_worker, kill_the_workers, kill_the_watc
 
 def test_kills_at_random_moments_lose_nothing_and_give_nothing_twice(serve: Serve) -> None:
     chance = random.Random(20_002)
-    running = serve("--workers", "2")
-    port = str(running.port)
+    port = str(new_port())
+    running = serve("--workers", "2", "--port", port)
     path = f"{SERIES}/retried"
     wait = threading.Event().wait
     counts = dict.fromkeys(KILLS, 0)

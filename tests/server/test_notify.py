@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monotron.server.notify import READY, STOPPING, notify
-from tests.support.service import PATIENCE, Serve, run
+from tests.support.service import PATIENCE, Serve, run, wait_until
 
 
 @contextmanager
@@ -83,4 +83,5 @@ def test_a_service_that_nobody_asks_tells_nothing(
 def test_a_socket_that_is_away_stops_no_service(serve: Serve, tmp_path: Path) -> None:
     running = serve(variables={"NOTIFY_SOCKET": str(tmp_path / "away")})
     assert running.take() == 1
-    assert "NOTIFY_SOCKET could not be told READY=1: No such file" in running.log.read_text()
+    wait_until(lambda: running.lines, "it has warned")
+    assert "NOTIFY_SOCKET could not be told READY=1: No such file" in running.lines[0]

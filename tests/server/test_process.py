@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import socket
+import statistics
 import threading
 import time
 import urllib.request
@@ -21,6 +22,7 @@ from monotron.core.api_keys import Pair
 from monotron.limits import BODY_BYTES, HEADER_BYTES, JSON_BYTES, URL_BYTES
 from tests.conftest import ROOT, basic
 from tests.support import service
+from tests.support.ports import new_port
 from tests.support.service import (
     JOB,
     PATIENCE,
@@ -238,6 +240,7 @@ def test_a_request_that_is_coming_in_at_sigterm_is_answered(serve: Serve) -> Non
     assert second.get(JOB).value == 1
 
 
+@pytest.mark.alone
 def test_what_never_ends_does_not_keep_sigterm_from_ending_in_time(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -381,7 +384,7 @@ def test_a_replacement_never_begins_a_new_store_where_the_old_one_is_gone(
 
 
 def test_without_the_watching_process_the_workers_end_and_free_the_port(serve: Serve) -> None:
-    first = serve("--workers", "2")
+    first = serve("--workers", "2", "--port", str(new_port()))
     workers = first.workers()
     with Load(first) as load:
         load.wait_for_more(100)
@@ -717,6 +720,7 @@ def test_a_signal_on_two_addresses_under_load_loses_nothing(serve: Serve, tmp_pa
 def test_listening_for_everybody_is_warned_of(serve: Serve) -> None:
     running = serve("--host", "0.0.0.0")
     assert running.take() == 1
+    wait_until(lambda: running.lines, "it has warned")
     (warning,) = running.lines
     assert " WARNING " in warning
     assert "authentication is off" in warning
@@ -859,10 +863,12 @@ def seconds_to_answer(running: Service) -> float:
     return time.perf_counter() - began
 
 
+@pytest.mark.alone
 def test_connections_made_at_once_are_spread_over_the_workers(serve: Serve) -> None:
     running = serve("--workers", "2")
     request = b"GET /livez HTTP/1.1\r\nHost: monotron\r\n\r\n"
-    for _ in range(8):
+    most = list[int]()
+    for _ in range(9):
         before = {worker: sockets(worker) for worker in running.workers()}
         with ExitStack() as stack:
             clients = [stack.enter_context(running.socket()) for _ in range(64)]
@@ -870,8 +876,9 @@ def test_connections_made_at_once_are_spread_over_the_workers(serve: Serve) -> N
                 client.sendall(request)
             for client in clients:
                 assert read_answer(client, "GET").status == 200
-            # Half of them each. If every worker accepted what it can, one would often have 60.
-            assert max(sockets(worker) - count for worker, count in before.items()) <= 48
+            most.append(max(sockets(worker) - count for worker, count in before.items()))
         wait_until(
             lambda: sum(map(sockets, running.workers())) < 64, "the connections are closed again"
         )
+    # Half of them each. If every worker accepted what it can, one would often have 60.
+    assert statistics.median(most) <= 48

@@ -35,9 +35,10 @@ from monotron.store.etcd.transaction import put
 from monotron.store.paging import EVERYTHING
 from tests.conftest import installed, need_etcd
 from tests.server.test_retry_crash import with_key
-from tests.support.etcd import START_SECONDS, Cluster, Member, client_of, free_ports
+from tests.support.etcd import START_SECONDS, Cluster, Member, client_of
 from tests.support.history import Answer, contradictions, longest_pause
 from tests.support.invariants import faults
+from tests.support.ports import new_port, new_ports
 from tests.support.relay import Relay, opener
 from tests.support.service import CODE, Serve, Service, ask, wait_until
 
@@ -76,7 +77,7 @@ class Network:
     """The members, and relays before each, so that any two can be cut from each other."""
 
     def __init__(self, folder: Path) -> None:
-        client_ports, peer_ports = free_ports(3), free_ports(3)
+        client_ports, peer_ports = new_ports(3), new_ports(3)
         names = [f"m{number}" for number in range(3)]
         self._peers = {
             name: Relay(port, self._member_at) for name, port in zip(names, peer_ports, strict=True)
@@ -157,7 +158,7 @@ class Replicas:
         self._prefix = prefix
         self.services: list[Service] = []
         for number in range(REPLICAS):
-            self.services.append(self._start(number))
+            self.services.append(self._start(number, "--port", str(new_port())))
         self.ports = [service.port for service in self.services]
 
     def kill(self, number: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import held
+from tests.support.ports import new_port
 from tests.support.service import (
     JOB,
     PATIENCE,
@@ -267,7 +268,7 @@ def test_no_retry_skips_a_number_while_workers_are_killed(serve: Serve) -> None:
 
 
 def test_no_retry_skips_a_number_while_the_whole_service_is_killed(serve: Serve) -> None:
-    running = serve("--workers", "2")
+    running = serve("--workers", "2", "--port", str(new_port()))
     with Retriers(running.port, JOB, clients=16) as retriers:
         for _ in range(5):
             retriers.wait_for_more(100)

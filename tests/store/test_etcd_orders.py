@@ -640,7 +640,7 @@ def test_a_commit_may_land_after_its_replica_has_stopped_waiting_for_it(
     address = etcd.new_address()
     near, far = (
         EtcdStore(replace(address, endpoints=(proxy.endpoint,)), TABLES, wait_seconds=seconds)
-        for proxy, seconds in zip(two_proxies, (0.5, PATIENCE), strict=True)
+        for proxy, seconds in zip(two_proxies, (2.0, PATIENCE), strict=True)
     )
     near.update(Note(1).run)
     held = list[CarryOut]()

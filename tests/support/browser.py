@@ -3,6 +3,7 @@
 import http.client
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,6 +75,15 @@ class Visit:
     def open_with_clock(self, place: str = "") -> Page:
         """Go there with a clock that also goes on when the test says so."""
         self.page.clock.install()
+        return self.open(place)
+
+    def open_with_stopped_clock(self, place: str = "") -> Page:
+        """Go there with a clock that goes on only when the test says so, however slow the test is.
+
+        It is a minute fast.
+        """
+        self.page.clock.install()
+        self.page.clock.pause_at(time.time() + 60)
         return self.open(place)
 
     def pass_time(self, milliseconds: int = POLL_MS) -> None:

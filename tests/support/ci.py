@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import threading
@@ -20,6 +19,7 @@ from urllib.parse import quote
 import yaml
 
 from tests.conftest import installed, need_curl
+from tests.support import ports
 from tests.support.service import PATIENCE, Service
 from tests.support.shown import with_address
 
@@ -454,8 +454,7 @@ def to(service: Service, text: str) -> str:
 
 def no_url() -> str:
     """Return an address that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
+    return f"http://127.0.0.1:{ports.nobody()}"
 
 
 def series_path(key: str) -> str:

@@ -4,7 +4,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,22 +16,11 @@ from monotron.store.etcd.address import Address
 from monotron.store.etcd.client import Client, Security
 from monotron.store.etcd.store import NO_SECURITY, EtcdStore, initialize
 from monotron.store.etcd.transaction import get
+from tests.support.ports import new_ports
 
 START_SECONDS = 60.0
 
 _numbers = itertools.count()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listened on just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @dataclass
@@ -167,7 +155,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     """A running cluster; its data is removed at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    ports = iter(free_ports(2 * size))
+    ports = iter(new_ports(2 * size))
     members = [
         Member(name, folder / name, next(ports), next(ports), flags, security)
         for name in (f"m{number}" for number in range(size))

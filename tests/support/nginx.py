@@ -156,11 +156,3 @@ def stubs(*statuses: int | None) -> Iterator[list[Stub]]:
         return
     with Stub(statuses[0]).serving() as first, stubs(*statuses[1:]) as others:
         yield [first, *others]
-
-
-@contextmanager
-def nobody() -> Iterator[int]:
-    """Return a port on which connections are refused, and keep it from being taken."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]

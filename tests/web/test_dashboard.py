@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from monotron import __version__
 from tests.conftest import ROOT, basic
 from tests.support.browser import SCREENSHOTS, Proxy, Visit, Visitor
 from tests.support.dashboard import (
@@ -33,6 +34,7 @@ from tests.support.dashboard import (
     take,
     take_as_before,
 )
+from tests.support.ports import new_port
 from tests.support.service import PATIENCE, Serve, Service
 from tests.support.web import LAST_VALUE, UUID, Api
 
@@ -169,7 +171,11 @@ def test_nothing_is_touched_while_nothing_changes(
     tab = visit(base(running))
     page = tab.open_with_clock(place)
     expect(page.locator("#badge img" if place else "#rows tr").first).to_be_visible()
-    if not place:
+    if place:
+        # Both are asked for once the series is there.
+        expect(page.locator("#version")).to_have_text(f"Monotron {__version__}")
+        expect(page.locator("#account option")).to_have_count(1)
+    else:
         settled(page)
     page.evaluate(WATCH)
     for _ in range(3):
@@ -243,11 +249,11 @@ def lists(tab: Visit) -> list[str]:
 def test_where_the_service_is_away_it_says_since_when_and_keeps_what_it_has(
     serve: Serve, visit: Visitor
 ) -> None:
-    first = serve()
+    first = serve("--port", str(new_port()))
     take(first, "shop")
     tab = visit(base(first))
     tab.allowed.append("ERR_CONNECTION_REFUSED")
-    page = tab.open_with_clock()
+    page = tab.open_with_stopped_clock()
     expect(cell(page, "shop", "value")).to_have_text("1")
     assert first.stop() == 0
     tab.pass_time()
@@ -394,7 +400,7 @@ def test_attributes_that_another_program_answers_can_be_asked_for_again(
 def test_the_mark_of_a_change_goes_again(running: Service, visit: Visitor, motion: str) -> None:
     take(running, "shop")
     tab = visit(base(running), reduced_motion=motion)
-    page = tab.open_with_clock()
+    page = tab.open_with_stopped_clock()
     expect(cell(page, "shop", "value")).to_have_text("1")
     marked = re.compile("changed")
     for value in ("2", "3"):

@@ -631,7 +631,7 @@ def three_jobs(running: Service, visit: Visitor, *before: str) -> Visit:
     """Open a list with three series above those that were there before."""
     jobs(running, 3)
     tab = visit(base(running))
-    page = tab.open_with_clock()
+    page = tab.open_with_stopped_clock()
     expect(row(page, "job-000")).to_be_visible()
     settled(page)
     assert keys(page) == ["job-002", "job-001", "job-000", *before]
@@ -733,9 +733,9 @@ def test_above_the_list_stands_how_busy_the_account_is(running: Service, visit: 
     take(running, "new", "shop")
     asked = len([each for each in tab.asked if each.startswith("v1/activity")])
     tab.polled()
-    rest(tab, 50)
+    rest(tab, 35)
     assert len([each for each in tab.asked if each.startswith("v1/activity")]) == asked
-    tab.pass_time()
+    tab.pass_time(25_000)
     expect(figure(page, "series")).to_have_text("3")
     expect(figure(page, "today")).to_have_text("5")
 

@@ -447,7 +447,16 @@ def test_a_new_number_raises_its_bar(running: Service, visit: Visitor) -> None:
 
 def test_the_chart_moves_on_with_the_hours(running: Service, visit: Visitor) -> None:
     take(running, "shop")
+    began = datetime.now(timezone.utc)
+
+    def answer_after(route: Route, hours: int) -> None:
+        """Answer as the service does so much later, if nobody takes a number."""
+        answer = route.fetch()
+        date = format_datetime(began + timedelta(hours=hours), usegmt=True)
+        route.fulfill(response=answer, headers={**answer.headers, "date": date})
+
     tab = visit(base(running))
+    tab.page.route("**/v1/series?*", lambda route: answer_after(route, 0))
     page = tab.open_with_clock(page_of("shop"))
     expect(page.locator("#activity-total")).to_have_text("1 number in the last 24 hours")
     asked = [each for each in tab.asked if "activity" in each]
@@ -455,13 +464,7 @@ def test_the_chart_moves_on_with_the_hours(running: Service, visit: Visitor) -> 
     tab.polled(304)
     assert [each for each in tab.asked if "activity" in each] == asked
 
-    def later(route: Route) -> None:
-        """Answer as the service does two hours later, if nobody takes a number."""
-        answer = route.fetch()
-        date = format_datetime(datetime.now(timezone.utc) + timedelta(hours=2), usegmt=True)
-        route.fulfill(response=answer, headers={**answer.headers, "date": date})
-
-    page.route("**/v1/series?*", later)
+    page.route("**/v1/series?*", lambda route: answer_after(route, 2))
     with page.expect_request("**/v1/activity/**"):
         tab.polled(304)
 

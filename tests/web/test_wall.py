@@ -23,6 +23,7 @@ from tests.support.dashboard import (
     sign_in,
     take,
 )
+from tests.support.ports import new_port
 from tests.support.service import Serve, Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.same_on_each_python]
@@ -247,7 +248,7 @@ def test_the_list_can_be_reached_while_the_service_is_away(
 
 
 def test_what_was_shown_stays_while_the_service_is_away(serve: Serve, visit: Visitor) -> None:
-    running = serve()
+    running = serve("--port", str(new_port()))
     take(running, "shop")
     tab = visit(base(running), viewport=SCREEN)
     tab.allowed.append("ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE")

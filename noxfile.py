@@ -36,7 +36,7 @@ FEWER = {"MONOTRON_KILLS": "50"}
 
 
 def pythons() -> list[str]:
-    """Give the versions, such as 3.12, that really start: pyenv's shims may not."""
+    """Return the versions, such as 3.12, that really start: pyenv's shims may not."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = [str(folder) for folder in sorted(pyenv.glob("versions/3.*/bin"))]
     os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
@@ -45,7 +45,7 @@ def pythons() -> list[str]:
 
 
 def starts(python: str) -> bool:
-    """Tell whether there is such a command and it works."""
+    """Return whether there is such a command and it works."""
     try:
         return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
     except FileNotFoundError:

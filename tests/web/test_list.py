@@ -65,7 +65,7 @@ def lists(tab: Visit) -> list[dict[str, list[str]]]:
 
 
 def answer_at(route: Route, seconds: int = 0) -> None:
-    """Give the service's answer as if it had come then: the page follows the service's clock."""
+    """Answer as the service does, as if it were then: the page follows the service's clock."""
     answer = route.fetch()
     kept = {name: text for name, text in answer.headers.items() if name != "date"}
     route.fulfill(response=answer, headers=kept | date(ANSWERED_AT + timedelta(seconds=seconds)))

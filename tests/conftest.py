@@ -34,12 +34,9 @@ from tests.support.web import Api
 if TYPE_CHECKING:
     from tests.support import ci
 
-# How long an example takes is never a failure: the machine may be busy. A fixture goes on from one
-# example to the next, as a store does in life.
+# How long an example takes is never a failure: the machine may be busy.
 hypothesis_settings.register_profile(
-    "tests",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("tests")
 

@@ -25,6 +25,7 @@ from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, all_rows, basic, held, new_key, remove_all
 from tests.support import service
 from tests.support.calls import call_in
+from tests.support.examples import sharing_fixtures
 from tests.support.furnished import body_of
 from tests.support.service import Service
 from tests.support.web import LAST_VALUE, UUID, Api, problem, routes
@@ -471,6 +472,7 @@ def test_who_has_no_credentials_is_not_told_what_else_is_wrong(guarded: Api, pat
     problem(guarded.get(path, headers=basic(ROOT), status=400), 400)
 
 
+@sharing_fixtures
 @given(st.text("/%.;?#l iv1\xe9\xff", max_size=12), st.sampled_from(METHODS))
 def test_no_path_but_the_open_ones_does_without_credentials(
     guarded: Api, end: str, method: str
@@ -610,6 +612,7 @@ HEADERS = st.one_of(
 )
 
 
+@sharing_fixtures
 @given(HEADERS)
 def test_any_text_as_credentials_is_401(guarded: Api, header: str) -> None:
     response = guarded.get(
@@ -618,6 +621,7 @@ def test_any_text_as_credentials_is_401(guarded: Api, header: str) -> None:
     assert_401(response)
 
 
+@sharing_fixtures
 @given(
     st.text(min_size=1, max_size=40).filter(lambda text: text.isprintable() and ":" not in text),
     st.text(min_size=1, max_size=200).filter(str.isprintable),

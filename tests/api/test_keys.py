@@ -18,6 +18,7 @@ from monotron.limits import API_KEYS, SCOPES
 from monotron.store.contract import Store, StoreCorrupt, Transaction
 from tests.conftest import all_rows
 from tests.support.calls import call_in
+from tests.support.examples import sharing_fixtures
 
 OPERATIONS = ["read", "write", "delete"]
 RESOURCES = ["series", "acl", "account", "system"]
@@ -82,6 +83,7 @@ def known(any_store: Store) -> Pair:
     return create(any_store, 1, pair=Pair("k" * 24, "s" * 128))
 
 
+@sharing_fixtures
 @given(
     st.one_of(st.text(), st.text("kKsS\0é", min_size=23, max_size=25), st.just("k" * 24)),
     st.one_of(st.text(), st.text("sS", min_size=127, max_size=129), st.just("s" * 128)),
@@ -93,6 +95,7 @@ def test_no_pair_but_the_right_one_is_verified(
     assert (found is not None) == (Pair(key, secret) == known)
 
 
+@sharing_fixtures
 @given(st.text() | st.text(string.ascii_letters, min_size=24, max_size=24))
 def test_no_text_is_a_key_by_chance(any_store: Store, known: Pair, key: str) -> None:
     assert any_store.view(lambda reading: api_keys.get(reading, 1, key)) is None
@@ -172,6 +175,7 @@ CALLS = st.lists(
 )
 
 
+@sharing_fixtures
 @given(CALLS)
 def test_keys_follow_the_model_whatever_is_made_and_deleted(
     any_store: Store, calls: list[tuple[str, int]]

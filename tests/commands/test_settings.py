@@ -13,6 +13,7 @@ from monotron.core.api_keys import Pair
 from monotron.settings import SETTINGS, InvalidSetting, Settings, read_settings
 from tests.conftest import ROOT, basic
 from tests.server.test_start import AS_ANYBODY
+from tests.support.examples import sharing_fixtures
 from tests.support.service import COMMAND, Serve, Service, processes, run
 
 SECRET = "hunter2-hunter2"
@@ -182,6 +183,7 @@ def test_what_no_header_can_carry_is_refused(half: str, end: str) -> None:
     assert half in refused({**VARIABLES, half: SECRET + end})
 
 
+@sharing_fixtures
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_whatever_is_set_is_used_as_it_is_or_refused(key: str, secret: str) -> None:
     environ = {"ROOT_API_KEY": key, "ROOT_API_SECRET": secret}

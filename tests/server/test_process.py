@@ -880,5 +880,5 @@ def test_connections_made_at_once_are_spread_over_the_workers(serve: Serve) -> N
         wait_until(
             lambda: sum(map(sockets, running.workers())) < 64, "the connections are closed again"
         )
-    # Half of them each. If every worker accepted what it can, one would often have 60.
-    assert statistics.median(most) <= 48
+    # Half of them each, or a few more. If every worker accepted what it can: 54 and more.
+    assert statistics.median(most) <= 44

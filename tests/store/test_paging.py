@@ -11,6 +11,7 @@ from monotron.core import tables
 from monotron.store import paging
 from monotron.store.contract import Reading, Store, Transaction
 from monotron.store.paging import Page, Row
+from tests.support.examples import sharing_fixtures
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ def fill(store: Store, *keys: bytes) -> list[Row]:
     return sorted((key, b"v" + key) for key in set(keys))
 
 
+@sharing_fixtures
 @given(
     keys=st.lists(st.binary(min_size=1, max_size=2), max_size=12),
     start=st.binary(max_size=2),

@@ -17,6 +17,7 @@ from monotron.store.contract import (
     StoreUnavailable,
     Transaction,
 )
+from tests.support.examples import sharing_fixtures
 
 ROWS = tables.SERIES
 OTHER_ROWS = tables.SYSTEM
@@ -209,7 +210,7 @@ BOUNDS = st.text("ab\0\xff", max_size=2).map(lambda text: text.encode("latin-1")
 KEYS = BOUNDS.filter(bool)
 
 
-@settings(max_examples=60)
+@settings(sharing_fixtures, max_examples=60)
 @given(
     stored=st.dictionaries(KEYS, st.binary(max_size=3)),
     written=st.dictionaries(KEYS, st.none() | st.binary(max_size=3)),

@@ -731,13 +731,27 @@ def test_above_the_list_stands_how_busy_the_account_is(running: Service, visit: 
     )
     expect(figure(page, "store")).to_have_text("ready")
     take(running, "new", "shop")
-    asked = len([each for each in tab.asked if each.startswith("v1/activity")])
-    tab.polled()
-    rest(tab, 35)
-    assert len([each for each in tab.asked if each.startswith("v1/activity")]) == asked
-    tab.pass_time(25_000)
+    tab.pass_time(60_000)
     expect(figure(page, "series")).to_have_text("3")
     expect(figure(page, "today")).to_have_text("5")
+
+
+def test_how_busy_the_account_is_is_asked_for_once_a_minute(
+    running: Service, visit: Visitor
+) -> None:
+    take(running, "shop")
+    tab = visit(base(running))
+    page = tab.open_with_stopped_clock()
+    settled(page)
+
+    def asked() -> int:
+        return len([each for each in tab.asked if each.startswith("v1/activity")])
+
+    before = asked()
+    rest(tab, 55)
+    assert asked() == before
+    with page.expect_request("**/v1/activity?*"):
+        tab.pass_time()
 
 
 def hours(*counts: int, series: int = 4, more: bool = False) -> dict[str, object]:

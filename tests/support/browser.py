@@ -3,10 +3,10 @@
 import http.client
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +43,26 @@ ARGUMENTS = [
 POLL_MS = 5000
 """How often the page asks."""
 
+BESIDE = re.compile(r"/(readyz|v1|v1/accounts\?.*|v1/activity\?.*|v1/semver\?limit=1)$")
+"""What each page asks for besides what it is about."""
+
+COUNT_REQUESTS = """(() => {
+  const { setTimeout, clearTimeout, fetch } = window;
+  const running = new Set();
+  let latest;
+  window.setTimeout = (...given) => (latest = setTimeout(...given));
+  window.clearTimeout = (timer) => {
+    running.delete(timer);
+    clearTimeout(timer);
+  };
+  window.fetch = (...given) => {
+    running.add(latest);
+    return fetch(...given);
+  };
+  window.requests = () => running.size;
+})()"""
+"""Counts the page's requests: each sets a timer first, and clears it when its answer is read."""
+
 
 @dataclass
 class Visit:
@@ -72,33 +92,36 @@ class Visit:
         self.page.goto(self.base + place)
         return self.page
 
-    def open_with_clock(self, place: str = "") -> Page:
-        """Go there with a clock that also goes on when the test says so."""
-        self.page.clock.install()
-        return self.open(place)
-
-    def open_with_stopped_clock(self, place: str = "") -> Page:
+    def open_with_clock(self, place: str = "", *, at: datetime | None = None) -> Page:
         """Go there with a clock that goes on only when the test says so, however slow the test is.
 
-        It is a minute fast.
+        It stands at the present, or at `at`.
         """
-        self.page.clock.install()
-        self.page.clock.pause_at(time.time() + 60)
+        now = at or datetime.now(timezone.utc)
+        # Clocks stop only in their future.
+        self.page.clock.install(time=now - timedelta(hours=1))
+        self.page.clock.pause_at(now)
+        self.page.add_init_script(COUNT_REQUESTS)
         return self.open(place)
 
-    def pass_time(self, milliseconds: int = POLL_MS) -> None:
-        """Let time pass in the page; its clock must be installed."""
+    def pass_time(self, milliseconds: int = POLL_MS, *, held: int = 0) -> None:
+        """Let time pass in the page, once it has the answers to its requests but `held` of them."""
+        self.answered(held)
         self.page.clock.run_for(milliseconds)
 
-    def polled(self, status: int = 200) -> None:
-        """Trigger the next poll, and wait for its answer; the page's clock must be installed."""
+    def polled(self, status: int = 200, *, held: int = 0) -> None:
+        """Trigger the next poll of what the page is about, and wait until it has the answer."""
 
         def is_it(response: Response) -> bool:
-            # The accounts are asked for once, whenever the first answer has come.
-            return response.status == status and "/v1/accounts?" not in response.url
+            return response.status == status and not BESIDE.search(response.url)
 
         with self.page.expect_response(is_it):
-            self.pass_time()
+            self.pass_time(held=held)
+        self.answered(held)
+
+    def answered(self, held: int = 0) -> None:
+        """Wait until the page has the answers to its requests but `held` of them."""
+        self.page.wait_for_function("(held) => window.requests() === held", arg=held)
 
     def assert_quiet(self) -> None:
         """Fail if the page has complained of something unexpected."""

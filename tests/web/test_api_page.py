@@ -98,6 +98,7 @@ def test_it_is_asked_for_once_and_again_until_it_comes(
     tab.pass_time()
     expect(call(page, "GET", "/v1/series")).to_be_visible()
     expect(page.locator("#trouble")).to_have_text("")
+    tab.answered()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     tab.pass_time(600_000)

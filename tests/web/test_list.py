@@ -162,9 +162,8 @@ def test_what_changed_lately_is_asked_for_in_whole_minutes(
     def asked() -> list[str]:
         return [query["changed_since"][0] for query in lists(tab)]
 
-    tab.page.clock.install(time=ANSWERED_AT)
     tab.page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route, passed[-1]))
-    page = tab.open("#/?since=hour")
+    page = tab.open_with_clock("#/?since=hour", at=ANSWERED_AT)
     expect(row(page, "shop")).to_be_visible()
     settled(page)
     for seconds in (20, 40, 50):
@@ -264,8 +263,7 @@ def test_the_time_since_the_last_change_goes_on_by_itself_and_by_the_services_cl
 ) -> None:
     fill(folder)
     tab = visit(base(serve()))
-    tab.page.clock.install(time="2020-02-29T12:00:00Z")
-    page = tab.open()
+    page = tab.open_with_clock(at=datetime(2020, 2, 29, 12, tzinfo=timezone.utc))
     moment = cell(page, UUID, "when").locator("time")
     expect(moment).to_have_text("13 hours ago")
     tab.allowed.append("ERR_INTERNET_DISCONNECTED")
@@ -589,7 +587,6 @@ def test_the_busiest_hour_is_told_in_the_users_own_time(
 ) -> None:
     take(running, "shop")
     tab = visit(base(running), timezone_id=zone)
-    tab.page.clock.install(time=ANSWERED_AT)
     tab.page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route))
     # The hours from eleven in the evening, UTC, until that of half past ten.
     activity = [0] * 12 + [2, 0, 7, 1, 0, 0, 3, 0, 9, 0, 4, 0]
@@ -600,7 +597,7 @@ def test_the_busiest_hour_is_told_in_the_users_own_time(
         route.fulfill(json=page, headers=date(ANSWERED_AT))
 
     tab.page.route("**/v1/series?*", answer)
-    page = tab.open()
+    page = tab.open_with_clock(at=ANSWERED_AT)
     settled(page)
     drawn = cell(page, "shop", "hours").get_by_role("img")
     expect(drawn).to_have_attribute(
@@ -631,7 +628,7 @@ def three_jobs(running: Service, visit: Visitor, *before: str) -> Visit:
     """Open a list with three series above those that were there before."""
     jobs(running, 3)
     tab = visit(base(running))
-    page = tab.open_with_stopped_clock()
+    page = tab.open_with_clock()
     expect(row(page, "job-000")).to_be_visible()
     settled(page)
     assert keys(page) == ["job-002", "job-001", "job-000", *before]
@@ -741,7 +738,7 @@ def test_how_busy_the_account_is_is_asked_for_once_a_minute(
 ) -> None:
     take(running, "shop")
     tab = visit(base(running))
-    page = tab.open_with_stopped_clock()
+    page = tab.open_with_clock()
     settled(page)
 
     def asked() -> int:
@@ -774,13 +771,12 @@ def test_a_day_begins_at_the_users_own_midnight(
     take(running, "shop")
     tab = visit(base(running), timezone_id=zone)
     page = tab.page
-    page.clock.install(time=ANSWERED_AT)
     answer = hours(*[1] * 26)
     page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route))
     page.route(
         "**/v1/activity?*", lambda route: route.fulfill(json=answer, headers=date(ANSWERED_AT))
     )
-    tab.open()
+    tab.open_with_clock(at=ANSWERED_AT)
     settled(page)
     expect(figure(page, "today")).to_have_text(str(today))
 
@@ -856,12 +852,12 @@ def test_axe_finds_nothing_in_the_list_that_keeps_anybody_out(
     running.put("/v1/semver/till/minor/a2?pre=rc")
     jobs(running, 60)
     tab = visit(base(running), color_scheme=scheme, bypass_csp=True)
-    page = tab.open_with_clock()
+    # axe needs a clock that goes on.
+    page = tab.open()
     settled(page)
     assert_accessible(page)
     row(page, "job-050").get_by_role("link").focus()
     take(running, "job-003")
-    tab.polled()
     expect(page.locator("#held")).to_be_visible()
     assert_accessible(page)
     page.set_viewport_size({"width": 360, "height": 740})

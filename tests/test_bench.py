@@ -325,6 +325,7 @@ def test_options_that_cannot_be_used_are_refused() -> None:
     assert "--workers" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.alone
 @generators
 def test_each_series_has_its_turn_and_each_token_is_new(own: bool) -> None:
     seen: list[bytes] = []

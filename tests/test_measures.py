@@ -148,8 +148,10 @@ def test_no_reader_finds_a_slot_empty_while_rows_are_added() -> None:
     shared = Measures()
     slot = shared.slot(0)
     slot.add(COMMITS, 1)
+    ready, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.read(ready, 1)
         for number in range(20_000):
             slot.add(REQUESTS, 1, *ROUTE, str(number))
         os._exit(0)
@@ -158,6 +160,9 @@ def test_no_reader_finds_a_slot_empty_while_rows_are_added() -> None:
         for _ in range(10_000):
             looks += 1
             empty += bytes(slot._memory[:8]) == bytes(8)
+        os.write(tell, b".")
+    os.close(ready)
+    os.close(tell)
     assert looks > 0
     assert empty == 0
 

@@ -28,9 +28,12 @@ IN_MEMORY_BYTES = 64 * 2**20
 ACCEPT_SECONDS = 1.0
 """How long a server that stops accepts clients that have already connected."""
 
-QUIET_SECONDS = 0.2
-"""After so long without a request, none is waiting for a thread: one that waits is begun as soon as
-a thread is free."""
+LOOK_SECONDS = 0.01
+"""How often a server that stops looks whether a request is in flight."""
+
+QUIET_LOOKS = 20
+"""After so many looks in a row that find none, no request is waiting for a thread: one that waits
+is begun as soon as a thread is free. Looks are counted, not time, because a look may be late."""
 
 log = logging.getLogger("monotron")
 
@@ -135,18 +138,18 @@ class WaitressServer:
         end, accept_end = now + DRAIN_SECONDS, now + ACCEPT_SECONDS
         # The kernel would reset clients that have already connected.
         while select.select(self._listeners, [], [], 0)[0] and time.monotonic() < accept_end:
-            time.sleep(0.01)
+            time.sleep(LOOK_SECONDS)
         for listener in self._listeners:
             self._connections.pop(listener.fileno(), None)
             listener.close()
-        quiet_since = time.monotonic()
-        while time.monotonic() < quiet_since + QUIET_SECONDS:
-            if self._in_flight:
-                quiet_since = time.monotonic()
-            if quiet_since > end:
-                log.warning("%d requests were cut off", len(self._in_flight))
+        quiet_looks = 0
+        while quiet_looks < QUIET_LOOKS:
+            in_flight = len(self._in_flight)
+            quiet_looks = 0 if in_flight else quiet_looks + 1
+            if in_flight and time.monotonic() > end:
+                log.warning("%d requests were cut off", in_flight)
                 break
-            time.sleep(0.01)
+            time.sleep(LOOK_SECONDS)
 
 
 class _Answer:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from greenlet import getcurrent
 
 from monotron.core import tables
 from monotron.server.loop import answer
+from monotron.server.loop import parking as parking_module
 from monotron.server.loop.parking import Parking
 from monotron.store.contract import StoreUnavailable, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import held
-from tests.support.service import Load, Serve, assert_none_twice
+from tests.support.service import PATIENCE, Load, Serve, assert_none_twice
 
 
 class CountingLoop:
@@ -47,8 +49,8 @@ def parking(loop: CountingLoop) -> Parking:
 
 @pytest.fixture
 def parked_store(tmp_path: Path, parking: Parking) -> Iterator[LmdbStore]:
-    """A store whose callers are parked, and that waits for other processes hardly at all."""
-    store = LmdbStore(tmp_path / "store", tables.ALL, wait_seconds=0.3, waiting=parking)
+    """A store whose callers are parked."""
+    store = LmdbStore(tmp_path / "store", tables.ALL, wait_seconds=PATIENCE, waiting=parking)
     yield store
     parking.close()
     store.close()
@@ -102,9 +104,32 @@ def test_what_an_update_raises_reaches_its_own_greenlet(
     assert heard == [1, "no", 2]
 
 
+@dataclass
+class StoppedClock:
+    """Stands in for the module `time`: it goes on when a test says so."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 def test_a_greenlet_gives_up_while_another_process_holds_the_lock_and_the_loop_goes_on(
-    loop: CountingLoop, parking: Parking, parked_store: LmdbStore
+    loop: CountingLoop,
+    parking: Parking,
+    parked_store: LmdbStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    clock = StoppedClock()
+    monkeypatch.setattr(parking_module, "time", clock)
+    waits_for_lock = threading.Event()
+    let_go = parking.let_go
+
+    def let_go_while_it_waits() -> None:
+        waits_for_lock.set()
+        let_go()
+
+    monkeypatch.setattr(parking, "let_go", let_go_while_it_waits)
     heard: list[object] = []
     ticks: list[None] = []
 
@@ -117,13 +142,15 @@ def test_a_greenlet_gives_up_while_another_process_holds_the_lock_and_the_loop_g
 
     def tick() -> None:
         ticks.append(None)
+        if len(ticks) > 5 and waits_for_lock.is_set():
+            clock.now = PATIENCE
         loop.call_later(0.01, tick)
 
     with held(parked_store.folder):
         parking.run(take)
         tick()
         loop.run_forever()
-    assert heard == ["another process held the write lock for 0.3 seconds; nothing was taken"]
+    assert heard == ["another process held the write lock for 120 seconds; nothing was taken"]
     assert len(ticks) > 5
     assert parked_store.view(lambda reading: reading.get(tables.SYSTEM, b"n")) is None
 

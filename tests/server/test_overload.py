@@ -115,30 +115,32 @@ def test_memory_stays_bounded_however_many_are_refused(serve: Serve) -> None:
 def test_large_bodies_are_taken_in_a_few_at_a_time(serve: Serve) -> None:
     running = serve()
     path = "/v1/tokens/svc/t/attrs/big"
-    head = f"PUT {path} HTTP/1.1\r\nHost: monotron\r\nContent-Length: {ATTRIBUTES_BYTES}\r\n\r\n"
+    head = (
+        f"PUT {path} HTTP/1.1\r\nHost: monotron\r\nContent-Length: {ATTRIBUTES_BYTES}\r\n"
+        "Expect: 100-continue\r\n\r\n"
+    )
+
+    def finds_a_place(client: socket.socket) -> bool:
+        client.sendall(head.encode())
+        line = b"HTTP/1.1 100"
+        return client.recv(len(line), socket.MSG_PEEK | socket.MSG_WAITALL) == line
+
+    def another_finds_a_place() -> bool:
+        with running.socket() as client:
+            return finds_a_place(client)
+
     with ExitStack() as stack:
         slow = [stack.enter_context(running.socket()) for _ in range(BIG_BODIES)]
-        for client in slow:
-            client.sendall(head.encode())
+        assert all(finds_a_place(client) for client in slow)
         one_more = stack.enter_context(running.socket())
-
-        def is_refused() -> bool:
-            with running.socket() as client:
-                client.sendall(head.encode())
-                client.settimeout(0.1)
-                with suppress(TimeoutError):
-                    return read_answer(client, "PUT").status == 503
-            return False
-
-        wait_until(is_refused, "all places are taken")
-        one_more.sendall(head.encode())
+        assert not finds_a_place(one_more)
         answer = read_answer(one_more, "PUT")
         assert answer.assert_problem(503)["detail"]
         assert answer.headers["Retry-After"] == "1"
         # Small ones do not notice.
         assert running.take() == 1
         slow.pop().close()
-        wait_until(lambda: not is_refused(), "a place is free again")
+        wait_until(another_finds_a_place, "a place is free again")
 
 
 def test_idle_connections_do_not_stop_others(serve: Serve) -> None:

@@ -834,6 +834,7 @@ def sockets(process: int) -> int:
     return count
 
 
+@pytest.mark.alone
 def test_a_second_worker_does_not_slow_down_clients_that_connect_for_each_request(
     serve: Serve,
 ) -> None:

@@ -75,7 +75,9 @@ def test_numbers_taken_by_command_and_over_http_interleave_without_duplicates(
     running: Service, command: Command
 ) -> None:
     with Load(running, clients=2) as load, ThreadPoolExecutor(2) as commands:
+        load.wait_for_more(1)
         printed = [int(text) for text in commands.map(lambda _: command("next", "load"), range(20))]
+        load.wait_for_more(1)
     assert (load.unanswered, load.cut, load.broken) == (0, 0, [])
     # Each saw the other's: between two commands the service went on.
     assert min(printed) < max(load.answered)

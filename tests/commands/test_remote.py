@@ -15,6 +15,7 @@ from monotron.core import records, tables
 from monotron.settings import SETTINGS
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import ROOT, basic
+from tests.support.ci import no_url
 from tests.support.scripted import answer, scripted
 from tests.support.service import Service, services
 
@@ -276,8 +277,7 @@ def test_history_names_who_took_a_value_in_both_places(
 
 
 def test_a_service_that_is_not_there_is_said_once_it_is_certain(run: Run) -> None:
-    with scripted([]) as script:
-        url = script.url
+    url = no_url()
     ended = run("next", "shop", "--url", url, "--retry-for", "0")
     assert (ended.status, ended.out) == (1, "")
     assert ended.err == f"monotron: {url}: Connection refused; tried for 0 s\n"

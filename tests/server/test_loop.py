@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from monotron.server.loop.parking import Parking
 from monotron.store.contract import StoreUnavailable, Transaction
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import held
+from tests.support.leaping_clock import LeapingClock
 from tests.support.service import PATIENCE, Load, Serve, assert_none_twice
 
 
@@ -104,23 +104,13 @@ def test_what_an_update_raises_reaches_its_own_greenlet(
     assert heard == [1, "no", 2]
 
 
-@dataclass
-class StoppedClock:
-    """Stands in for the module `time`: it goes on when a test says so."""
-
-    now: float = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 def test_a_greenlet_gives_up_while_another_process_holds_the_lock_and_the_loop_goes_on(
     loop: CountingLoop,
     parking: Parking,
     parked_store: LmdbStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock = StoppedClock()
+    clock = LeapingClock()
     monkeypatch.setattr(parking_module, "time", clock)
     waits_for_lock = threading.Event()
     let_go = parking.let_go
@@ -143,7 +133,7 @@ def test_a_greenlet_gives_up_while_another_process_holds_the_lock_and_the_loop_g
     def tick() -> None:
         ticks.append(None)
         if len(ticks) > 5 and waits_for_lock.is_set():
-            clock.now = PATIENCE
+            clock.sleep(PATIENCE)
         loop.call_later(0.01, tick)
 
     with held(parked_store.folder):

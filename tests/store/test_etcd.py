@@ -22,19 +22,20 @@ from monotron.store.contract import (
     Transaction,
     UpdateTooLarge,
 )
+from monotron.store.etcd import client as client_module
 from monotron.store.etcd import etcd_pb2 as pb
+from monotron.store.etcd import writer as writer_module
 from monotron.store.etcd.address import Address
 from monotron.store.etcd.client import Client, Lost
 from monotron.store.etcd.store import EtcdStore, StoreNotInitialized, initialize
 from tests.conftest import installed, need_etcd
 from tests.support.etcd import Cluster, client_of, cluster
+from tests.support.leaping_clock import LeapingClock
 
 ROWS = tables.SERIES
 EVERYTHING = (b"", b"\xff" * 600)
 PATIENCE = 20.0
 """How long a store on a busy machine may take, in seconds."""
-SOON = 2.0
-"""How long a store tries what is meant to fail; what is meant to work needs far less."""
 
 
 @pytest.fixture
@@ -152,7 +153,11 @@ def test_nothing_is_taken_in_a_store_that_has_been_replaced(
     reopened.close()
 
 
-def test_a_replica_that_ends_leaves_nothing_behind(address: Address) -> None:
+def test_a_replica_that_ends_leaves_nothing_behind(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It tries for ten of them.
+    monkeypatch.setattr(writer_module, "PAUSE_SECONDS", PATIENCE / 10)
     store = EtcdStore(address, tables.ALL, wait_seconds=PATIENCE)
     store.update(increment)
     assert len(keys_in(address)) == 3
@@ -339,6 +344,7 @@ class Network:
         self.held: list[tuple[Client, pb.TxnRequest]] = []
         self._send = Client.send
         network = self
+        monkeypatch.setattr(client_module, "TRY_SECONDS", PATIENCE)
 
         def send(client: Client, request: pb.TxnRequest, until: float) -> pb.TxnResponse:
             return network.carry(client, request, until)
@@ -358,13 +364,26 @@ class Network:
     def let_late_ones_arrive(self) -> list[bool]:
         """Carry out the requests that were lost; return which of them were kept."""
         late, self.held = self.held, []
-        until = time.monotonic() + PATIENCE
-        return [self._send(client, request, until).succeeded for client, request in late]
+        return [
+            self._send(client, request, client.patience()).succeeded for client, request in late
+        ]
 
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     return Network(monkeypatch)
+
+
+@pytest.fixture
+def leaping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store's patience ends soon if nobody answers, however long it is."""
+    leap(monkeypatch)
+
+
+def leap(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = LeapingClock()
+    for module in (client_module, writer_module):
+        monkeypatch.setattr(module, "time", clock)
 
 
 @pytest.mark.parametrize(
@@ -402,10 +421,11 @@ def test_a_commit_that_arrives_after_the_next_one_is_not_kept(
     assert number_of(one) == 1
 
 
+@pytest.mark.usefixtures("leaping")
 def test_where_a_lost_answer_cannot_be_resolved_its_caller_is_told(
     address: Address, network: Network
 ) -> None:
-    store = EtcdStore(address, tables.ALL, wait_seconds=SOON)
+    store = EtcdStore(address, tables.ALL, wait_seconds=PATIENCE)
     assert store.update(increment) == 1
     network.faults = ["answer lost"] + ["request lost"] * 1_000
     with pytest.raises(StoreUncertain, match="not known"):
@@ -417,10 +437,11 @@ def test_where_a_lost_answer_cannot_be_resolved_its_caller_is_told(
     store.close()
 
 
+@pytest.mark.usefixtures("leaping")
 def test_a_commit_of_unknown_outcome_is_not_kept_after_a_later_one(
     address: Address, network: Network
 ) -> None:
-    store = EtcdStore(address, tables.ALL, wait_seconds=SOON)
+    store = EtcdStore(address, tables.ALL, wait_seconds=PATIENCE)
     store.update(increment)
     network.faults = ["request lost"] * 1_000
     with pytest.raises(StoreUncertain):
@@ -432,10 +453,11 @@ def test_a_commit_of_unknown_outcome_is_not_kept_after_a_later_one(
     store.close()
 
 
+@pytest.mark.usefixtures("leaping")
 def test_a_commit_of_unknown_outcome_that_arrives_before_a_later_one_counts_once(
     address: Address, network: Network
 ) -> None:
-    store = EtcdStore(address, tables.ALL, wait_seconds=SOON)
+    store = EtcdStore(address, tables.ALL, wait_seconds=PATIENCE)
     store.update(increment)
     network.faults = ["request lost"] * 1_000
     with pytest.raises(StoreUncertain):
@@ -458,17 +480,21 @@ def test_a_replica_whose_mark_is_gone_makes_another(address: Address, one: EtcdS
 # Failures
 
 
-def test_without_etcd_calls_fail_in_time_and_go_on_once_it_is_back(tmp_path: Path) -> None:
+def test_without_etcd_calls_fail_in_time_and_go_on_once_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     need_etcd()
     with cluster(tmp_path / "etcd", 1) as alone:
-        store = EtcdStore(alone.new_address(), tables.ALL, wait_seconds=1.0)
+        store = EtcdStore(alone.new_address(), tables.ALL, wait_seconds=PATIENCE)
         assert store.update(increment) == 1
         alone.members[0].kill()
-        # The first one may have been sent.
-        with pytest.raises(StoreUnavailable):
-            store.update(increment)
-        with pytest.raises(StoreUnavailable, match="does not answer"):
-            number_of(store)
+        with monkeypatch.context() as while_it_is_away:
+            leap(while_it_is_away)
+            # The first one may have been sent.
+            with pytest.raises(StoreUnavailable):
+                store.update(increment)
+            with pytest.raises(StoreUnavailable, match="does not answer"):
+                number_of(store)
         alone.start()
         assert store.update(increment) == 2
         store.close()
@@ -506,9 +532,13 @@ def test_a_full_database_takes_nothing_and_goes_on_once_there_is_room(tmp_path: 
         store.close()
 
 
-def test_an_update_that_is_told_to_have_no_room_was_not_kept(tmp_path: Path) -> None:
+def test_an_update_that_is_told_to_have_no_room_was_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Etcd itself says that of what it has kept too, if others filled the database meanwhile."""
     need_etcd()
+    # There is no other member to ask.
+    monkeypatch.setattr(client_module, "TRY_SECONDS", PATIENCE)
     with cluster(tmp_path / "cluster", 1, "--quota-backend-bytes", str(4 * 2**20)) as full:
         address = full.new_address()
         replicas = [EtcdStore(address, tables.ALL, wait_seconds=PATIENCE) for _ in range(8)]
@@ -553,7 +583,7 @@ def test_figures_tell_how_large_the_database_is(one: EtcdStore) -> None:
 
 
 def test_every_failure_is_one_of_the_contract(address: Address) -> None:
-    store = EtcdStore(address, tables.ALL, wait_seconds=SOON)
+    store = EtcdStore(address, tables.ALL, wait_seconds=PATIENCE)
     store.close()
     for call in (lambda: store.update(increment), lambda: number_of(store), store.count):
         with pytest.raises(StoreError, match="closed"):

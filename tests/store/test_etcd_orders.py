@@ -44,6 +44,7 @@ from tests.support.calls import call_in
 from tests.support.etcd import Cluster
 from tests.support.etcd_proxy import Broken, CarryOut, Full, Proxy, Silent, proxies, untouched
 from tests.support.invariants import faults
+from tests.support.leaping_clock import LeapingClock
 from tests.support.linearizable import Called, explains
 from tests.support.service import PATIENCE
 
@@ -634,13 +635,16 @@ def test_every_answer_holds_whatever_becomes_of_requests(
 
 
 def test_a_commit_may_land_after_its_replica_has_stopped_waiting_for_it(
-    etcd: Cluster, two_proxies: list[Proxy]
+    etcd: Cluster, two_proxies: list[Proxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same by the real clock: nothing breaks, but no answer comes."""
+    clock = LeapingClock()
+    for module in (client, writer):
+        monkeypatch.setattr(module, "time", clock)
     address = etcd.new_address()
     near, far = (
-        EtcdStore(replace(address, endpoints=(proxy.endpoint,)), TABLES, wait_seconds=seconds)
-        for proxy, seconds in zip(two_proxies, (2.0, PATIENCE), strict=True)
+        EtcdStore(replace(address, endpoints=(proxy.endpoint,)), TABLES, wait_seconds=PATIENCE)
+        for proxy in two_proxies
     )
     near.update(Note(1).run)
     held = list[CarryOut]()
@@ -649,6 +653,9 @@ def test_a_commit_may_land_after_its_replica_has_stopped_waiting_for_it(
         if not writes(request):
             return carry_out()
         held.append(carry_out)
+        if len(held) == 2:
+            # It has asked what became of the first one, and waits no longer.
+            clock.sleep(PATIENCE)
         raise Silent
 
     two_proxies[0].between = hold
@@ -722,6 +729,7 @@ def check(
         for module in (client, mark, turns, writer):
             patch.setattr(module, "time", clock)
         patch.setattr(client, "TRY_SECONDS", PATIENCE)
+        patch.setattr(client, "LEAST_SECONDS", PATIENCE)
         replicas = list[Replica]()
         for number, proxy in enumerate(two_proxies):
             waiting = Together()

@@ -48,6 +48,7 @@ BESIDE = re.compile(r"/(readyz|v1|v1/accounts\?.*|v1/activity\?.*|v1/semver\?lim
 
 COUNT_REQUESTS = """(() => {
   const { setTimeout, clearTimeout, fetch } = window;
+  const { decode } = HTMLImageElement.prototype;
   const running = new Set();
   let latest;
   window.setTimeout = (...given) => (latest = setTimeout(...given));
@@ -59,9 +60,14 @@ COUNT_REQUESTS = """(() => {
     running.add(latest);
     return fetch(...given);
   };
+  HTMLImageElement.prototype.decode = function () {
+    running.add(this);
+    return decode.call(this).finally(() => running.delete(this));
+  };
   window.requests = () => running.size;
 })()"""
-"""Counts the page's requests: each sets a timer first, and clears it when its answer is read."""
+"""Counts the page's requests: each sets a timer first, and clears it when its answer is read. An
+image has to be decoded then."""
 
 
 @dataclass
@@ -105,9 +111,13 @@ class Visit:
         return self.open(place)
 
     def pass_time(self, milliseconds: int = POLL_MS, *, held: int = 0) -> None:
-        """Let time pass in the page, once it has the answers to its requests but `held` of them."""
-        self.answered(held)
-        self.page.clock.run_for(milliseconds)
+        """Let time pass in the page, which first gets the answers to all requests but `held`.
+
+        It gets those to requests of the meantime too, however quickly the time passes.
+        """
+        for passed in range(0, milliseconds, POLL_MS):
+            self.answered(held)
+            self.page.clock.run_for(min(POLL_MS, milliseconds - passed))
 
     def polled(self, status: int = 200, *, held: int = 0) -> None:
         """Trigger the next poll of what the page is about, and wait until it has the answer."""
@@ -186,6 +196,9 @@ def visitors(chromium: Browser) -> Iterator[Visitor]:
         return visits[-1]
 
     yield start
+    for visit in visits:
+        # An answer that a test changes would come to a page that is closed.
+        visit.page.unroute_all(behavior="wait")
     for context in contexts:
         context.close()
     for each in visits:
@@ -224,12 +237,13 @@ def proxy_for(backend: int) -> Iterator[Proxy]:
             if not self.path.startswith(f"{proxy.prefix}/"):
                 self.send_error(404)
                 return
-            if proxy.refuse is not None and "/v1/" in self.path:
-                self._answer(503, list(proxy.refuse.items()), b"")
+            # A test may set them meanwhile.
+            refuse, instead = proxy.refuse, proxy.instead
+            if refuse is not None and "/v1/" in self.path:
+                self._answer(503, list(refuse.items()), b"")
                 return
-            if proxy.instead is not None and proxy.instead[0] in self.path:
-                _, kind, body = proxy.instead
-                self._answer(200, [("Content-Type", kind)], body)
+            if instead is not None and instead[0] in self.path:
+                self._answer(200, [("Content-Type", instead[1])], instead[2])
                 return
             connection = http.client.HTTPConnection("127.0.0.1", backend, timeout=PATIENCE)
             try:
@@ -240,12 +254,13 @@ def proxy_for(backend: int) -> Iterator[Proxy]:
                 body = answer.read()
             finally:
                 connection.close()
-            hold = proxy.hold is not None and proxy.hold in self.path
-            if hold:
+            hold = proxy.hold
+            is_held = hold is not None and hold in self.path
+            if is_held:
                 proxy.held.set()
                 proxy.release.wait(PATIENCE)
             self._answer(answer.status, answer.getheaders(), body)
-            if hold:
+            if is_held:
                 proxy.passed_on.set()
 
         def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:

@@ -5,11 +5,12 @@ import random
 import re
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from monotron import __version__
 from monotron.core import attributes, clock, series, tables
@@ -122,6 +123,18 @@ def settled(page: Page) -> None:
     for each in page.locator("#glance dd span:first-child").all():
         expect(each).not_to_have_text("…")
     expect(page.locator("#version")).to_have_text(f"Monotron {__version__}")
+
+
+def answer_at(route: Route, moment: datetime) -> None:
+    """Answer as the service does, as if it were then: the page follows the service's clock."""
+    answer = route.fetch()
+    kept = {name: text for name, text in answer.headers.items() if name != "date"}
+    route.fulfill(response=answer, headers=kept | date(moment))
+
+
+def date(moment: datetime) -> dict[str, str]:
+    """Return the header of an answer that came then."""
+    return {"Date": f"{moment:%a, %d %b %Y %H:%M:%S GMT}"}
 
 
 def command(page: Page, title: str) -> Locator:

@@ -17,6 +17,7 @@ from monotron.store.etcd.client import Client, Security
 from monotron.store.etcd.store import NO_SECURITY, EtcdStore, initialize
 from monotron.store.etcd.transaction import get
 from tests.support.ports import new_ports
+from tests.support.service import wait_until
 
 START_SECONDS = 60.0
 
@@ -113,8 +114,15 @@ class Cluster:
         return EtcdStore(self.new_address(), tables.ALL, wait_seconds=START_SECONDS)
 
     def leader(self) -> Member:
-        """Return the member that leads."""
-        return next(member for member in self.members if leads(member.endpoint))
+        """Return the member that leads, once they have elected one."""
+        found: list[Member] = []
+
+        def has_one() -> bool:
+            found[:] = [member for member in self.members if leads(member.endpoint)]
+            return len(found) == 1
+
+        wait_until(has_one, "a member leads")
+        return found[0]
 
     def followers(self) -> list[Member]:
         return [member for member in self.members if not leads(member.endpoint)]
@@ -126,7 +134,7 @@ class Cluster:
 
 @contextmanager
 def client_of(
-    *endpoints: str, wait_seconds: float = 1.0, security: Security = NO_SECURITY
+    *endpoints: str, wait_seconds: float = START_SECONDS, security: Security = NO_SECURITY
 ) -> Iterator[Client]:
     """A client of these members."""
     client = Client(Address(endpoints, "", None), security, wait_seconds=wait_seconds)
@@ -144,8 +152,7 @@ def leads(endpoint: str) -> bool:
 
 def wait_for(member: Member) -> None:
     """Wait until this member can read what a majority knows."""
-    patient = client_of(member.endpoint, wait_seconds=START_SECONDS, security=member.security)
-    with patient as client:
+    with client_of(member.endpoint, security=member.security) as client:
         client.ask(pb.TxnRequest(success=[get(b"/")]), client.patience())
 
 

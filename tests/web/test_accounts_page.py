@@ -146,8 +146,10 @@ def test_whoever_needs_no_key_chooses_too_once_there_are_several(
     running: Service, visit: Visitor
 ) -> None:
     running.take(path("ours"))
-    page = visit(base(running)).open()
+    tab = visit(base(running))
+    page = tab.open_with_clock()
     expect(row(page, "ours")).to_be_visible()
+    tab.answered()
     expect(page.get_by_label("Account")).to_be_hidden()
     running.put("/v1/accounts/7")
     running.take("/v1/accounts/7/series/theirs")
@@ -175,7 +177,7 @@ def test_accounts_that_do_not_answer_are_asked_for_again(
     tab = visit(proxy.base)
     page = tab.open_with_clock()
     expect(row(page, "ours")).to_be_visible()
-    tab.pass_time()
+    tab.answered()
     expect(page.get_by_label("Account")).to_be_hidden()
     proxy.instead = None
     tab.pass_time()

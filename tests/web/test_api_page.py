@@ -63,6 +63,7 @@ def test_a_call_opens_with_its_parameters_body_answers_and_a_line_that_works(
 
 def test_the_filter_shows_only_what_has_each_word(running: Service, visit: Visitor) -> None:
     page = visit(base(running)).open("#/api")
+    expect(call(page, "GET", "/v1/series")).to_be_visible()
     every = page.locator("details.call").count()
     search = page.get_by_label("Only calls with")
     search.fill("DELETE limit")

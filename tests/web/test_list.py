@@ -11,13 +11,15 @@ from playwright.sync_api import Locator, Page, Route, expect
 from monotron import __version__
 from monotron.core.api_keys import Pair
 from tests.conftest import ROOT, basic
-from tests.support.browser import POLL_MS, Proxy, Visit, Visitor
+from tests.support.browser import Proxy, Visit, Visitor
 from tests.support.dashboard import (
     FILLED,
+    answer_at,
     assert_accessible,
     assert_fits,
     base,
     cell,
+    date,
     ending,
     fill,
     key_beside,
@@ -62,18 +64,6 @@ def lists(tab: Visit) -> list[dict[str, list[str]]]:
     """Return the query of each list that the tab has asked for."""
     asked = [urlsplit(each) for each in tab.asked]
     return [parse_qs(each.query) for each in asked if each.path == "v1/series"]
-
-
-def answer_at(route: Route, seconds: int = 0) -> None:
-    """Answer as the service does, as if it were then: the page follows the service's clock."""
-    answer = route.fetch()
-    kept = {name: text for name, text in answer.headers.items() if name != "date"}
-    route.fulfill(response=answer, headers=kept | date(ANSWERED_AT + timedelta(seconds=seconds)))
-
-
-def date(moment: datetime) -> dict[str, str]:
-    """Return the header of an answer that came then."""
-    return {"Date": f"{moment:%a, %d %b %Y %H:%M:%S GMT}"}
 
 
 # What changed
@@ -162,17 +152,20 @@ def test_what_changed_lately_is_asked_for_in_whole_minutes(
     def asked() -> list[str]:
         return [query["changed_since"][0] for query in lists(tab)]
 
-    tab.page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route, passed[-1]))
+    tab.page.route(
+        re.compile("/v1|/readyz"),
+        lambda route: answer_at(route, ANSWERED_AT + timedelta(seconds=passed[-1])),
+    )
     page = tab.open_with_clock("#/?since=hour", at=ANSWERED_AT)
     expect(row(page, "shop")).to_be_visible()
     settled(page)
     for seconds in (20, 40, 50):
         passed.append(seconds)
-        tab.polled(304)
+        rest(tab, 5)
     assert set(asked()) == {"2026-11-26T21:30:00.000Z"}
     for seconds in (70, 80):
         passed.append(seconds)
-        tab.polled(304)
+        rest(tab, 5)
     assert asked()[-1] == "2026-11-26T21:31:00.000Z"
 
 
@@ -386,9 +379,9 @@ def test_an_address_of_an_earlier_version_still_leads_to_its_series(
     page.get_by_role("searchbox").fill("/")
     expect(page.locator("#rows tr")).to_have_count(2)
     page.get_by_role("link", name="All keys").click()
+    expect(page.locator("#prefixed")).to_be_hidden()
     page.get_by_role("searchbox").fill("shop")
     expect(page.locator("#rows tr")).to_have_count(4)
-    expect(page.locator("#prefixed")).to_be_hidden()
     # Its pages were ordered by key.
     page = tab.open("#/?prefix=shop&after=shop")
     expect(page.locator("#rows tr")).to_have_count(2)
@@ -587,7 +580,7 @@ def test_the_busiest_hour_is_told_in_the_users_own_time(
 ) -> None:
     take(running, "shop")
     tab = visit(base(running), timezone_id=zone)
-    tab.page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route))
+    tab.page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route, ANSWERED_AT))
     # The hours from eleven in the evening, UTC, until that of half past ten.
     activity = [0] * 12 + [2, 0, 7, 1, 0, 0, 3, 0, 9, 0, 4, 0]
 
@@ -620,8 +613,8 @@ def order_changes(running: Service, tab: Visit) -> None:
 
 def rest(tab: Visit, seconds: int) -> None:
     """Let the page ask on while nothing changes."""
-    for _ in range(seconds * 1000 // POLL_MS):
-        tab.polled(304)
+    tab.pass_time(seconds * 1000)
+    tab.answered()
 
 
 def three_jobs(running: Service, visit: Visitor, *before: str) -> Visit:
@@ -772,7 +765,7 @@ def test_a_day_begins_at_the_users_own_midnight(
     tab = visit(base(running), timezone_id=zone)
     page = tab.page
     answer = hours(*[1] * 26)
-    page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route))
+    page.route(re.compile("/v1|/readyz"), lambda route: answer_at(route, ANSWERED_AT))
     page.route(
         "**/v1/activity?*", lambda route: route.fulfill(json=answer, headers=date(ANSWERED_AT))
     )

@@ -6,13 +6,12 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import yaml
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from monotron.core import series, tables
 from monotron.core.api_keys import Pair
@@ -25,6 +24,7 @@ from tests.support.calls import call_in
 from tests.support.dashboard import (
     HOSTILE,
     MARKED,
+    answer_at,
     assert_accessible,
     assert_fits,
     base,
@@ -70,10 +70,13 @@ def note(running: Service, key: str, token: str, body: bytes) -> None:
 def test_a_number_leads_to_the_value_with_an_address_of_its_own(
     running: Service, visit: Visitor
 ) -> None:
+    began = datetime.now(timezone.utc)
     for number in range(1, 31):
         running.put(f"/v1/series/shop%2Fnightly/c{number}")
     note(running, "shop/nightly", "c3", b'{"author":"Ada","build_url":"https://ci.example/3"}')
-    page = visit(base(running)).open(page_of("shop/nightly"))
+    tab = visit(base(running))
+    tab.page.route("**/v1/**", lambda route: answer_at(route, began))
+    page = tab.open(page_of("shop/nightly"))
     expect(page.locator("#one-value")).to_have_text("30")
     expect(page.locator("#found")).to_be_hidden()
     look_for(page, "3")
@@ -115,10 +118,10 @@ def test_a_token_leads_to_its_value(running: Service, visit: Visitor) -> None:
     # Digits are a value first, and a token if there is no such value.
     look_for(page, "20261127")
     expect(page.locator("#found-title")).to_have_text("Value 2")
-    look_for(page, "2")
-    expect(found(page, "Token")).to_have_text("20261127")
     look_for(page, "3")
     expect(found(page, "Token")).to_have_text("2")
+    look_for(page, "2")
+    expect(found(page, "Token")).to_have_text("20261127")
 
 
 @pytest.mark.parametrize("place", ["#/", "#/series/shop/2"])
@@ -448,15 +451,9 @@ def test_a_new_number_raises_its_bar(running: Service, visit: Visitor) -> None:
 def test_the_chart_moves_on_with_the_hours(running: Service, visit: Visitor) -> None:
     take(running, "shop")
     began = datetime.now(timezone.utc)
-
-    def answer_after(route: Route, hours: int) -> None:
-        """Answer as the service does so much later, if nobody takes a number."""
-        answer = route.fetch()
-        date = format_datetime(began + timedelta(hours=hours), usegmt=True)
-        route.fulfill(response=answer, headers={**answer.headers, "date": date})
-
+    later = began + timedelta(hours=2)
     tab = visit(base(running))
-    tab.page.route("**/v1/series?*", lambda route: answer_after(route, 0))
+    tab.page.route("**/v1/**", lambda route: answer_at(route, began))
     page = tab.open_with_clock(page_of("shop"))
     expect(page.locator("#activity-total")).to_have_text("1 number in the last 24 hours")
     asked = [each for each in tab.asked if "activity" in each]
@@ -464,7 +461,7 @@ def test_the_chart_moves_on_with_the_hours(running: Service, visit: Visitor) -> 
     tab.polled(304)
     assert [each for each in tab.asked if "activity" in each] == asked
 
-    page.route("**/v1/series?*", lambda route: answer_after(route, 2))
+    page.route("**/v1/**", lambda route: answer_at(route, later))
     with page.expect_request("**/v1/activity/**"):
         tab.polled(304)
 
@@ -517,8 +514,9 @@ def test_axe_finds_nothing_that_keeps_anybody_out(
     page.set_viewport_size({"width": 320, "height": 740})
     assert_accessible(page)
     assert_fits(page, 320)
-    for period in ("Week by hour", "Month"):
+    for period, buckets in (("Week by hour", 168), ("Month", 30)):
         page.get_by_role("radio", name=period).check()
+        expect(page.locator("svg.activity g")).to_have_count(buckets)
         assert_fits(page, 320)
 
 

@@ -26,6 +26,9 @@ Answer = TypeVar("Answer")
 TRY_SECONDS = 1.0
 """How long a member has to answer a small request. A new leader is there after about as long."""
 
+LEAST_SECONDS = 0.01
+"""How long a member has at least, though the call that asks it is late."""
+
 BYTES_A_SECOND = 2**18
 """A large request has so much more time: a second for each 256 KiB, which is slow for any disk."""
 
@@ -184,7 +187,7 @@ class Client:
         seconds = min(TRY_SECONDS + request.ByteSize() / BYTES_A_SECOND, until - time.monotonic())
         metadata = () if self._token is None else (("token", self._token),)
         try:
-            answer = call(request, timeout=max(seconds, 0.01), metadata=metadata)
+            answer = call(request, timeout=max(seconds, LEAST_SECONDS), metadata=metadata)
         except grpc.RpcError as error:
             failure = _failure_of(error, self._members[at].endpoint)
             if isinstance(failure, Lost):

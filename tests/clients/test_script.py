@@ -270,12 +270,21 @@ def test_missing_program_is_named(sh: ci.Shell, tmp_path: Path, missing: str) ->
 
 def test_silent_service_is_asked_again(sh: ci.Shell, tmp_path: Path) -> None:
     curl = shutil.which("curl")
-    # The last --max-time counts, so the test need not wait for the script's own.
-    (tmp_path / "curl").write_text(f'#!/bin/sh\nexec {curl} "$@" --max-time 1\n')
+    asked, heard = tmp_path / "asked", tmp_path / "heard"
+    # The last --max-time counts, so the first call need not wait for the script's own. The second
+    # has all of that, and comes once the first is heard, however late the server is.
+    (tmp_path / "curl").write_text(
+        f"""#!/bin/sh
+if mkdir "{asked}" 2>/dev/null; then exec {curl} "$@" --max-time 1; fi
+until [ -e "{heard}" ]; do :; done
+exec {curl} "$@"
+"""
+    )
     (tmp_path / "curl").chmod(0o755)
     over = threading.Event()
 
     def say_nothing(request: Request) -> bytes:
+        heard.touch()
         over.wait(services.PATIENCE)
         return b""
 

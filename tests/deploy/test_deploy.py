@@ -388,7 +388,12 @@ def test_the_health_check_fails_when_livez_fails(tmp_path: Path) -> None:
     # It looks like the service, and answers otherwise.
     with answering(503) as (port, asked):
         like_monotron = "import sys, time; time.sleep(60)"
-        script = f'{sys.executable} -c "{like_monotron}" monotron serve --port {port} & exec "$@"'
+        # What runs in the background is a copy of the shell at first.
+        script = f"""
+{sys.executable} -c "{like_monotron}" monotron serve --port {port} &
+until grep -qzx serve /proc/$!/cmdline; do :; done
+exec "$@"
+"""
         done = in_container(tmp_path, script)
     assert (done.returncode, done.stderr) == (1, "monotron is not healthy: /livez answers 503\n")
     assert asked == ["/livez"]

@@ -266,9 +266,10 @@ def test_waits_for_a_service_that_is_away(client: Client, serve: Serve, key: str
     before = serve("--port", str(new_port()))
     before.stop()
     with ThreadPoolExecutor() as beside:
-        asked = beside.submit(client, ("next", key), at(before) | {"MONOTRON_TRIES": "99"})
-        wait_until(client.place.pauses, "the client has paused")
-        serve("--port", str(before.port))
+        with client.place.held():
+            asked = beside.submit(client, ("next", key), at(before))
+            wait_until(client.place.pauses, "the client pauses")
+            serve("--port", str(before.port))
         done = asked.result()
     assert (done.status, done.answer) == (0, "1")
 

@@ -100,17 +100,30 @@ class Place:
         (folder / "bin").mkdir(parents=True)
         sleep = folder / "bin" / "sleep"
         sleep.write_text(
-            f'#!/bin/sh\necho "$1" >>"{folder}/pauses"\nexec {shutil.which("sleep")} 0.02\n'
+            f"""#!/bin/sh
+echo "$1" >>"{folder}/pauses"
+while {shutil.which("sleep")} 0.02; [ -e "{folder}/hold" ]; do :; done
+"""
         )
         sleep.chmod(sleep.stat().st_mode | stat.S_IXUSR)
         return cls(folder)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no pause of the clients here end meanwhile."""
+        hold = self.folder / "hold"
+        hold.touch()
+        try:
+            yield
+        finally:
+            hold.unlink()
+
     def pauses(self) -> list[int]:
         """How long the clients have paused here, in seconds; forgets it."""
         file = self.folder / "pauses"
-        if not file.exists():
+        # One that begins just now makes the file before it writes.
+        if not file.exists() or not (text := file.read_text()):
             return []
-        text = file.read_text()
         file.unlink()
         return [int(line) for line in text.splitlines()]
 

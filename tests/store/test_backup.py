@@ -25,6 +25,7 @@ from monotron.store.lock import OpenLock
 from tests.conftest import held
 from tests.support import service
 from tests.support.calls import call_in
+from tests.support.descriptors import open_below
 from tests.support.service import Load, Serve, Service, run, wait_until
 
 # Most of them start processes.
@@ -582,10 +583,10 @@ def test_a_store_is_not_opened_while_it_is_restored(
 ) -> None:
     monkeypatch.setattr(lmdb, "OPEN_SECONDS", 0.1)
     assert open_lock.take_alone()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_below(tmp_path)
     with pytest.raises(StoreUnavailable, match="being restored"):
         LmdbStore(tmp_path, tables.ALL)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == before
     open_lock.close()
     LmdbStore(tmp_path, tables.ALL).close()
 

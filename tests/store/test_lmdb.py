@@ -28,6 +28,7 @@ from monotron.store.contract import (
 from monotron.store.data_file import reading_file
 from monotron.store.lmdb import LmdbStore
 from tests.conftest import held
+from tests.support.descriptors import open_below
 
 ROWS = tables.SERIES
 SECONDS = 20.0
@@ -486,21 +487,20 @@ def test_a_file_without_the_first_table_is_not_a_store(tmp_path: Path) -> None:
 def test_a_refused_folder_is_let_go(tmp_path: Path) -> None:
     data = tmp_path / "data.mdb"
     data.write_bytes(b"not a store\n" * 1_000)
-    before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(StoreCorrupt):
         LmdbStore(tmp_path, tables.ALL)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == []
     data.unlink()
     LmdbStore(tmp_path, tables.ALL).close()
 
 
 def test_a_closed_store_leaves_no_file_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
     store = LmdbStore(tmp_path, tables.ALL)
     store.update(increment)
     store.view(number)
+    assert open_below(tmp_path) != []
     store.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == []
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/monotron", "/dev/null"])

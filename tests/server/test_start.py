@@ -1,5 +1,6 @@
 """A start that cannot succeed ends with one clear line; and the command's own --help."""
 
+import itertools
 import json
 import os
 import signal
@@ -341,17 +342,24 @@ def test_a_failure_of_the_start_is_not_taken_for_one_of_the_output(folder: Path)
 # Threads, processes and files
 
 
-A_USER = 2**31 - os.getpid() - 2
-"""A user without processes. Root's are not counted."""
+USERS = itertools.count(2**31 - os.getpid() - 2, -(2**22))
+"""Users without processes, which no other pytest takes either: process numbers are below 2**22.
 
-AS_A_USER = f"""
+Root's processes are not counted.
+"""
+
+
+def as_user(user: int) -> str:
+    """Return Python that gives its process to this user, as far as limits are concerned."""
+    return f"""
 import ctypes, os, resource
 # Nor are those of a user with CAP_SYS_ADMIN or CAP_SYS_RESOURCE (PR_CAPBSET_DROP, prctl(2)).
 for capability in (21, 24):
     ctypes.CDLL(None).prctl(24, capability)
 # The real user's processes and threads count, and the effective user opens files.
-os.setresuid({A_USER}, 0, 0)
+os.setresuid({user}, 0, 0)
 """
+
 
 CROWD = """
 import threading
@@ -364,9 +372,13 @@ threading.Event().wait()
 counted = pytest.mark.skipif(os.getuid() != 0, reason="only root can be a user without processes")
 
 
-def few_processes(most: int) -> str:
-    """Limit the command's processes and threads (RLIMIT_NPROC, getrlimit(2))."""
-    return f"{AS_A_USER}\nresource.setrlimit(resource.RLIMIT_NPROC, ({most}, {most}))"
+def few_processes(most: int, user: int | None = None) -> str:
+    """Limit the command's processes and threads (RLIMIT_NPROC, getrlimit(2)).
+
+    Its user is a new one: what an earlier command has left may take a moment to end.
+    """
+    own = as_user(next(USERS) if user is None else user)
+    return f"{own}\nresource.setrlimit(resource.RLIMIT_NPROC, ({most}, {most}))"
 
 
 @counted
@@ -404,10 +416,11 @@ def test_a_command_that_gets_no_thread_names_the_limit_and_takes_nothing(folder:
 def test_a_worker_that_cannot_be_replaced_for_want_of_a_process_is_replaced_later(
     serve: Serve,
 ) -> None:
-    running = serve(before=few_processes(40))
+    user = next(USERS)
+    running = serve(before=few_processes(40, user))
     (victim,) = running.workers()
     with subprocess.Popen(
-        [sys.executable, "-c", AS_A_USER + CROWD], stdout=subprocess.PIPE
+        [sys.executable, "-c", as_user(user) + CROWD], stdout=subprocess.PIPE
     ) as crowd:
         try:
             assert crowd.stdout is not None

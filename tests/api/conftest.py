@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monotron.core import tables
+from monotron.core import clock, tables
 from monotron.settings import read_settings
 from monotron.store.contract import Store
 from monotron.store.lmdb import LmdbStore
@@ -46,7 +46,13 @@ def memory(memory_of_session: tuple[MemoryStore, Api]) -> Iterator[MemoryStore]:
 
 
 @pytest.fixture
-def furnished(memory_of_session: tuple[MemoryStore, Api], memory: MemoryStore) -> Api:
-    """An API with something at each path."""
+def furnished(
+    memory_of_session: tuple[MemoryStore, Api],
+    memory: MemoryStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Api:
+    """An API with something at each path, whose clock stands: what is counted by hours stays."""
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
     _, api = memory_of_session
     return api

@@ -23,7 +23,7 @@ from monotron import limits
 from monotron.core import activity, api_keys, attributes, history, semver, series, tables
 from monotron.core.activity import Spans
 from monotron.core.records import Entry, Series
-from monotron.limits import LAST_VALUE
+from monotron.limits import IMPORT_LINES, LAST_VALUE
 from monotron.store.contract import Reading, Store, StoreFull, Transaction
 from monotron.store.frugal import FrugalStore
 from monotron.store.lmdb import LmdbStore
@@ -47,7 +47,16 @@ from tests.support.moving import (
     rows,
     values,
 )
-from tests.support.service import COMMAND, JOB, PATIENCE, Load, Serve, environment, run
+from tests.support.service import (
+    COMMAND,
+    JOB,
+    PATIENCE,
+    Load,
+    Serve,
+    environment,
+    run,
+    wait_until,
+)
 
 UUID = JOB[1:]
 
@@ -1161,21 +1170,36 @@ def test_a_terminal_gets_a_progress_bar_and_nothing_else_does(folder: Path, tmp_
     assert again.stderr == ""
 
 
-def test_a_service_goes_on_meanwhile_and_never_back(serve: Serve, tmp_path: Path) -> None:
+def test_a_service_goes_on_meanwhile_and_never_back(serve: Serve) -> None:
     running = serve()
-    file = tmp_path / "lines"
-    text = [line(f"svc{number:05}", 5) for number in range(5_000)]
-    file.write_text("\n".join(export_of(*text, line("load", 3), line("zz", 100_000))))
+    # Five batches and a rest.
+    text = [line(f"svc{number:05}", 5) for number in range(5 * IMPORT_LINES)]
+    header, *others = export_of(*text, line("load", 3), line("zz", 100_000))
     with Load(running, clients=4) as load:
         load.wait_for_more(100)
-        before = len(load.answered)
-        done = command(running.storage_dir, "jsonl", str(file))
-        during = len(load.answered) - before
+        with subprocess.Popen(
+            [*COMMAND, "import", "jsonl", "-"],
+            env=environment({"STORAGE_DIR": str(running.storage_dir)}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdin is not None
+            process.stdin.write(f"{header}\n".encode())
+            for end in range(IMPORT_LINES, len(text) + 1, IMPORT_LINES):
+                batch = others[end - IMPORT_LINES : end]
+                process.stdin.write("".join(f"{each}\n" for each in batch).encode())
+                process.stdin.flush()
+                last = f"/v1/series/svc{end - 1:05}"
+                wait_until(lambda last=last: running.get(last).status == 200, "it is written")  # type: ignore[misc]
+                # The service has its turn between two batches.
+                load.wait_for_more(6)
+                assert process.poll() is None
+            rest = "\n".join(others[len(text) :])
+            out, err = process.communicate(rest.encode(), timeout=PATIENCE)
         load.wait_for_more(50)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "series      5001 new, 0 raised, 1 kept\n"
+    assert (process.returncode, err) == (0, b"")
+    assert out == b"series      5001 new, 0 raised, 1 kept\n"
     assert (load.unanswered, load.cut, load.broken) == (0, 0, [])
-    # Five batches, and the service had its turn between them.
-    assert during > 5
     assert sorted(load.answered) == list(range(1, len(load.answered) + 1))
     assert running.take("/v1/series/zz") == 100_001

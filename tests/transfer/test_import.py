@@ -1190,8 +1190,11 @@ def test_a_service_goes_on_meanwhile_and_never_back(serve: Serve) -> None:
                 batch = others[end - IMPORT_LINES : end]
                 process.stdin.write("".join(f"{each}\n" for each in batch).encode())
                 process.stdin.flush()
-                last = f"/v1/series/svc{end - 1:05}"
-                wait_until(lambda last=last: running.get(last).status == 200, "it is written")  # type: ignore[misc]
+
+                def is_written(last: str = f"/v1/series/svc{end - 1:05}") -> bool:
+                    return running.get(last).status == 200
+
+                wait_until(is_written, "the batch is written")
                 # The service has its turn between two batches.
                 load.wait_for_more(6)
                 assert process.poll() is None

@@ -500,6 +500,13 @@ def test_without_etcd_calls_fail_in_time_and_go_on_once_it_is_back(
         store.close()
 
 
+@pytest.fixture
+def late_answers_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member has as long to answer as a store waits: there is no other one to ask."""
+    monkeypatch.setattr(client_module, "TRY_SECONDS", PATIENCE)
+
+
+@pytest.mark.usefixtures("late_answers_count")
 def test_a_full_database_takes_nothing_and_goes_on_once_there_is_room(tmp_path: Path) -> None:
     need_etcd()
     etcdctl = installed("etcd-client", "MONOTRON_REQUIRE_ETCD", "etcdctl")
@@ -532,13 +539,10 @@ def test_a_full_database_takes_nothing_and_goes_on_once_there_is_room(tmp_path: 
         store.close()
 
 
-def test_an_update_that_is_told_to_have_no_room_was_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("late_answers_count")
+def test_an_update_that_is_told_to_have_no_room_was_not_kept(tmp_path: Path) -> None:
     """Etcd itself says that of what it has kept too, if others filled the database meanwhile."""
     need_etcd()
-    # There is no other member to ask.
-    monkeypatch.setattr(client_module, "TRY_SECONDS", PATIENCE)
     with cluster(tmp_path / "cluster", 1, "--quota-backend-bytes", str(4 * 2**20)) as full:
         address = full.new_address()
         replicas = [EtcdStore(address, tables.ALL, wait_seconds=PATIENCE) for _ in range(8)]

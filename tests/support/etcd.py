@@ -125,7 +125,8 @@ class Cluster:
         return found[0]
 
     def followers(self) -> list[Member]:
-        return [member for member in self.members if not leads(member.endpoint)]
+        leader = self.leader()
+        return [member for member in self.members if member is not leader]
 
     def stop(self) -> None:
         for member in self.members:

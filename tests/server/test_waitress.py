@@ -4,9 +4,13 @@ import importlib
 import re
 import select
 import socket
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
+from monotron.server.waitress import LOOK_SECONDS, QUIET_LOOKS
 from tests.conftest import held
 from tests.server.test_wire import DIFFERENT_ON_WAITRESS
 from tests.support import shown
@@ -110,8 +114,9 @@ def test_a_request_that_is_still_coming_in_at_sigterm_is_cut_off(serve: Serve) -
     assert serve_with_waitress(serve).get("/v1/series/ONE").status == 404
 
 
+@pytest.mark.parametrize("stands_still", [False, True])
 def test_requests_in_flight_at_sigterm_are_answered_and_their_connections_end(
-    serve: Serve, folder: Path
+    serve: Serve, folder: Path, stands_still: bool
 ) -> None:
     running = serve_with_waitress(serve, "--threads", "2")
     with ExitStack() as stack:
@@ -122,6 +127,11 @@ def test_requests_in_flight_at_sigterm_are_answered_and_their_connections_end(
                 wait_until_read(client, running.port)
             running.begin_stop()
             wait_until(running.refuses, "nobody listens any more")
+            if stands_still:
+                # Longer than it looks for requests in flight; it must not leave without looking.
+                with running.halted(*running.workers()):
+                    time.sleep(2 * QUIET_LOOKS * LOOK_SECONDS)
+                time.sleep(QUIET_LOOKS * LOOK_SECONDS)
         answers = [read_answer(client) for client in clients]
         assert sorted(answer.value for answer in answers) == [1, 2, 3, 4, 5, 6]
         assert {answer.headers["Connection"] for answer in answers} == {"close"}

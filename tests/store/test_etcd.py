@@ -156,8 +156,7 @@ def test_nothing_is_taken_in_a_store_that_has_been_replaced(
 def test_a_replica_that_ends_leaves_nothing_behind(
     address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It tries for ten of them.
-    monkeypatch.setattr(writer_module, "PAUSE_SECONDS", PATIENCE / 10)
+    monkeypatch.setattr(writer_module, "CLOSE_SECONDS", PATIENCE)
     store = EtcdStore(address, tables.ALL, wait_seconds=PATIENCE)
     store.update(increment)
     assert len(keys_in(address)) == 3

@@ -4,7 +4,6 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +18,7 @@ from monotron.store.contract import (
     Transaction,
 )
 from tests.support.examples import sharing_fixtures
+from tests.support.service import wait_until
 
 ROWS = tables.SERIES
 OTHER_ROWS = tables.SYSTEM
@@ -471,7 +471,7 @@ def test_close_lets_the_update_under_way_finish(any_store: Store) -> None:
         update = pool.submit(any_store.update, slow)
         assert begun.wait(SECONDS)
         close = pool.submit(any_store.close)
-        wait_until_closed(any_store)
+        wait_until(lambda: is_closed(any_store), "the store takes no more calls")
         assert not update.done()
         assert not close.done()
         go_on.set()
@@ -479,11 +479,13 @@ def test_close_lets_the_update_under_way_finish(any_store: Store) -> None:
         assert update.result(SECONDS) == 1
 
 
-def wait_until_closed(store: Store) -> None:
-    """Wait until the store takes no more calls."""
-    with suppress(StoreUnavailable):
-        while True:
-            store.view(getting(b"key"))
+def is_closed(store: Store) -> bool:
+    """Return whether the store takes no more calls."""
+    try:
+        store.view(getting(b"key"))
+    except StoreUnavailable:
+        return True
+    return False
 
 
 def assert_told_of_close(store: Store, callers: int, call: Callable[[], object]) -> None:

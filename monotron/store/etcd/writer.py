@@ -42,6 +42,9 @@ KNOWN_ROWS = 20_000
 KNOWN_BYTES = 4_096
 """Larger rows are not remembered."""
 
+CLOSE_SECONDS = 0.5
+"""How long a replica that ends tries to give its mark back."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -89,7 +92,7 @@ class Writer:
         """Give the mark back, if that works at once; its lease ends by itself."""
         if self._mark is not None:
             try:
-                self._client.revoke(self._mark.lease, time.monotonic() + PAUSE_SECONDS * 10)
+                self._client.revoke(self._mark.lease, time.monotonic() + CLOSE_SECONDS)
             except StoreError:
                 return
 
